@@ -1,0 +1,1 @@
+"""Radiographs: reading them, listing them in cohorts, splitting cohorts, augmenting and drawing synthetic ones."""

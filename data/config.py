@@ -1,0 +1,79 @@
+"""Configurations: frozen dataclasses filled from YAML, then from the command line; an unknown key is an error."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+
+from .errors import ConfigError
+from .files import whole_file
+
+T = TypeVar("T")
+
+
+def make_config(kind: type[T], values: Mapping[str, Any], where: str = "configuration") -> T:
+    """Build the dataclass `kind` from plain values; nested dataclasses and tuples of them from mappings and lists.
+
+    Raises ConfigError for an unknown key, a wrong type or whatever the dataclass itself refuses; `where` names the
+    source in the message.
+    """
+    hints = get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; expected some of {', '.join(sorted(hints))}")
+    try:
+        return kind(**{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> T:
+    """Read `path` (YAML, may be None), let `overrides` that are not None win, and build the dataclass `kind`."""
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            read = yaml.safe_load(Path(path).read_text("utf-8")) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: not a readable YAML file ({error})") from error
+        if not isinstance(read, dict):
+            raise ConfigError(f"{path}: expected keys and values, found {type(read).__name__}")
+        values.update(read)
+    values.update({k: v for k, v in (overrides or {}).items() if v is not None})
+    return make_config(kind, values, str(path) if path else "command line")
+
+
+def config_values(config: Any) -> dict[str, Any]:
+    """A configuration as plain values, as YAML and JSON hold them."""
+    return _plain(dataclasses.asdict(config))
+
+
+def save_config(config: Any, path: str | Path) -> None:
+    """Write the resolved configuration as YAML, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(yaml.safe_dump(config_values(config), sort_keys=False), "utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """Lists to tuples, mappings to nested dataclasses; plain types are checked, whole numbers serve as floats."""
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+        return make_config(hint, value, where)
+    if get_origin(hint) is tuple and isinstance(value, (list, tuple)):
+        inner = get_args(hint)[0]
+        return tuple(_convert(inner, v, where) for v in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, float, str, bool) and type(value) is not hint:
+        raise ConfigError(f"{where} is {value!r}, expected {hint.__name__}")
+    return value

@@ -1,0 +1,270 @@
+"""DICOM files to radiographs: every greyscale transformation of the standard applied once, in its order.
+
+Stored values pass the modality LUT (or rescale), then the VOI LUT (or window), then the presentation (PS3.4 N.2).
+The presentation inverts once if the photometric interpretation is MONOCHROME1 or PresentationLUTShape is INVERSE:
+both say that the lowest value is white, and PS3.3 C.8.11.3 asks for the one with the other, so they never cancel.
+
+The greys that a DICOM states are trusted. Polarity is not corrected by looking at the picture.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from .errors import ReadError
+from .greys import check_size, grey_of_colour, stretch
+from .radiograph import Laterality, Radiograph
+from .sex import Sex
+
+DAYS_IN_MONTH = 365.25 / 12
+_MONTHS_IN_UNIT = {"D": 1 / DAYS_IN_MONTH, "W": 7 / DAYS_IN_MONTH, "M": 1.0, "Y": 12.0}
+
+_GREY = ("MONOCHROME1", "MONOCHROME2")
+_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom decodes all of them to RGB
+_PALETTE = "PALETTE COLOR"
+
+
+def is_dicom(start: bytes) -> bool:
+    """Tell from a file's first 132 bytes or more whether it is DICOM.
+
+    That is the prefix DICM after a preamble of 128 bytes, or, without a preamble, a first element of group 0002 or
+    0008 in little endian, with which no picture format begins.
+    """
+    return start[128:132] == b"DICM" or start[:2] in (b"\x02\x00", b"\x08\x00")
+
+
+def read_dicom(path: str | Path) -> Radiograph:
+    """Read one single-frame DICOM picture, grey or colour, of any modality.
+
+    The result is scaled to [0, 1] by the first VOI LUT, else by the first window, else by the range of the values
+    other than padding (`greys.stretch`); padding becomes black. Raises ReadError for objects without a picture,
+    multi-frame objects, photometric interpretations or compressions that are not known, and damaged files.
+    """
+    dataset = _open(path)
+    try:
+        return _decode(path, dataset)
+    except ReadError:
+        raise
+    except Exception as error:  # pydicom and its decoders raise errors of every kind on damaged files
+        syntax = _syntax_name(dataset)
+        raise ReadError(
+            f"{path}: this DICOM ({syntax}) cannot be decoded ({error}), expected a whole file in a known compression; "
+            "export it again, uncompressed if you can"
+        ) from error
+
+
+def _open(path: str | Path) -> FileDataset:
+    try:
+        return pydicom.dcmread(path)
+    except InvalidDicomError:
+        pass  # no preamble; read on, but believe it only if the tags make sense
+    except Exception as error:
+        raise ReadError(f"{path}: this DICOM is damaged ({error}); export it again") from error
+    try:
+        dataset = pydicom.dcmread(path, force=True)
+        if "SOPClassUID" in dataset or ("Rows" in dataset and "PhotometricInterpretation" in dataset):
+            return dataset
+    except Exception:  # whatever it is, it is not DICOM
+        pass
+    raise ReadError(
+        f"{path}: begins like a DICOM without preamble but holds none of its tags, expected a picture or a DICOM "
+        "radiograph; export it again"
+    )
+
+
+def _decode(path: str | Path, dataset: FileDataset) -> Radiograph:
+    if "PixelData" not in dataset:
+        kind = UID(str(dataset.get("SOPClassUID", "object without SOP class"))).name
+        raise ReadError(f"{path}: is a DICOM {kind} without a picture, expected a radiograph; give the image object")
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames > 1:
+        raise ReadError(f"{path}: is a multi-frame DICOM of {frames} pictures, expected one; export a single frame")
+    check_size(path, int(dataset.Columns), int(dataset.Rows))
+    photometric = str(dataset.get("PhotometricInterpretation", "none")).strip()
+    if photometric not in (*_GREY, *_COLOUR, _PALETTE):
+        raise ReadError(
+            f"{path}: photometric interpretation is {photometric}, expected MONOCHROME1, MONOCHROME2, RGB, YBR or "
+            "PALETTE COLOR; export it as greys"
+        )
+    if not dataset.file_meta.get("TransferSyntaxUID"):
+        dataset.file_meta.TransferSyntaxUID = _syntax_as_read(dataset)
+
+    notes: list[str] = []
+    stored = pixel_array(dataset)
+    if photometric in _GREY:
+        pixels, colour = _greys(path, dataset, stored, photometric, notes), 0.0
+    else:
+        pixels, colour = _greys_of_colour(dataset, stored, photometric)
+    return Radiograph(
+        pixels=pixels,
+        source=str(path),
+        spacing_mm=_spacing(dataset, notes),
+        sex=_sex(dataset),
+        age_months=_age_months(dataset, notes),
+        laterality=_laterality(dataset),
+        colour=colour,
+        notes=tuple(notes),
+    )
+
+
+def _syntax_as_read(dataset: FileDataset) -> UID:
+    implicit, little_endian = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+
+
+def _syntax_name(dataset: FileDataset) -> str:
+    return UID(str(dataset.file_meta.get("TransferSyntaxUID", "no transfer syntax"))).name
+
+
+def _greys(path: str | Path, dataset: Dataset, stored: np.ndarray, photometric: str, notes: list[str]) -> np.ndarray:
+    padding = _padding(dataset, stored)
+    values = stored
+    if dataset.get("ModalityLUTSequence"):
+        values, _ = _look_up(values, dataset.ModalityLUTSequence[0])
+    elif "RescaleSlope" in dataset or "RescaleIntercept" in dataset:
+        slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+        values = values * (1.0 if slope is None else float(slope)) + float(intercept or 0)
+
+    window = _window(dataset, notes)
+    if dataset.get("VOILUTSequence"):
+        values, top = _look_up(values, dataset.VOILUTSequence[0])
+        pixels = (values / top).astype(np.float32)
+    elif window is not None:
+        function = str(dataset.get("VOILUTFunction") or "LINEAR")
+        pixels = _windowed(path, values, *window, function)
+    else:
+        pixels = stretch(values, None if padding is None else ~padding)
+
+    shape = str(dataset.get("PresentationLUTShape") or "")
+    if photometric == "MONOCHROME1" or shape == "INVERSE":
+        pixels = 1 - pixels
+    if (photometric, shape) in (("MONOCHROME1", "IDENTITY"), ("MONOCHROME2", "INVERSE")):
+        notes.append(f"{photometric} and presentation shape {shape} disagree; the lowest value was taken as white")
+    if padding is not None:
+        pixels[padding] = 0
+    return np.ascontiguousarray(pixels, np.float32)
+
+
+def _padding(dataset: Dataset, stored: np.ndarray) -> np.ndarray | None:
+    """True where a stored value is padding: PixelPaddingValue, or up to PixelPaddingRangeLimit (PS3.3 C.7.5.1.1.2)."""
+    value = dataset.get("PixelPaddingValue")
+    if value is None:
+        return None
+    limit = dataset.get("PixelPaddingRangeLimit")
+    low, high = sorted((int(value), int(value if limit is None else limit)))
+    return (stored >= low) & (stored <= high)
+
+
+def _look_up(values: np.ndarray, table: Dataset) -> tuple[np.ndarray, float]:
+    """Values mapped by a LUT item, and the value that its bits make white (PS3.3 C.11.1.1, C.11.2.1.1).
+
+    LUTDescriptor holds the number of entries (0 means 65,536), the first value mapped, and the bits of an entry.
+    Values outside take the first or last entry.
+    """
+    length, first, bits = (int(number) for number in table.LUTDescriptor)
+    data = table.LUTData
+    entries = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.asarray(data, np.int64)
+    entries = entries[: length or 2**16].astype(np.float64)
+    index = np.clip(np.rint(values).astype(np.int64) - first, 0, len(entries) - 1)
+    return entries[index], float(max(2**bits - 1, entries.max()))
+
+
+def _window(dataset: Dataset, notes: list[str]) -> tuple[float, float] | None:
+    """Centre and width of the first window; None without one, or with a width that the standard does not allow."""
+    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    if centre is None or width is None:
+        return None
+    narrowest = 1 if dataset.get("VOILUTFunction", "LINEAR") == "LINEAR" else np.nextafter(0, 1)
+    if width < narrowest:
+        notes.append(f"window width {width:g} is not valid and was left out")
+        return None
+    return centre, width
+
+
+def _first(numbers: Any) -> float | None:
+    if numbers is None or numbers == "":
+        return None
+    return float(numbers) if isinstance(numbers, (int, float)) else float(numbers[0]) if len(numbers) else None
+
+
+def _windowed(path: str | Path, values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
+    """Greys in [0, 1] by the VOI LUT function of PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+    values = values.astype(np.float64)
+    if function == "LINEAR":
+        # a width of 1 is a threshold: at and below centre - 0.5 black, above it white
+        greys = (values - (centre - 0.5)) / (width - 1) + 0.5 if width > 1 else values > centre - 0.5
+    elif function == "LINEAR_EXACT":
+        greys = (values - centre) / width + 0.5
+    elif function == "SIGMOID":
+        greys = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+    else:
+        raise ReadError(
+            f"{path}: VOI LUT function is {function}, expected LINEAR, LINEAR_EXACT or SIGMOID; export it again"
+        )
+    return np.clip(greys, 0, 1).astype(np.float32)
+
+
+def _greys_of_colour(dataset: Dataset, stored: np.ndarray, photometric: str) -> tuple[np.ndarray, float]:
+    """Greys and mean chroma of a secondary capture; its full range is black to white."""
+    if photometric == _PALETTE:
+        rgb = apply_color_lut(stored, dataset)[..., :3]
+        white = np.iinfo(rgb.dtype).max
+    else:
+        rgb, white = stored, 2 ** int(dataset.BitsStored) - 1
+    grey, colour = grey_of_colour(np.ascontiguousarray(rgb))
+    scale = np.iinfo(rgb.dtype).max / white
+    return np.clip(grey / np.float32(white), 0, 1), min(colour * scale, 1.0)
+
+
+def _spacing(dataset: Dataset, notes: list[str]) -> tuple[float, float] | None:
+    for name in ("PixelSpacing", "ImagerPixelSpacing"):
+        spacing = dataset.get(name)
+        if spacing and len(spacing) == 2 and min(float(spacing[0]), float(spacing[1])) > 0:
+            if name == "ImagerPixelSpacing":
+                notes.append("pixel spacing is at the detector, so lengths are of the shadow, slightly enlarged")
+            return float(spacing[0]), float(spacing[1])
+    return None
+
+
+def _sex(dataset: Dataset) -> Sex | None:
+    sex = str(dataset.get("PatientSex") or "").strip().upper()
+    return cast(Sex, sex) if sex in ("F", "M") else None
+
+
+def _laterality(dataset: Dataset) -> Laterality | None:
+    side = str(dataset.get("ImageLaterality") or dataset.get("Laterality") or "").strip().upper()
+    return cast(Laterality, side) if side in ("L", "R") else None
+
+
+def _age_months(dataset: Dataset, notes: list[str]) -> float | None:
+    """Age at the study: PatientAge (whole days, weeks, months or years), else study date less birth date."""
+    stated = re.fullmatch(r"(\d{1,3})([DWMY])", str(dataset.get("PatientAge") or "").strip().upper())
+    if stated:
+        return int(stated[1]) * _MONTHS_IN_UNIT[stated[2]]
+    birth, study = _date(dataset.get("PatientBirthDate")), _date(dataset.get("StudyDate"))
+    if birth is None or study is None:
+        return None
+    if study < birth:
+        notes.append(f"the study of {study} is before the birth on {birth}; age was left out")
+        return None
+    return (study - birth).days / DAYS_IN_MONTH
+
+
+def _date(text: Any) -> date | None:
+    try:
+        return datetime.strptime(str(text or "").strip(), "%Y%m%d").date()
+    except ValueError:
+        return None

@@ -1,0 +1,35 @@
+"""The project's own errors: each is one sentence a user can act on.
+
+A message names the file, what was seen, what was expected and what to do. The command line prints it as one line
+and leaves with a non-zero exit code; a batch turns it into a row.
+"""
+
+from __future__ import annotations
+
+
+class BoneAgeError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class ReadError(BoneAgeError):
+    """A file is not a readable radiograph."""
+
+
+class SexError(BoneAgeError):
+    """Sex is missing, not F or M, or contradicts the file."""
+
+
+class CohortError(BoneAgeError):
+    """A table of radiographs cannot be used as it is; the message lists every fault with its line."""
+
+
+class ConfigError(BoneAgeError):
+    """A configuration has an unknown key or a value out of range."""
+
+
+class WeightsError(BoneAgeError):
+    """A weights file is damaged, of another format, or made for another crop."""
+
+
+class TrainingError(BoneAgeError):
+    """A training run cannot start, go on or resume with what it was given."""

@@ -1,0 +1,53 @@
+"""Decoded samples of any depth, grey or colour, to greys between 0 and 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .errors import ReadError
+
+MIN_SIDE = 32  # pixels; the joints of a hand cannot be seen on fewer
+MAX_PIXELS = 80_000_000  # about four times the largest digital plates (5,000 x 4,000); 320 MB as float32
+
+
+def check_size(path: str | Path, width: int, height: int) -> None:
+    """Raise ReadError for a picture too small to show a hand or too large to be decoded safely."""
+    if min(width, height) < MIN_SIDE:
+        raise ReadError(
+            f"{path}: is {width} x {height} pixels, expected at least {MIN_SIDE} on each side; give the full radiograph"
+        )
+    if width * height > MAX_PIXELS:
+        raise ReadError(
+            f"{path}: is {width} x {height} pixels, expected at most {MAX_PIXELS // 10**6} million; "
+            "scale it down, or export the hand alone"
+        )
+
+
+def stretch(values: np.ndarray, used: np.ndarray | None = None) -> np.ndarray:
+    """Map the lowest value to 0 and the highest to 1, and return float32 of the same shape; a flat picture gives 0.
+
+    Depths above 8 bits are scaled so, by the range that the picture uses: 12 bits stored in 16 would be nearly black
+    if 65,535 were white. `used` (boolean, same shape) leaves out padding, which is clipped to the range.
+    """
+    counted = values if used is None else values[used]
+    if counted.size == 0:
+        return np.zeros(values.shape, np.float32)
+    low, high = float(counted.min()), float(counted.max())
+    if low == high:
+        return np.zeros(values.shape, np.float32)
+    greys = (values.astype(np.float64) - low) / (high - low)
+    return np.clip(greys, 0, 1).astype(np.float32)
+
+
+def grey_of_colour(rgb: np.ndarray) -> tuple[np.ndarray, float]:
+    """Turn uint8 or uint16 RGB (height x width x 3) into greys of the same depth and its mean chroma in [0, 1].
+
+    Grey is the luma of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B), exact where the channels are equal. Chroma is the
+    largest channel less the smallest, as a share of the full range, meaned over the pixels.
+    """
+    red, green, blue = cv2.split(rgb)
+    chroma = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), float(chroma.mean()) / float(np.iinfo(rgb.dtype).max)

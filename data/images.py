@@ -1,0 +1,133 @@
+"""Ordinary picture files (PNG, JPEG, WebP, TIFF, BMP) decoded to one grey scale.
+
+Pillow decodes them: it tells the size before it decodes, refuses truncated files (OpenCV fills them up in silence),
+and handles EXIF orientation, palettes and 16-bit greys. Only colour of 16 bits, which Pillow would cut to 8, is
+decoded by OpenCV.
+
+Transparency is composited on black: black is air on a radiograph, and what a file hides should not be read.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from .errors import ReadError
+from .greys import check_size, grey_of_colour, stretch
+from .radiograph import Radiograph
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+_EXPECTED = "expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM radiograph"
+
+_GREY = ("1", "L")
+_DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
+_WHITE_IS_ZERO = 0  # value of the TIFF tag PhotometricInterpretation
+
+
+def read_image(path: str | Path) -> Radiograph:
+    """Read an ordinary picture with the greys that its file states; polarity is not judged here.
+
+    8-bit greys keep their scale (0 is 0, 255 is 1). Deeper ones are scaled by the range they use (`greys.stretch`).
+    Raises ReadError for other formats, damaged or truncated files, several pages or animation, and sizes outside
+    the limits of `greys.check_size`.
+    """
+    # Opened here: given a path, Pillow maps uncompressed TIFFs into memory and garbles those with an orientation.
+    with open(path, "rb") as file, _open(path, file) as picture:
+        check_size(path, *picture.size)
+        try:
+            pages = getattr(picture, "n_frames", 1)
+            if pages > 1 and picture.format != "MPO":  # a camera's JPEG with a second, smaller view: the first is it
+                raise ReadError(f"{path}: holds {pages} pictures, expected one; save the radiograph alone")
+            return _decode(path, picture)
+        except ReadError:
+            raise
+        except Exception as error:  # decoders raise errors of every kind on damaged files
+            raise ReadError(
+                f"{path}: this {picture.format} file cannot be decoded ({error}), expected a whole picture; "
+                "it is damaged or truncated, copy or export it again"
+            ) from error
+
+
+def _open(path: str | Path, file: BinaryIO) -> ImageFile.ImageFile:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # check_size refuses them
+            return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError:
+        file.seek(0)
+        raise ReadError(f"{path}: is not a picture (it begins with {file.read(16)!r}), {_EXPECTED}") from None
+    except Image.DecompressionBombError as error:
+        raise ReadError(f"{path}: is too large to be decoded safely ({error}); scale it down") from error
+    except Exception as error:
+        raise ReadError(f"{path}: cannot be opened as a picture ({error}), {_EXPECTED}") from error
+
+
+def _decode(path: str | Path, picture: ImageFile.ImageFile) -> Radiograph:
+    notes: list[str] = []
+    white_is_zero = getattr(picture, "tag_v2", {}).get(262) == _WHITE_IS_ZERO
+    deep_colour = picture.mode in ("RGB", "RGBA") and any(";16" in str(tile) for tile in picture.tile)
+    orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    picture.load()
+    colour = 0.0
+    if picture.mode in _DEEP:
+        ImageOps.exif_transpose(picture, in_place=True)
+        values = np.asarray(picture)
+        if not np.isfinite(values).all():
+            raise ReadError(f"{path}: has pixels that are not numbers, expected finite greys; export it again")
+        pixels = _scaled(values, notes)
+        if white_is_zero:  # Pillow accounts for it in 8-bit pictures alone
+            pixels = 1 - pixels
+    elif deep_colour:
+        samples = _upright(_opencv_rgba(path), orientation)
+        values, colour = _grey_on_black(samples, notes)
+        pixels = _scaled(values, notes)
+    else:
+        ImageOps.exif_transpose(picture, in_place=True)
+        if picture.mode in _GREY:
+            values = np.asarray(picture.convert("L"))
+        elif picture.has_transparency_data:
+            values, colour = _grey_on_black(np.asarray(picture.convert("RGBA")), notes)
+        else:
+            values, colour = grey_of_colour(np.asarray(picture.convert("RGB")))
+        pixels = np.divide(values, 255, dtype=np.float32)
+    return Radiograph(np.ascontiguousarray(pixels), str(path), colour=colour, notes=tuple(notes))
+
+
+def _scaled(values: np.ndarray, notes: list[str]) -> np.ndarray:
+    kind = "real numbers" if values.dtype.kind == "f" else "more than 8 bits"
+    notes.append(f"greys are {kind}: {values.min():g} to {values.max():g} were scaled to black and white")
+    return stretch(values)
+
+
+def _grey_on_black(rgba: np.ndarray, notes: list[str]) -> tuple[np.ndarray, float]:
+    """Grey and chroma of RGBA (height x width x 4, uint8 or uint16) composited on black."""
+    opaque = np.iinfo(rgba.dtype).max
+    alpha = rgba[..., 3]
+    rgb = np.ascontiguousarray(rgba[..., :3])
+    if alpha.min() < opaque:
+        notes.append(f"{np.mean(alpha < opaque):.0%} of the picture is transparent and was taken as black")
+        rgb = np.rint(rgb * (alpha[..., None] / np.float32(opaque))).astype(rgba.dtype)
+    return grey_of_colour(rgb)
+
+
+def _opencv_rgba(path: str | Path) -> np.ndarray:
+    decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise ReadError(f"{path}: its 16-bit colour cannot be decoded; save it as 16-bit grey or 8-bit colour")
+    return cv2.cvtColor(decoded, cv2.COLOR_BGRA2RGBA if decoded.shape[2] == 4 else cv2.COLOR_BGR2RGBA)
+
+
+def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn samples upright; EXIF 2.32, tag 0x0112: 1 is upright, 5 to 8 swap rows and columns."""
+    if orientation in (5, 6, 7, 8):
+        samples = samples.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    return np.ascontiguousarray(samples)

@@ -1,0 +1,22 @@
+"""Sex of the child: F or M, never guessed."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from .errors import SexError
+
+Sex = Literal["F", "M"]
+
+_SPELLINGS = {"f": "F", "female": "F", "girl": "F", "m": "M", "male": "M", "boy": "M"}
+
+
+def parse_sex(text: object, where: str = "sex") -> Sex:
+    """Return "F" or "M" for F, M, female, male, girl, boy in any case; raise SexError for anything else.
+
+    `where` names the file, column or option in the message.
+    """
+    sex = _SPELLINGS.get(str(text).strip().lower())
+    if sex is None:
+        raise SexError(f"{where}: sex is {str(text)!r}, expected F or M; sex is never guessed, give --sex F or --sex M")
+    return cast(Sex, sex)

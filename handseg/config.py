@@ -1,0 +1,44 @@
+"""Settings of the segmenter's training, each with its reason; no torch here, so that help can read the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What a training batch is made of; the shares need not add up to one."""
+
+    cutouts: float = 0.25  # real hands without background, on invented backgrounds
+    synthetic: float = 0.10  # drawn hands, whose mask is exact
+    films: float = 0.50  # real radiographs with the masks of the round before
+    empty: float = 0.15  # pictures without a hand
+
+
+@dataclass(frozen=True)
+class SegmenterConfig:
+    """How the segmenter is trained.
+
+    `rounds`: the first learns from classical masks, each later one from the network's own masks that passed the
+    filter. `steps`: optimiser steps a round. `films`: radiographs with masks used a round.
+    """
+
+    encoder: str = "tu-tf_efficientnet_lite0"
+    decoder_channels: tuple[int, ...] = (128, 64, 32, 16, 16)
+    imagenet: bool = True  # start the encoder from ImageNet weights (training extra)
+    input_size: int = 192  # side of the letterboxed square; a multiple of 32
+    rounds: int = 3
+    steps: int = 150
+    batch_size: int = 16
+    films: int = 2500
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    shares: Shares = Shares()
+    seed: int = 2017
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.input_size % 32 or self.input_size < 64:
+            raise ValueError(f"input_size is {self.input_size}, expected a multiple of 32 from 64 on")
+        if min(self.rounds, self.steps, self.batch_size) < 1:
+            raise ValueError("rounds, steps and batch_size must be at least 1")

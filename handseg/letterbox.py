@@ -1,0 +1,24 @@
+"""The whole radiograph as the segmenter sees it: padded square, resized once, exposure evened out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .geometry import SquareFit, whole_frame
+
+LEVELS = (1.0, 99.5)  # percentiles of the frame that become black and white: dark films are common
+
+
+def letterbox(pixels: NDArray[np.float32], size: int) -> tuple[NDArray[np.uint8], SquareFit]:
+    """A radiograph (float32 in [0, 1], height x width) as a uint8 square of `size`, with the way back.
+
+    Padding is 0. A frame of one grey level stays as it is: there is nothing to stretch.
+    """
+    height, width = pixels.shape
+    fit = SquareFit(whole_frame(height, width), size, (height, width))
+    square, inside = fit.apply(pixels), fit.inside()
+    low, high = np.percentile(square[inside], LEVELS)
+    if high - low > 1e-4:
+        square = (square - low) / (high - low)
+    return np.where(inside, np.rint(np.clip(square, 0, 1) * 255), 0).astype(np.uint8), fit

@@ -1,0 +1,94 @@
+"""Find the hand: from a radiograph to its mask and box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ..weights.bundle import Header, load_weights
+from .geometry import Box, SquareFit
+from .letterbox import letterbox
+from .network import build_from, normalise
+
+
+@dataclass(frozen=True, eq=False)
+class HandMap:
+    """What the segmenter saw: probability of hand over the letterboxed square, and the way back.
+
+    `square`: uint8, size x size, the film as the network saw it. `probability`: float32, size x size, in [0, 1].
+    `fit` maps between the square and the original.
+    """
+
+    square: NDArray[np.uint8]
+    probability: NDArray[np.float32]
+    fit: SquareFit
+
+    @cached_property
+    def components(self) -> list[NDArray[np.bool_]]:
+        """Connected parts of the mask in the square, largest first, specks under 0.2 % of the frame left out."""
+        binary = ((self.probability > 0.5) & self.fit.inside()).astype(np.uint8)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(binary, connectivity=4)
+        least = 0.002 * self.fit.inside().sum()
+        order = sorted(range(1, count), key=lambda k: -int(stats[k, cv2.CC_STAT_AREA]))
+        return [labels == k for k in order if stats[k, cv2.CC_STAT_AREA] >= least]
+
+    @cached_property
+    def box(self) -> Box | None:
+        """The largest component's box in original pixels, None where nothing was found."""
+        if not self.components:
+            return None
+        rows, columns = np.where(self.components[0].any(axis=1))[0], np.where(self.components[0].any(axis=0))[0]
+        edges = np.array([[columns[0] - 0.5, rows[0] - 0.5], [columns[-1] + 0.5, rows[-1] + 0.5]])
+        (left, top), (right, bottom) = np.rint(self.fit.to_original(edges) + 0.5).astype(int)
+        return Box(int(left), int(top), int(right - left), int(bottom - top)).clipped(*self.fit.frame)
+
+    def mask(self) -> NDArray[np.bool_]:
+        """The largest component in original geometry, height x width."""
+        if not self.components:
+            return np.zeros(self.fit.frame, bool)
+        near = cv2.dilate(self.components[0].astype(np.uint8), np.ones((3, 3), np.uint8))
+        return self.fit.back(self.probability * near) > 0.5
+
+
+class HandSegmenter:
+    """The trained U-Net with what it needs to be used."""
+
+    def __init__(self, net: nn.Module, input_size: int, header: Header | None = None) -> None:
+        """`net`: as build_unet makes it; `input_size`: side of its square input."""
+        self.net = net.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.input_size = input_size
+        self.header = header
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> HandSegmenter:
+        """From a weights file; raises WeightsError."""
+        header, state = load_weights(path, "segmenter")
+        net = build_from(header.arguments)
+        net.load_state_dict(state)
+        return cls(net.to(device), header.input_size, header)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lives."""
+        return next(self.net.parameters()).device
+
+    @torch.inference_mode()
+    def probabilities(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probability of hand, float32 n x size x size, for letterboxed films, uint8 n x size x size."""
+        batch = torch.from_numpy(squares)[:, None].to(self.device).float() / 255
+        logits = self.net(normalise(batch).contiguous(memory_format=torch.channels_last))
+        return torch.sigmoid(logits[:, 0]).float().cpu().numpy()
+
+    def look(self, films: Sequence[NDArray[np.float32]]) -> list[HandMap]:
+        """Hand maps of films (float32 in [0, 1], height x width each), computed as one batch."""
+        boxed = [letterbox(pixels, self.input_size) for pixels in films]
+        maps = self.probabilities(np.stack([square for square, _ in boxed]))
+        return [HandMap(square, p, fit) for (square, fit), p in zip(boxed, maps, strict=True)]

@@ -1,0 +1,1 @@
+"""Both stages chained, for training and inference, and the command line."""
