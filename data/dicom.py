@@ -23,7 +23,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from .errors import ReadError
-from .greys import check_size, grey_of_colour, stretch
+from .greys import check_size, grey_of_colour, one_line, stretch
 from .radiograph import Laterality, Radiograph
 from .sex import Sex
 
@@ -59,8 +59,8 @@ def read_dicom(path: str | Path) -> Radiograph:
     except Exception as error:  # pydicom and its decoders raise errors of every kind on damaged files
         syntax = _syntax_name(dataset)
         raise ReadError(
-            f"{path}: this DICOM ({syntax}) cannot be decoded ({error}), expected a whole file in a known compression; "
-            "export it again, uncompressed if you can"
+            f"{path}: this DICOM ({syntax}) cannot be decoded ({one_line(error)}), expected a whole file in a known "
+            "compression; export it again, uncompressed if you can"
         ) from error
 
 
@@ -70,7 +70,7 @@ def _open(path: str | Path) -> FileDataset:
     except InvalidDicomError:
         pass  # no preamble; read on, but believe it only if the tags make sense
     except Exception as error:
-        raise ReadError(f"{path}: this DICOM is damaged ({error}); export it again") from error
+        raise ReadError(f"{path}: this DICOM is damaged ({one_line(error)}); export it again") from error
     try:
         dataset = pydicom.dcmread(path, force=True)
         if "SOPClassUID" in dataset or ("Rows" in dataset and "PhotometricInterpretation" in dataset):
@@ -85,7 +85,8 @@ def _open(path: str | Path) -> FileDataset:
 
 def _decode(path: str | Path, dataset: FileDataset) -> Radiograph:
     if "PixelData" not in dataset:
-        kind = UID(str(dataset.get("SOPClassUID", "object without SOP class"))).name
+        kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "object of no class"
+        kind = UID(str(kind)).name
         raise ReadError(f"{path}: is a DICOM {kind} without a picture, expected a radiograph; give the image object")
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames > 1:
@@ -176,7 +177,8 @@ def _look_up(values: np.ndarray, table: Dataset) -> tuple[np.ndarray, float]:
     """
     length, first, bits = (int(number) for number in table.LUTDescriptor)
     data = table.LUTData
-    entries = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.asarray(data, np.int64)
+    order = ">" if table.original_encoding[1] is False else "<"
+    entries = np.frombuffer(data, f"{order}u2") if isinstance(data, bytes) else np.asarray(data, np.int64)
     entries = entries[: length or 2**16].astype(np.float64)
     index = np.clip(np.rint(values).astype(np.int64) - first, 0, len(entries) - 1)
     return entries[index], float(max(2**bits - 1, entries.max()))

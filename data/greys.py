@@ -51,3 +51,8 @@ def grey_of_colour(rgb: np.ndarray) -> tuple[np.ndarray, float]:
     red, green, blue = cv2.split(rgb)
     chroma = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), float(chroma.mean()) / float(np.iinfo(rgb.dtype).max)
+
+
+def one_line(error: Exception) -> str:
+    """Give a decoder's message, which may be a page, as one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200]

@@ -9,7 +9,6 @@ Transparency is composited on black: black is air on a radiograph, and what a fi
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from .errors import ReadError
-from .greys import check_size, grey_of_colour, stretch
+from .greys import check_size, grey_of_colour, one_line, stretch
 from .radiograph import Radiograph
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
@@ -48,23 +47,21 @@ def read_image(path: str | Path) -> Radiograph:
             raise
         except Exception as error:  # decoders raise errors of every kind on damaged files
             raise ReadError(
-                f"{path}: this {picture.format} file cannot be decoded ({error}), expected a whole picture; "
+                f"{path}: this {picture.format} file cannot be decoded ({one_line(error)}), expected a whole picture; "
                 "it is damaged or truncated, copy or export it again"
             ) from error
 
 
 def _open(path: str | Path, file: BinaryIO) -> ImageFile.ImageFile:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # check_size refuses them
-            return Image.open(file, formats=FORMATS)
+        return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         file.seek(0)
         raise ReadError(f"{path}: is not a picture (it begins with {file.read(16)!r}), {_EXPECTED}") from None
     except Image.DecompressionBombError as error:
-        raise ReadError(f"{path}: is too large to be decoded safely ({error}); scale it down") from error
+        raise ReadError(f"{path}: is too large to be decoded safely ({one_line(error)}); scale it down") from error
     except Exception as error:
-        raise ReadError(f"{path}: cannot be opened as a picture ({error}), {_EXPECTED}") from error
+        raise ReadError(f"{path}: cannot be opened as a picture ({one_line(error)}), {_EXPECTED}") from error
 
 
 def _decode(path: str | Path, picture: ImageFile.ImageFile) -> Radiograph:

@@ -4,6 +4,14 @@ Four measures of the middle of the picture, each of which changes its sign when 
 into one number by a logistic regression without intercept; so an upright picture and its inverse always get opposite
 answers. The middle is taken because collimator shadows, burnt-in frames and scanner borders, bright or dark, lie
 outside it.
+
+The weights were fitted to the RSNA bone age radiographs (Halabi et al., Radiology 2018;290:498-503; short side 299
+pixels, bone bright): the 10,101 whose id is not a multiple of 5, each as it is and once more cut by up to 12 %
+at every side and set in a frame of black, white or a random grey of up to 22 %; every picture stands for its inverse
+too. L2 penalty 1e-4 on the measures scaled to unit root mean square. The four measures were chosen among 24 by forward
+selection on 4,000 of the fitted; four were enough on the rest. On the 2,510 radiographs left out, 1 upright one is
+called dark (0.04 %) and 2,509 inverted ones are found (99.96 %); in random frames 2 fail (0.08 %). The one that fails
+is a small dark field inside a wide bright collimator shadow, as are most of the 8 that fail among those fitted.
 """
 
 from __future__ import annotations
@@ -11,8 +19,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-# Chosen before fitting: the middle 70 % of either side, scaled so that its longer side is 90 pixels (a finger is then
-# about 7 pixels wide), contrast stretched from the 1st to the 99th percentile.
+# Set by hand, not fitted: the middle 70 % of either side, scaled so that its longer side is 90 pixels, and contrast
+# stretched from the 1st to the 99th percentile; the sizes below are in these pixels.
 _MARGIN = 0.15
 _SIDE = 90
 _STRUCTURE = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))
@@ -20,7 +28,7 @@ _FLATTEST = 0.3
 _BLUR = 1.5
 _FLAT_RANGE = 1e-3  # below this contrast there is nothing to judge
 
-WEIGHTS = np.array([0.0, 0.0, 0.0, 0.0])
+_WEIGHTS = np.array([-1.99, -3.9, -3.94, -10.5])  # in the order of `measures`
 
 
 def bone_is_dark(pixels: np.ndarray) -> bool:
@@ -34,15 +42,17 @@ def bone_is_dark(pixels: np.ndarray) -> bool:
 
 def bright_bone_evidence(pixels: np.ndarray) -> float:
     """Log odds that bone is bright in `pixels` (float, height x width, in [0, 1]); negative where it is dark."""
-    return float(measures(pixels) @ WEIGHTS)
+    return float(measures(pixels) @ _WEIGHTS)
 
 
 def measures(pixels: np.ndarray) -> np.ndarray:
     """Four numbers (float64) that turn their sign with the greys; 0 for a flat picture.
 
-    Outer border (5 % of the shorter side) less centre (middle half), inner border (5 to 15 %) less centre: air is
-    around a hand. Grey of the 30 % flattest pixels: air is flat. White top-hat less black top-hat, with an ellipse wider than a
-    finger, in standard deviations: how much stands out bright less how much stands out dark.
+    1. Outer border (5 % of the shorter side, median) less centre (the middle half, mean): air is around a hand.
+    2. Inner border (5 to 15 %) less centre.
+    3. Mean grey of the 30 % flattest pixels: air is flat.
+    4. White top-hat less black top-hat, with a disc wider than a finger, in standard deviations: how much stands out
+       bright less how much stands out dark. Slightly negative for most upright hands.
     """
     height, width = pixels.shape
     top, left = round(_MARGIN * height), round(_MARGIN * width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -50,17 +51,18 @@ def read_radiograph(path: str | Path, *, correct_inversion: bool = True) -> Radi
     # Imported here because both readers make Radiographs, and pydicom is slow to import.
     from . import dicom, images, polarity
 
-    if dicom.is_dicom(_first_bytes(Path(path))):
-        radiograph = dicom.read_dicom(path)
-        if correct_inversion and polarity.bone_is_dark(radiograph.pixels):
-            note = "bone looks dark on bright; the greys were left as the DICOM states them"
-            return replace(radiograph, notes=(*radiograph.notes, note))
+    is_dicom = dicom.is_dicom(_first_bytes(Path(path)))
+    with warnings.catch_warnings():
+        # What matters is raised or noted; the decoders' own warnings quote the file, a patient's name included.
+        warnings.simplefilter("ignore")
+        radiograph = dicom.read_dicom(path) if is_dicom else images.read_image(path)
+    if not correct_inversion or not polarity.bone_is_dark(radiograph.pixels):
         return radiograph
-    radiograph = images.read_image(path)
-    if correct_inversion and polarity.bone_is_dark(radiograph.pixels):
-        note = "grey levels were inverted: bone was dark"
-        return replace(radiograph, pixels=1 - radiograph.pixels, inverted=True, notes=(*radiograph.notes, note))
-    return radiograph
+    if is_dicom:
+        note = "bone looks dark on bright; the greys were left as the DICOM states them"
+        return replace(radiograph, notes=(*radiograph.notes, note))
+    note = "grey levels were inverted: bone was dark"
+    return replace(radiograph, pixels=1 - radiograph.pixels, inverted=True, notes=(*radiograph.notes, note))
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -168,11 +169,12 @@ def _fit(
         logger=L.pytorch.loggers.CSVLogger(folder, name=None, version=""),
         enable_checkpointing=False,
         enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
         check_val_every_n_epoch=1,
         log_every_n_steps=20,
         num_sanity_val_steps=0,
     )
-    task.net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    task.net.train().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     trainer.fit(
         task,
         DataLoader(training, config.batch_size, num_workers=workers, persistent_workers=workers > 0),

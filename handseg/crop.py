@@ -51,9 +51,7 @@ def cut_crop(
     return Crop(_set_levels(square, region if region.any() else inside, inside), fit)
 
 
-def _set_levels(
-    square: NDArray[np.float32], region: NDArray[np.bool_], inside: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
+def _set_levels(square: NDArray[np.float32], region: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Stretch `region`'s grey levels to 0..255 and black out the padding."""
     low, high = np.percentile(square[region], LEVELS)
     stretched = np.clip((square - low) / max(high - low, 1e-6), 0.0, 1.0)

@@ -48,7 +48,9 @@ def draw_synthetic(count: int, size: int, seed: int) -> list[Example]:
     examples = []
     for index in range(count):
         sex = "F" if index % 2 else "M"
-        hand = synthetic_hand(float(rng.uniform(6, 216)), sex, seed=seed + index, size=(size, size * 4 // 5), label=False)
+        hand = synthetic_hand(
+            float(rng.uniform(6, 216)), sex, seed=seed + index, size=(size, size * 4 // 5), label=False
+        )
         square, fit = letterbox(hand.pixels, size)
         examples.append((square, (fit.apply(hand.mask * np.uint8(255)) > 127).astype(np.uint8)))
     return examples

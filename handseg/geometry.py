@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.resize import resize_square
+
 
 @dataclass(frozen=True)
 class Box:
@@ -127,11 +129,3 @@ class SquareFit:
 def whole_frame(height: int, width: int) -> Box:
     """The box of a whole picture."""
     return Box(0, 0, width, height)
-
-
-def resize_square(square: NDArray, size: int) -> NDArray:
-    """Resize a square picture to `size` a side, by area when it shrinks and bilinearly when it grows."""
-    if square.shape[0] == size:
-        return square
-    how = cv2.INTER_AREA if size < square.shape[0] else cv2.INTER_LINEAR
-    return cv2.resize(square, (size, size), interpolation=how)

@@ -1,36 +1,111 @@
-"""Is this a hand, whole and alone? One verdict with reasons in words."""
+"""Is this a hand, whole and alone? One verdict with its reasons in words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .classical import AREA_RANGE
+from .classical import AREA_RANGE, solidity
+from .geometry import Box
+from .segmenter import HandMap
 
 Status = Literal["ok", "review", "rejected"]
+STATUSES: tuple[Status, ...] = ("ok", "review", "rejected")
 
 MIN_SIDE = 96  # pixels; below this a hand shows no growth plates
-MIN_CONTRAST = 0.02  # 1st to 99th percentile of grey levels in [0, 1]
-MAX_COLOUR = 0.05  # mean chroma; films and their scans stay below 0.02
-MIN_HAND = 0.02  # share of the frame below which nothing was found
-SECOND_HAND = 0.30  # area of the second component, as a share of the first, from which on it is another hand
-CERTAIN = 0.85  # mean certainty of the mask, below which the segmenter did not know what it saw
-DOUBTFUL = 0.70
+MIN_CONTRAST = 0.02  # 1st to 99.5th percentile of grey levels in [0, 1]; a blank field has less
+MAX_COLOUR = 0.05  # mean chroma; films and their scans have next to none
+NO_HAND = 0.02  # share of the field under which nothing was found
+SECOND_HAND = 0.30  # the second part's area over the first's, from which on it is another hand
+# Certainty is the mean of |2p - 1| where the mask or its surroundings are; shape is area over convex hull.
+# TODO measured limits
+SURE, UNSURE = 0.90, 0.75
+SHAPE = (0.40, 0.93)
+CUT_SIDE = 0.02  # share of a side of the field that the mask covers, from which on it reaches that side
 
 
 @dataclass(frozen=True)
 class Verdict:
     """`status`: ok, review (read with care) or rejected (not aged); `reasons`: sentences, empty when ok."""
 
-    status: Status
+    status: Status = "ok"
     reasons: tuple[str, ...] = ()
 
-    def joined(self, other: Verdict) -> Verdict:
-        """The worse status and all reasons."""
-        order = ("ok", "review", "rejected")
-        worse = max(self.status, other.status, key=order.index)
-        return Verdict(worse, self.reasons + other.reasons)
+    def and_also(self, status: Status, reason: str) -> Verdict:
+        """The worse of both, with one more reason."""
+        return Verdict(max(self.status, status, key=STATUSES.index), (*self.reasons, reason))
+
+
+def judge_picture(pixels: NDArray[np.float32], colour: float) -> Verdict:
+    """What can be said before a hand is looked for: too small, blank, or a colour photograph.
+
+    `pixels`: float32 in [0, 1], height x width; `colour`: mean chroma in [0, 1].
+    """
+    height, width = pixels.shape
+    if min(height, width) < MIN_SIDE:
+        return Verdict().and_also(
+            "rejected", f"the picture is {width} x {height} pixels, at least {MIN_SIDE} are needed"
+        )
+    if max(height, width) > 8 * min(height, width):
+        return Verdict().and_also(
+            "rejected", f"the picture is {width} x {height} pixels, too long for a film of a hand"
+        )
+    low, high = np.percentile(pixels[:: max(height // 256, 1), :: max(width // 256, 1)], (1, 99.5))
+    if high - low < MIN_CONTRAST:
+        return Verdict().and_also("rejected", "the picture is blank: it has hardly any contrast")
+    if colour > MAX_COLOUR:
+        return Verdict().and_also("rejected", "the picture is in colour: a photograph, not a radiograph")
+    return Verdict()
+
+
+def judge_hand(seen: HandMap) -> Verdict:
+    """Whether what the segmenter saw is one whole hand."""
+    field = field_box(seen.square)
+    parts = seen.components
+    if not parts or parts[0].sum() < NO_HAND * field.area:
+        return Verdict().and_also("rejected", "no hand was found")
+    mask = parts[0]
+    verdict = Verdict()
+    sure = certainty(seen)
+    form = solidity(mask.astype(np.uint8))
+    if sure < UNSURE:
+        return verdict.and_also("rejected", "what was found does not look like a hand: the outline is uncertain")
+    if sure < SURE:
+        verdict = verdict.and_also("review", "the outline of the hand is uncertain")
+    if not SHAPE[0] <= form <= SHAPE[1]:
+        verdict = verdict.and_also("review", "the outline does not have the shape of a hand")
+    if len(parts) > 1 and parts[1].sum() > SECOND_HAND * mask.sum():
+        verdict = verdict.and_also("review", "there seem to be several hands; the largest was read")
+    share = mask.sum() / field.area
+    if share < AREA_RANGE[0]:
+        verdict = verdict.and_also("review", f"the hand fills {share:.0%} of the field, under {AREA_RANGE[0]:.0%}")
+    elif share > AREA_RANGE[1]:
+        verdict = verdict.and_also("review", f"the hand fills {share:.0%} of the field, over {AREA_RANGE[1]:.0%}")
+    if len(sides := _sides_reached(mask, field)) > 1:
+        verdict = verdict.and_also("review", f"the hand may be cut off: it reaches the {' and the '.join(sides)} edge")
+    return verdict
+
+
+def certainty(seen: HandMap) -> float:
+    """Mean of |2p - 1| over everything that is at all likely to be hand, 0 to 1."""
+    likely = seen.probability > 0.05
+    return float(np.abs(2 * seen.probability - 1)[likely].mean()) if likely.any() else 0.0
+
+
+def field_box(square: NDArray[np.uint8]) -> Box:
+    """The exposed field inside a collimator's flat border, in pixels of the letterboxed square."""
+    rows, columns = square.std(axis=1) > 2.0, square.std(axis=0) > 2.0
+    if not rows.any() or not columns.any():
+        return Box(0, 0, square.shape[1], square.shape[0])
+    top, bottom = np.flatnonzero(rows)[[0, -1]]
+    left, right = np.flatnonzero(columns)[[0, -1]]
+    return Box(int(left), int(top), int(right - left + 1), int(bottom - top + 1))
+
+
+def _sides_reached(mask: NDArray[np.bool_], field: Box) -> list[str]:
+    inside = mask[field.y : field.y + field.height, field.x : field.x + field.width]
+    sides = {"upper": inside[0], "lower": inside[-1], "left": inside[:, 0], "right": inside[:, -1]}
+    return [name for name, side in sides.items() if side.mean() > CUT_SIDE]

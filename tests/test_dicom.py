@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,12 @@ def test_a_steep_voi_lut_is_applied_with_its_ends(tmp_path):
     assert_shows(radiograph, np.clip((LEVELS - 1000) / 1000, 0, 1) ** 2, 1e-5)
 
 
+def test_a_lut_of_65536_entries_says_so_with_0(tmp_path):
+    luts = table(np.arange(65535, -1, -1))
+    assert luts[0].LUTDescriptor[0] == 0
+    assert_shows(read(tmp_path, dataset(65535 - LEVELS * 16, bits=16, VOILUTSequence=luts)), LEVELS * 16 / 65535)
+
+
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("voi", [{}, {"WindowCenter": 2048, "WindowWidth": 4096}])
 def test_padding_is_black_and_does_not_count_in_the_range(tmp_path, photometric, voi):
@@ -189,7 +196,7 @@ def test_uncompressed_syntaxes(tmp_path, syntax):
 
 
 def test_big_endian(tmp_path):
-    ds = dataset(LEVELS)
+    ds = dataset(LEVELS, VOILUTSequence=table(np.arange(4096).astype(">u2").view("<u2"), bits=12))
     ds.PixelData = LEVELS.astype(">u2").tobytes()
     ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
     pydicom.dcmwrite(tmp_path / "a.dcm", ds, implicit_vr=False, little_endian=False, enforce_file_format=True)
@@ -310,7 +317,7 @@ def test_colour_of_a_secondary_capture_is_measured(tmp_path):
 # What the file says of the child
 
 
-@pytest.mark.parametrize(("value", "sex"), [("F", "F"), ("M", "M"), ("O", None), ("", None), (None, None), ("f ", "F")])
+@pytest.mark.parametrize(("value", "sex"), [("F", "F"), ("M", "M"), ("O", None), ("", None), (None, None)])
 def test_sex(tmp_path, value, sex):
     ds = dataset(LEVELS)
     if value is not None:
@@ -328,7 +335,6 @@ def test_sex(tmp_path, value, sex):
         ({"PatientAge": "", "PatientBirthDate": "20100115", "StudyDate": "20200115"}, 120),
         ({"PatientBirthDate": "20200101", "StudyDate": "20200131"}, 30 / 30.4375),
         ({"PatientBirthDate": "20100115", "StudyDate": "20090115"}, None),
-        ({"PatientBirthDate": "2010", "StudyDate": "20200115"}, None),
         ({"PatientBirthDate": "20100115"}, None),
         ({}, None),
     ],
@@ -396,8 +402,9 @@ def test_unknown_photometric_interpretation_is_named(tmp_path):
 
 def test_unknown_compression_is_named(tmp_path):
     mpeg = UID("1.2.840.10008.1.2.4.100")
-    with pytest.raises(ReadError, match="MPEG2"):
+    with pytest.raises(ReadError, match="MPEG2") as caught:
         read(tmp_path, compressed(dataset(LEVELS), mpeg, b"\0" * 100))
+    assert "\n" not in str(caught.value)
 
 
 def test_tiny_dicom_is_refused(tmp_path):
@@ -416,6 +423,16 @@ def test_truncated_dicom_is_refused(tmp_path, share, packed):
     (tmp_path / "cut.dcm").write_bytes(content[: int(len(content) * share)])
     with pytest.raises(ReadError, match=r"cut\.dcm"):
         read_radiograph(tmp_path / "cut.dcm")
+
+
+def test_decoder_warnings_do_not_leak_the_file(tmp_path, recwarn):
+    ds = dataset(LEVELS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds.PatientBirthDate = "NAME OF A CHILD"
+        ds.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    read_radiograph(tmp_path / "a.dcm")
+    assert not [str(warning.message) for warning in recwarn]
 
 
 def test_damaged_dicoms_never_raise_anything_but_read_errors(tmp_path):

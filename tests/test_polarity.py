@@ -6,12 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pydicom
 import pytest
 from boneage.data.polarity import bone_is_dark, bright_bone_evidence
 from boneage.data.radiograph import read_radiograph
 from PIL import Image
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 RSNA = Path(__file__).parents[2] / "shared" / "data" / "rsna" / "boneage-training-dataset"
 
@@ -90,10 +90,10 @@ def test_reading_inverts_dark_bone_and_says_so(tmp_path, hand):
 
 def test_a_dicom_keeps_its_greys_with_a_note(tmp_path, hand):
     stored = 255 - hand
-    ds = pydicom.Dataset()
-    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.SOPClassUID, ds.SOPInstanceUID = ComputedRadiographyImageStorage, pydicom.uid.generate_uid()
+    ds.SOPClassUID, ds.SOPInstanceUID = ComputedRadiographyImageStorage, generate_uid()
     ds.Rows, ds.Columns = stored.shape
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7

@@ -1,0 +1,127 @@
+"""Settings of the regressor's training, each with its unit or reason; no torch here, so that help reads the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Fusion = Literal["late", "early", "both", "none"]
+Loss = Literal["l1", "mse", "smooth_l1"]
+Optimiser = Literal["adam", "adamw"]
+Schedule = Literal["plateau", "cosine"]
+Pooling = Literal["average", "2x2"]
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """What rebuilds the network.
+
+    `fusion`: where sex joins: `late` after pooling, `early` as an input plane, `both`, or `none`. `pooling`: `average`
+    over the whole map, or `2x2`, which keeps the quadrant a feature came from, as the seed project did.
+    """
+
+    backbone: str = "tf_efficientnetv2_b0"  # any timm backbone
+    fusion: str = "late"
+    pooling: str = "average"
+    sex_features: int = 16
+    hidden: tuple[int, ...] = (512,)  # widths of the head's hidden layers
+
+    def __post_init__(self) -> None:
+        """Refuse what is not one of the choices."""
+        _one_of("fusion", self.fusion, get_args(Fusion))
+        _one_of("pooling", self.pooling, get_args(Pooling))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some epochs at one image size with one amount of regularisation; progressive learning lets all rise together."""
+
+    epochs: int
+    size: int  # side of the square input in pixels
+    strength: float = 1.0  # of the augmentation, 0 to 2
+    dropout: float = 0.2  # before the head's layers
+    drop_path: float = 0.0  # stochastic depth of the backbone's deepest block, less for shallower ones
+    mixup: float = 0.0  # alpha of the Beta distribution; 0 mixes nothing
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        if self.epochs < 1 or self.size < 32 or self.size % 32:
+            raise ValueError(
+                f"a stage has {self.epochs} epochs at {self.size} px, expected at least 1 at a multiple of 32"
+            )
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """A trained regressor that teaches: its feature maps and its reading are imitated beside the label."""
+
+    weights: str = ""  # path of the teacher's weights file
+    features: float = 1.0  # weight of the normalised squared error of feature maps at strides 4, 8, 16 and 32
+    output: float = 1.0  # weight of the L1 distance to the teacher's reading
+    until_epoch: int = 1_000_000  # from this epoch on the label alone teaches
+
+
+@dataclass(frozen=True)
+class RegressorConfig:
+    """How a regressor is trained.
+
+    `loss` is on z-scored labels. `adam` with `plateau` is the seed recipe (factor 0.8, patience 10, floor 1e-4);
+    `adamw` with `cosine` warms up over `warmup` steps. `ema`: decay of the averaged weights, warmed up; 0 turns it off.
+    """
+
+    net: NetConfig = NetConfig()
+    imagenet: bool = False  # start from ImageNet weights; tf_efficientnet_lite0 only (training extra)
+    start: str = ""  # weights file of the same network to start from
+    stages: tuple[Stage, ...] = (
+        Stage(10, 96, 0.5, 0.1),
+        Stage(10, 128, 0.75, 0.15),
+        Stage(10, 160, 1.0, 0.2),
+    )
+    augmentation: str = "light"
+    loss: str = "l1"
+    optimiser: str = "adamw"
+    schedule: str = "cosine"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: int = 300
+    plateau_factor: float = 0.8
+    plateau_patience: int = 10
+    plateau_floor: float = 1e-4
+    batch_size: int = 32
+    ema: float = 0.999
+    clip: float = 5.0  # largest norm of the gradient
+    patience: int = 30  # epochs without a better validation MAE before training stops
+    teacher: Distillation | None = None
+    seed: int = 2017
+
+    def __post_init__(self) -> None:
+        """Refuse what is not one of the choices."""
+        _one_of("augmentation", self.augmentation, ("none", "light", "randaugment", "uniformaugment"))
+        _one_of("loss", self.loss, get_args(Loss))
+        _one_of("optimiser", self.optimiser, get_args(Optimiser))
+        _one_of("schedule", self.schedule, get_args(Schedule))
+        if not self.stages:
+            raise ValueError("there are no stages; give at least one")
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+    @property
+    def input_size(self) -> int:
+        """Side of the last stage's input, which is the net's at inference."""
+        return self.stages[-1].size
+
+    def stage_at(self, epoch: int) -> Stage:
+        """The stage an epoch (from 0) belongs to; the last one goes on for ever."""
+        for stage in self.stages:
+            if epoch < stage.epochs:
+                return stage
+            epoch -= stage.epochs
+        return self.stages[-1]
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(allowed)}")

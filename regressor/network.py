@@ -1,0 +1,113 @@
+"""The bone-age network: a timm backbone over one grey channel, the child's sex, and a head that gives one number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import timm
+import torch
+from torch import nn
+
+from ..data.config import make_config
+from ..data.errors import ConfigError
+from ..weights.lite0 import imagenet_lite0
+from .config import NetConfig
+
+SEX_CODING = {"F": -1.0, "M": 1.0}
+FEATURE_STRIDES = (4, 8, 16, 32)
+
+
+class BoneAgeNet(nn.Module):
+    """Crop and sex in, z-scored bone age out.
+
+    `forward(crops, sexes)`: crops float32 (n, 1, s, s) with grey levels in [-1, 1]; sexes float32 (n,), coded as
+    SEX_CODING; returns float32 (n,), bone age less the label mean, in label SDs.
+    """
+
+    def __init__(self, config: NetConfig) -> None:
+        """Random weights. Raises ConfigError for a backbone timm does not know."""
+        super().__init__()
+        self.config = config
+        channels = 2 if config.fusion in ("early", "both") else 1
+        try:
+            self.backbone: Any = timm.create_model(config.backbone, pretrained=False, in_chans=channels, num_classes=0)
+        except RuntimeError as error:
+            raise ConfigError(f"backbone {config.backbone!r} is not known to timm ({error})") from error
+        side = 2 if config.pooling == "2x2" else 1
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(side), nn.Flatten())
+        width = _feature_width(self.backbone, channels) * side * side
+        self.sex: nn.Module | None = None
+        if config.fusion in ("late", "both"):
+            self.sex = nn.Sequential(nn.Linear(1, config.sex_features), nn.Mish())
+            width += config.sex_features
+        layers: list[nn.Module] = []
+        for hidden in config.hidden:
+            layers += [nn.Dropout(0.0), nn.Linear(width, hidden), nn.Mish()]
+            width = hidden
+        self.head = nn.Sequential(*layers, nn.Dropout(0.0), nn.Linear(width, 1))
+
+    def forward(self, crops: torch.Tensor, sexes: torch.Tensor) -> torch.Tensor:
+        """See the class."""
+        return self._read(self.backbone.forward_features(self._planes(crops, sexes)), sexes)
+
+    def with_features(self, crops: torch.Tensor, sexes: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The reading, and the feature maps at FEATURE_STRIDES, each (n, c, s / stride, s / stride)."""
+        planes = self._planes(crops, sexes)
+        features, maps = self.backbone.forward_intermediates(planes)
+        return self._read(features, sexes), self._at_strides(planes.shape[-1], maps)
+
+    def set_regularisation(self, dropout: float, drop_path: float) -> None:
+        """Set the head's dropout and the backbone's stochastic depth, the latter rising linearly with depth."""
+        for module in self.head:
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
+        blocks = [block for block in self.backbone.modules() if hasattr(block, "drop_path")]
+        for depth, block in enumerate(blocks):
+            rate = drop_path * depth / max(len(blocks), 1)
+            block.drop_path = timm.layers.DropPath(rate) if rate else nn.Identity()  # pyright: ignore
+
+    def start_from_imagenet(self) -> None:
+        """Load ImageNet weights, in place; only for tf_efficientnet_lite0 (training extra), else ConfigError."""
+        if self.config.backbone != "tf_efficientnet_lite0" or self.config.fusion in ("early", "both"):
+            raise ConfigError(
+                f"ImageNet weights can be had offline for tf_efficientnet_lite0 with late sex only, not for "
+                f"{self.config.backbone} with {self.config.fusion}; set imagenet: false"
+            )
+        self.backbone.load_state_dict(imagenet_lite0(self.backbone.state_dict()))
+
+    def _planes(self, crops: torch.Tensor, sexes: torch.Tensor) -> torch.Tensor:
+        if self.config.fusion in ("early", "both"):
+            plane = sexes.view(-1, 1, 1, 1).to(crops.dtype).expand(-1, 1, *crops.shape[-2:])
+            crops = torch.cat([crops, plane], dim=1)
+        return crops.contiguous(memory_format=torch.channels_last)
+
+    def _read(self, features: torch.Tensor, sexes: torch.Tensor) -> torch.Tensor:
+        pooled = self.pool(features)
+        if self.sex is not None:
+            pooled = torch.cat([pooled, self.sex(sexes.view(-1, 1).to(pooled.dtype))], dim=1)
+        return self.head(pooled)[:, 0]
+
+    @staticmethod
+    def _at_strides(size: int, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """The deepest map of each stride."""
+        by_stride = {round(size / feature.shape[-1]): feature for feature in maps}
+        return [by_stride[stride] for stride in FEATURE_STRIDES]
+
+
+def build_from(arguments: Mapping[str, Any]) -> BoneAgeNet:
+    """The network that the arguments of a weights header describe, with random weights."""
+    return BoneAgeNet(make_config(NetConfig, arguments, "weights header"))
+
+
+def normalise(crops: torch.Tensor) -> torch.Tensor:
+    """Crops uint8 (n, s, s) as the network's input: float32 (n, 1, s, s) in [-1, 1]."""
+    return crops[:, None].float() / 127.5 - 1
+
+
+@torch.inference_mode()
+def _feature_width(backbone: Any, channels: int) -> int:
+    training = backbone.training
+    width = backbone.eval().forward_features(torch.zeros(1, channels, 64, 64)).shape[1]
+    backbone.train(training)
+    return width
