@@ -8,6 +8,7 @@ its own seed, so what happens to a film depends on (seed, epoch, film) alone and
 from __future__ import annotations
 
 import os
+import random
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,6 +20,8 @@ import cv2
 
 PolicyName = Literal["none", "light", "randaugment", "uniformaugment"]
 POLICIES: tuple[str, ...] = get_args(PolicyName)
+
+Steps = list[A.BasicTransform | A.BaseCompose]
 
 
 class Policy:
@@ -37,7 +40,7 @@ class Policy:
         """The augmented picture, same shape and dtype; the same `seed` gives the same result."""
         if self.name == "none":
             return picture
-        self._compose.set_random_seed(seed)
+        _seed(self._compose, seed)
         return self._compose(image=picture)["image"]
 
 
@@ -67,16 +70,25 @@ class MaskPolicy:
         self, picture: NDArray[np.uint8], mask: NDArray[np.uint8], seed: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Picture and mask (both uint8, height x width), turned and moved together."""
-        self._compose.set_random_seed(seed)
+        _seed(self._compose, seed)
         done = self._compose(image=picture, mask=mask)
         return done["image"], done["mask"]
+
+
+def _seed(compose: A.Compose, seed: int) -> None:
+    """One stream of random numbers for all steps.
+
+    `Compose.set_random_seed` would give every step a stream of its own from the same seed, so that all would draw the
+    same numbers: what is mirrored would also be what is brightened.
+    """
+    compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
 
 
 def _affine(**change: object) -> A.Affine:
     return A.Affine(**change, interpolation=cv2.INTER_LINEAR, p=1.0)  # pyright: ignore[reportArgumentType]
 
 
-def _operations(s: float) -> list[A.BasicTransform]:
+def _operations(s: float) -> Steps:
     """The operations RandAugment and UniformAugment draw from, at strength `s`, each from harmless to its limit."""
     return [
         _affine(rotate=(-25 * s, 25 * s)),
@@ -91,7 +103,7 @@ def _operations(s: float) -> list[A.BasicTransform]:
     ]
 
 
-def _steps(name: str, s: float) -> list[A.BasicTransform | A.BaseCompose]:
+def _steps(name: str, s: float) -> Steps:
     flip = A.HorizontalFlip(p=0.5)
     if name == "none" or s == 0:
         return [flip]

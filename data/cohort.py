@@ -33,7 +33,7 @@ _EXPECTED = (
     "bone_age_years, where other names can be given"
 )
 _MALE: dict[str, Sex] = {"true": "M", "1": "M", "false": "F", "0": "F"}
-_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"))
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"))
 _OLDEST_MONTHS = 240  # 20 years; the standards of Greulich and Pyle end at 19 years (boys) and 18 (girls)
 
 
@@ -219,14 +219,14 @@ def _files_by_name(folder: Path) -> dict[str, list[Path]]:
         folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
         for name in files:
             if not name.startswith("."):
-                named.setdefault(_bare(name), []).append(Path(parent, name))
+                named.setdefault(bare_name(name), []).append(Path(parent, name))
     return named
 
 
-def _bare(name: str) -> str:
-    """Drop an image suffix and no other: DICOM files are often named 1.2.840.113619.2 without one."""
+def bare_name(name: str) -> str:
+    """Drop a radiograph's suffix and no other: DICOM files are often named 1.2.840.113619.2 without one."""
     stem, dot, suffix = name.rpartition(".")
-    return stem if f"{dot}{suffix}".lower() in _SUFFIXES else name
+    return stem if f"{dot}{suffix}".lower() in SUFFIXES else name
 
 
 def _listed_file(row: Row, base: Path, faults: Faults) -> Path | None:
@@ -242,7 +242,7 @@ def _listed_file(row: Row, base: Path, faults: Faults) -> Path | None:
 def _named_file(row: Row, named: Mapping[str, list[Path]], searched: Path, faults: Faults) -> Path | None:
     """Give the one file named by a row's id."""
     name = row.cells["id"]
-    files = named.get(_bare(name), []) if name else []
+    files = named.get(bare_name(name), []) if name else []
     if len(files) == 1:
         return files[0]
     if files:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
@@ -22,7 +24,7 @@ def make_config(kind: type[T], values: Mapping[str, Any], where: str = "configur
     source in the message.
     """
     hints = get_type_hints(kind)
-    unknown = sorted(set(values) - set(hints))
+    unknown = sorted(str(key) for key in set(values) - set(hints))
     if unknown:
         raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; expected some of {', '.join(sorted(hints))}")
     try:
@@ -36,9 +38,11 @@ def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, 
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            read = yaml.safe_load(Path(path).read_text("utf-8")) or {}
-        except (OSError, yaml.YAMLError) as error:
+            read = yaml.safe_load(Path(path).read_text("utf-8"))
+        except (OSError, UnicodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: not a readable YAML file ({error})") from error
+        if read is None:  # an empty file
+            read = {}
         if not isinstance(read, dict):
             raise ConfigError(f"{path}: expected keys and values, found {type(read).__name__}")
         values.update(read)
@@ -67,13 +71,23 @@ def _plain(value: Any) -> Any:
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """Lists to tuples, mappings to nested dataclasses; plain types are checked, whole numbers serve as floats."""
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
-        return make_config(hint, value, where)
-    if get_origin(hint) is tuple and isinstance(value, (list, tuple)):
-        inner = get_args(hint)[0]
-        return tuple(_convert(inner, v, where) for v in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if hint in (int, float, str, bool) and type(value) is not hint:
-        raise ConfigError(f"{where} is {value!r}, expected {hint.__name__}")
-    return value
+    expected = getattr(hint, "__name__", str(hint))
+    if isinstance(hint, UnionType):  # `kind | None`
+        kind = next(kind for kind in get_args(hint) if kind is not NoneType)
+        return None if value is None else _convert(kind, value, where)
+    if get_origin(hint) is tuple:
+        if isinstance(value, (list, tuple)):
+            return tuple(_convert(get_args(hint)[0], inner, where) for inner in value)
+        expected = "a list"
+    elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, Mapping):
+            return make_config(hint, value, where)
+        if isinstance(value, hint):
+            return value
+        expected = "keys and values"
+    elif hint is float and type(value) in (int, str):  # YAML takes 1e-3, without a point, for text
+        with suppress(ValueError):
+            return float(value)
+    elif type(value) is hint:
+        return value
+    raise ConfigError(f"{where} is {value!r}, expected {expected}")

@@ -15,7 +15,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it to `path` when the block ends well, delete it when it fails.
 
     The temporary name keeps the suffix of `path`, so libraries that choose a format by suffix work. A reader never
-    sees a half-written file: `os.replace` is atomic on one file system.
+    sees a half-written file: the move is atomic on one file system.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; the result should be as readable as any other
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -57,6 +57,7 @@ class CropStore:
         self._rows: dict[str, tuple[StoredCrop, int, int]] = {}
         self._files: dict[tuple[str, int, int], str] = {}
         self._shards: list[NDArray[np.uint8]] = []
+        self._next = 0  # number of the next shard
         self.folder.mkdir(parents=True, exist_ok=True)
         described = self.folder / "store.json"
         if described.exists():
@@ -93,11 +94,13 @@ class CropStore:
         return known or sha256_of(path)
 
     def append(self, rows: Sequence[StoredCrop], crops: Sequence[NDArray[np.uint8]]) -> None:
-        """Add crops as one shard."""
-        name = f"shard-{len(self._shards):05d}"
-        with whole_file(self.folder / f"{name}.npy") as temporary:
-            np.save(temporary, np.stack(crops))
-        table = self.folder / f"{name}.csv"
+        """Add crops, uint8, size x size each, as one shard; ValueError unless there is one for each row."""
+        pile = np.stack(crops)
+        if pile.dtype != np.uint8 or pile.shape != (len(rows), self.kind.size, self.kind.size):
+            raise ValueError(f"{len(rows)} rows of {self.kind.size} px came with crops {pile.dtype} {pile.shape}")
+        table = self.folder / f"shard-{self._next:05d}.csv"
+        with whole_file(table.with_suffix(".npy")) as temporary:
+            np.save(temporary, pile)
         with whole_file(table) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [field.name for field in fields(StoredCrop)], lineterminator="\n")
             writer.writeheader()
@@ -112,6 +115,7 @@ class CropStore:
                 self._rows[row.key] = (row, len(self._shards), number)
                 self._files[row.file, row.bytes, row.modified_ns] = row.key
         self._shards.append(crops)
+        self._next = int(table.stem.removeprefix("shard-")) + 1
 
     def __reduce__(self) -> tuple[type[CropStore], tuple[Path, StoreKind]]:
         """Workers reopen the store instead of receiving its crops."""

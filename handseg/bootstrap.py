@@ -11,12 +11,13 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
 from segmentation_models_pytorch.losses import DiceLoss
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ..data.config import config_values, save_config
+from ..data.config import config_values, load_config, save_config
 from ..data.errors import BoneAgeError, TrainingError
 from ..data.files import whole_file
 from ..data.radiograph import read_radiograph
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 HELD_OUT_CUTOUTS = 7  # of the cut-out hands, for the validation figure; the rest train
 SYNTHETIC_HANDS = 400
 FLIP_AGREEMENT = 0.95  # intersection over union of a mask with the mirrored film's mask
-CERTAINTY = 0.93  # mean of |2p - 1| in and around the mask
+CERTAINTY = 0.86  # mean of |2p - 1| in and around the mask; the first round reaches 0.82 to 0.91
 
 
 class SegmenterTask(L.LightningModule):
@@ -139,17 +140,14 @@ def train_segmenter(
 
 def _same_run(config: SegmenterConfig, out: Path) -> None:
     """Store the configuration, or refuse to go on with a run made under another."""
-    stored, resolved = out / "segmenter.yaml", out / ".resolved.yaml"
-    save_config(config, resolved)
-    text = resolved.read_text("utf-8")
-    resolved.unlink()
-    if stored.exists() and stored.read_text("utf-8") != text:
+    stored = out / "segmenter.yaml"
+    if stored.exists() and load_config(SegmenterConfig, stored) != config:
         raise TrainingError(f"{out}: holds a run with another configuration ({stored}); give another folder")
     save_config(config, stored)
 
 
 def _drawn(films: Sequence[Path], config: SegmenterConfig, number: int) -> list[Path]:
-    """This round's films: a seeded draw, another one each round."""
+    """The films of a round: a seeded draw, another one each round."""
     order = np.random.default_rng((config.seed, number)).permutation(len(films))
     return [films[k] for k in order[: config.films]]
 
@@ -166,7 +164,7 @@ def _fit(
         max_steps=config.steps,
         accelerator="auto",
         devices=1,
-        logger=L.pytorch.loggers.CSVLogger(folder, name=None, version=""),
+        logger=CSVLogger(folder, name=None, version=""),
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),

@@ -24,7 +24,7 @@ def classical_mask(square: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     area, fingers (solidity), one component that dominates, reaching at most two sides of the frame, an outline that
     lies on edges of the picture.
     """
-    smooth = cv2.GaussianBlur(square, (0, 0), 1.5)
+    smooth = np.asarray(cv2.GaussianBlur(square, (0, 0), 1.5), np.uint8)
     frame = smooth > 0
     background = _background(smooth)
     lifted = cv2.subtract(smooth, background)
@@ -57,7 +57,8 @@ def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     whole = np.zeros_like(mask)
     cv2.drawContours(whole, contours, -1, 1, cv2.FILLED)
-    return cv2.morphologyEx(whole, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    return np.asarray(cv2.morphologyEx(whole, cv2.MORPH_OPEN, disc), np.uint8)
 
 
 def _believable(mask: NDArray[np.uint8], smooth: NDArray[np.uint8], frame: NDArray[np.bool_]) -> bool:
@@ -68,8 +69,8 @@ def _believable(mask: NDArray[np.uint8], smooth: NDArray[np.uint8], frame: NDArr
         return False
     rows, columns = np.where(frame.any(axis=1))[0], np.where(frame.any(axis=0))[0]
     field = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    sides = sum(bool(side.mean() > 0.04) for side in (field[0], field[-1], field[:, 0], field[:, -1]))
-    if sides > 2 or max(side.mean() for side in (field[0], field[-1], field[:, 0], field[:, -1])) > 0.7:
+    covered = [float(side.mean()) for side in (field[0], field[-1], field[:, 0], field[:, -1])]
+    if sum(share > 0.04 for share in covered) > 2 or max(covered) > 0.7:
         return False
     return _edge_agreement(mask, smooth) >= MIN_EDGE_AGREEMENT
 

@@ -30,9 +30,9 @@ def paste_hand(hand: Picture, mask: Picture, rng: Generator) -> Picture:
     return finish(picture, rng)
 
 
-def finish(picture: NDArray[np.floating], rng: Generator) -> Picture:
+def finish(picture: NDArray[np.number], rng: Generator) -> Picture:
     """What happens to any film on its way: markers, a frame, noise, too little exposure, at times inverted greys."""
-    picture = picture.copy()
+    picture = picture.astype(np.float32)  # a copy, to draw on
     if rng.random() < 0.6:
         _draw_marker(picture, rng)
     if rng.random() < 0.35:

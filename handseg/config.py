@@ -27,7 +27,7 @@ class SegmenterConfig:
     decoder_channels: tuple[int, ...] = (128, 64, 32, 16, 16)
     imagenet: bool = True  # start the encoder from ImageNet weights (training extra)
     input_size: int = 192  # side of the letterboxed square; a multiple of 32
-    rounds: int = 3
+    rounds: int = 2
     steps: int = 150
     batch_size: int = 16
     films: int = 2500

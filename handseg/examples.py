@@ -45,12 +45,11 @@ def read_cutouts(folder: str | Path, size: int) -> list[Example]:
 def draw_synthetic(count: int, size: int, seed: int) -> list[Example]:
     """Synthetic hands of all ages and both sexes, without the SYNTHETIC mark, so that it is not learnt."""
     rng = np.random.default_rng(seed)
+    height = max(size, 120)  # whose width, 96, is the least that can be drawn
     examples = []
     for index in range(count):
         sex = "F" if index % 2 else "M"
-        hand = synthetic_hand(
-            float(rng.uniform(6, 216)), sex, seed=seed + index, size=(size, size * 4 // 5), label=False
-        )
+        hand = synthetic_hand(float(rng.uniform(6, 216)), sex, seed + index, (height, height * 4 // 5), label=False)
         square, fit = letterbox(hand.pixels, size)
         examples.append((square, (fit.apply(hand.mask * np.uint8(255)) > 127).astype(np.uint8)))
     return examples
@@ -66,10 +65,10 @@ class Pools:
 
 
 class SegmentationSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """`length` examples, each a function of (seed, index) alone: float32 picture in [0, 1] and mask, 1 x size x size."""
+    """Examples as functions of (seed, index) alone: float32 picture in [0, 1] and 0/1 mask, each 1 x size x size."""
 
     def __init__(self, pools: Pools, shares: Shares, size: int, length: int, seed: int) -> None:
-        """A share whose pool is empty is given to the others."""
+        """`length` examples drawn from `pools` by `shares`; a share whose pool is empty is given to the others."""
         kinds = [
             (kind, share)
             for kind, share, full in (
@@ -97,7 +96,7 @@ class SegmentationSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         picture, mask = self._draw(kind, rng)
         picture, mask = self.policy(picture, mask, int(rng.integers(2**31)))
         # the same stretch of grey levels as at inference, after everything that changed them
-        picture = letterbox(picture.astype(np.float32) / 255, self.size)[0]
+        picture = letterbox(np.divide(picture, 255, dtype=np.float32), self.size)[0]
         return torch.from_numpy(picture)[None].float() / 255, torch.from_numpy(mask)[None].float()
 
     def _draw(self, kind: str, rng: np.random.Generator) -> Example:

@@ -62,6 +62,11 @@ class SquareFit:
     size: int
     frame: tuple[int, int]
 
+    def __post_init__(self) -> None:
+        """Refuse a box that is empty or reaches outside the picture: there is nothing to cut out there."""
+        if self.box.area < 1 or self.box != self.box.clipped(*self.frame):
+            raise ValueError(f"{self.box} does not lie inside a picture of {self.frame} (height, width)")
+
     @property
     def side(self) -> int:
         """Side of the padded square in pixels of the original."""
@@ -86,10 +91,11 @@ class SquareFit:
         """Coordinates in the square, n x 2, to original (x, y)."""
         return (np.asarray(points, np.float64) + 0.5) / self.scale - 0.5 + self._corner
 
-    def apply(self, picture: NDArray, fill: float = 0.0) -> NDArray:
-        """Cut the box out of `picture` (height x width, any real dtype), pad to the square with `fill`, resize once.
+    def apply(self, picture: NDArray) -> NDArray:
+        """Cut the box out of `picture` (height x width, any real dtype), pad to the square with 0, resize once.
 
-        Shrinking averages areas, so no detail aliases; enlarging is bilinear.
+        Shrinking averages areas, so no detail aliases; enlarging is bilinear. The picture's rim keeps its own grey
+        levels: no padding is mixed into it.
         """
         if picture.shape[:2] != self.frame:
             raise ValueError(f"picture is {picture.shape[:2]}, the fit was made for {self.frame}")
@@ -102,21 +108,20 @@ class SquareFit:
             self.side - box.height - (box.y - top),
             box.x - left,
             self.side - box.width - (box.x - left),
-            cv2.BORDER_CONSTANT,
-            value=fill,  # pyright: ignore[reportArgumentType]
+            cv2.BORDER_REPLICATE,
         )
-        return resize_square(square, self.size)
+        return np.where(self.inside(), resize_square(square, self.size), square.dtype.type(0))
 
     def inside(self) -> NDArray[np.bool_]:
         """Which pixels of the square (size x size) show the picture rather than padding."""
-        centres = self.to_original(np.stack([np.arange(self.size)] * 2, axis=1))
+        centres = self.to_original(np.stack([np.arange(self.size, dtype=np.float64)] * 2, axis=1))
         columns = (centres[:, 0] >= self.box.x - 0.5) & (centres[:, 0] <= self.box.x + self.box.width - 0.5)
         rows = (centres[:, 1] >= self.box.y - 0.5) & (centres[:, 1] <= self.box.y + self.box.height - 0.5)
         return rows[:, None] & columns[None, :]
 
     def back(self, square: NDArray[np.float32]) -> NDArray[np.float32]:
         """A float32 map over the square (size x size) as a map over the original picture, 0 outside the box."""
-        grid = cv2.resize(square, (self.side, self.side), interpolation=cv2.INTER_LINEAR)
+        grid = resize_square(square, self.side)
         left, top = self._corner
         box = self.box
         whole = np.zeros(self.frame, np.float32)

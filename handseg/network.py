@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -11,21 +11,19 @@ from torch import nn
 
 from ..weights.lite0 import imagenet_lite0
 
-ENCODER = "tu-tf_efficientnet_lite0"
-DECODER_CHANNELS = (128, 64, 32, 16, 16)
 
-
-def build_unet(encoder: str = ENCODER, decoder_channels: tuple[int, ...] = DECODER_CHANNELS) -> nn.Module:
+def build_unet(encoder: str, decoder_channels: Sequence[int]) -> nn.Module:
     """A U-Net of segmentation-models-pytorch: float32 (n, 1, h, w) in, logits (n, 1, h, w) out; h, w multiples of 32.
 
-    `encoder` is any name segmentation-models-pytorch knows; the default has 3.8 million parameters with its decoder.
+    `encoder` is any name segmentation-models-pytorch knows. SegmenterConfig's default has 3.8 million parameters with
+    its decoder.
     """
     return smp.Unet(encoder, encoder_weights=None, in_channels=1, decoder_channels=tuple(decoder_channels))
 
 
 def build_from(arguments: Mapping[str, Any]) -> nn.Module:
     """Rebuild the network from the arguments in a weights header."""
-    return build_unet(arguments["encoder"], tuple(arguments["decoder_channels"]))
+    return build_unet(arguments["encoder"], arguments["decoder_channels"])
 
 
 def start_from_imagenet(net: nn.Module) -> None:

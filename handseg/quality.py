@@ -24,6 +24,7 @@ SECOND_HAND = 0.30  # the second part's area over the first's, from which on it 
 # TODO measured limits
 SURE, UNSURE = 0.90, 0.75
 SHAPE = (0.40, 0.93)
+FLAT, STEP, EDGE = 3, 6, 3  # grey levels within a border, grey levels between it and the field, pixels this takes
 CUT_SIDE = 0.02  # share of a side of the field that the mask covers, from which on it reaches that side
 
 
@@ -36,7 +37,8 @@ class Verdict:
 
     def and_also(self, status: Status, reason: str) -> Verdict:
         """The worse of both, with one more reason."""
-        return Verdict(max(self.status, status, key=STATUSES.index), (*self.reasons, reason))
+        worse = STATUSES[max(STATUSES.index(self.status), STATUSES.index(status))]
+        return Verdict(worse, (*self.reasons, reason))
 
 
 def judge_picture(pixels: NDArray[np.float32], colour: float) -> Verdict:
@@ -63,7 +65,7 @@ def judge_picture(pixels: NDArray[np.float32], colour: float) -> Verdict:
 
 def judge_hand(seen: HandMap) -> Verdict:
     """Whether what the segmenter saw is one whole hand."""
-    field = field_box(seen.square)
+    field = field_box(seen)
     parts = seen.components
     if not parts or parts[0].sum() < NO_HAND * field.area:
         return Verdict().and_also("rejected", "no hand was found")
@@ -95,14 +97,30 @@ def certainty(seen: HandMap) -> float:
     return float(np.abs(2 * seen.probability - 1)[likely].mean()) if likely.any() else 0.0
 
 
-def field_box(square: NDArray[np.uint8]) -> Box:
+def field_box(seen: HandMap) -> Box:
     """The exposed field inside a collimator's flat border, in pixels of the letterboxed square."""
-    rows, columns = square.std(axis=1) > 2.0, square.std(axis=0) > 2.0
-    if not rows.any() or not columns.any():
-        return Box(0, 0, square.shape[1], square.shape[0])
-    top, bottom = np.flatnonzero(rows)[[0, -1]]
-    left, right = np.flatnonzero(columns)[[0, -1]]
-    return Box(int(left), int(top), int(right - left + 1), int(bottom - top + 1))
+    square, frame = seen.square.astype(np.int16), seen.fit.inside()
+    rows, columns = np.flatnonzero(frame.any(axis=1)), np.flatnonzero(frame.any(axis=0))
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    for _ in range(2):  # borders of different greys: one may look flat only when its neighbours are gone
+        part = square[top:bottom, left:right]
+        top, bottom = top + _border(part), bottom - _border(part[::-1])
+        part = square[top:bottom, left:right].T
+        left, right = left + _border(part), right - _border(part[::-1])
+    return Box(left, top, right - left, bottom - top)
+
+
+def _border(lines: NDArray[np.int16]) -> int:
+    """How many of the first lines are a border: flat ones, up to a step along most of the next line.
+
+    A film's clean background is flat as well, but ends at fingertips, not at a straight step.
+    """
+    lines = lines[: (len(lines) - 1) // 2]
+    flat = (np.abs(lines - np.median(lines, axis=1, keepdims=True)) <= FLAT).mean(axis=1) > 0.9
+    run = len(lines) if flat.all() else int(flat.argmin())
+    steps = np.median(np.abs(lines[EDGE:] - lines[:-EDGE]), axis=1) > STEP
+    found = np.flatnonzero(steps[:run])
+    return int(found[-1]) + 1 if len(found) else 0
 
 
 def _sides_reached(mask: NDArray[np.bool_], field: Box) -> list[str]:

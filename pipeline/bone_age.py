@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..data.errors import BoneAgeError, SexError
+from ..data.errors import BoneAgeError, ConfigError, SexError
 from ..data.radiograph import Radiograph, read_radiograph
 from ..data.sex import Sex, parse_sex
 from ..handseg.crop import CROP_VERSION
@@ -34,9 +34,9 @@ class BoneAge:
 
     @classmethod
     def load(cls, weights: str | Path = "default", device: str = "auto") -> BoneAge:
-        """Load a bundle: a shipped name or a folder. `device`: auto, cpu, cuda or cuda:N. Raises WeightsError."""
+        """Load a bundle: a shipped name or a folder. `device`: as for `chosen_device`. Raises WeightsError."""
+        where = chosen_device(device)
         folder = resolve_bundle(weights)
-        where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         reader = BoneAgeReader.load(folder / "regressor.safetensors", CROP_VERSION, where)
         finder = HandFinder.load(folder / "segmenter.safetensors", reader.input_size, where)
         return cls(finder, reader, reader.header.name or folder.name)
@@ -95,6 +95,17 @@ class BoneAge:
             notes=radiograph.notes,
             model=self.model,
         )
+
+
+def chosen_device(device: str) -> str:
+    """The device meant by auto (a GPU where there is one), cpu, cuda or cuda:N; ConfigError when it is not there."""
+    gpus = torch.cuda.device_count()
+    if device == "auto":
+        return "cuda" if gpus else "cpu"
+    there = {"cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))}
+    if device not in there:
+        raise ConfigError(f"device is {device!r}, expected auto or one this machine has: {', '.join(sorted(there))}")
+    return device
 
 
 def agreed_sex(radiograph: Radiograph, given: Sex | None) -> Sex:

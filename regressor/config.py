@@ -12,6 +12,11 @@ Schedule = Literal["plateau", "cosine"]
 Pooling = Literal["average", "2x2"]
 
 
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(allowed)}")
+
+
 @dataclass(frozen=True)
 class NetConfig:
     """What rebuilds the network.
@@ -120,8 +125,3 @@ class RegressorConfig:
                 return stage
             epoch -= stage.epochs
         return self.stages[-1]
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(allowed)}")

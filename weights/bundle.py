@@ -99,7 +99,10 @@ def _open(path: Path) -> tuple[Header, str]:
         raise WeightsError(f"{path}: not a whole safetensors file ({error}); fetch it again") from error
     if "boneage" not in metadata:
         raise WeightsError(f"{path}: has no boneage header; it was not made by this project")
-    record = json.loads(metadata["boneage"])
+    try:
+        record = dict(json.loads(metadata["boneage"]))
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: the boneage header is damaged ({error}); fetch it again") from error
     if record.pop("format", None) != FORMAT:
         raise WeightsError(f"{path}: weights of another format, expected format {FORMAT}; install a matching boneage")
     sha256 = record.pop("sha256", "")

@@ -1,0 +1,114 @@
+"""Measure a reader on a labelled cohort, and keep every prediction, two plots and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..data.cohort import Cohort
+from ..data.errors import BoneAgeError
+from ..data.files import whole_file
+from ..regressor.metrics import Agreement, agreement, by_group
+from .bone_age import BoneAge
+from .figures import bland_altman_plot, evaluation_table, scatter_plot
+from .reading import Reading
+
+WHOLE = "every film of it"  # what was read of the cohort, where no part of a split was taken
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What was measured.
+
+    films: one row a film of the cohort: id, file, status, reasons, sex, labelled_months, predicted_months,
+        error_months (predicted minus labelled), interval_90_low, interval_90_high (months; NaN where there is none).
+    overall: agreement over the films with a prediction. groups: the same by sex and age band (`metrics.by_group`).
+    """
+
+    cohort: str
+    split: str
+    model: str
+    films: pd.DataFrame
+    overall: Agreement
+    groups: pd.DataFrame
+
+    def not_aged(self) -> dict[str, int]:
+        """How many films have no prediction, by status: rejected, failed."""
+        statuses = self.films.loc[self.films["predicted_months"].isna(), "status"]
+        return {str(status): int(number) for status, number in statuses.value_counts(sort=False).items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as a weights header holds them: the overall agreement in months, on which films."""
+        lost = self.not_aged()
+        return {"cohort": self.cohort, "split": self.split, "not_aged": lost, **self.overall.to_dict()}
+
+    def table(self) -> str:
+        """All groups as Markdown."""
+        return evaluation_table(self.groups, cohort=self.cohort, split=self.split, model=self.model)
+
+
+def evaluate(
+    bone_age: BoneAge,
+    cohort: Cohort,
+    out: str | Path | None = None,
+    *,
+    split: str = WHOLE,
+    follow: Callable[[Iterator[Reading]], Iterator[Reading]] = iter,
+) -> Evaluation:
+    """Read every film of a cohort with its own sex and compare with its label.
+
+    out: folder for predictions.csv, scatter.png, bland-altman.png and table.md; None writes nothing.
+    split: in words, which films of the data these are. follow: passes the readings on, as a progress bar does.
+    Raises BoneAgeError when not one film could be aged; predictions.csv then tells why.
+    """
+    readings = follow(bone_age.predict_many((film.path, film.sex) for film in cohort))
+    films = _frame(cohort, list(readings))
+    if out is not None:
+        with whole_file(Path(out) / "predictions.csv") as temporary:
+            films.to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
+    aged = films[films["predicted_months"].notna()]
+    if aged.empty:
+        raise BoneAgeError(
+            f"{cohort.name}: none of its {len(cohort)} radiographs could be aged, expected hands; the first: "
+            f"{films['status'][0]}: {films['reasons'][0]}"
+        )
+    overall = agreement(aged["predicted_months"], aged["labelled_months"])
+    evaluation = Evaluation(cohort.name, split, bone_age.model, films, overall, by_group(films))
+    if out is not None:
+        _write(evaluation, Path(out))
+    return evaluation
+
+
+def _frame(cohort: Cohort, readings: list[Reading]) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        [
+            {
+                "id": film.id,
+                "file": reading.file,
+                "status": reading.status,
+                "reasons": "; ".join(reading.reasons),
+                "sex": film.sex,
+                "labelled_months": film.bone_age_months,
+                "predicted_months": reading.bone_age_months,
+                "interval_90_low": reading.interval_90[0] if reading.interval_90 else None,
+                "interval_90_high": reading.interval_90[1] if reading.interval_90 else None,
+            }
+            for film, reading in zip(cohort, readings, strict=True)
+        ]
+    )
+    months = ["labelled_months", "predicted_months", "interval_90_low", "interval_90_high"]
+    frame[months] = frame[months].astype("float64")  # a column without any number would be of objects
+    frame.insert(7, "error_months", frame["predicted_months"] - frame["labelled_months"])
+    return frame
+
+
+def _write(evaluation: Evaluation, out: Path) -> None:
+    names = {"cohort": evaluation.cohort, "model": evaluation.model}
+    scatter_plot(evaluation.films, out / "scatter.png", **names)
+    bland_altman_plot(evaluation.films, out / "bland-altman.png", **names)
+    with whole_file(out / "table.md") as temporary:
+        temporary.write_text(evaluation.table(), "utf-8")

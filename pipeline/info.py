@@ -1,0 +1,49 @@
+"""What is installed and what the weights say of themselves."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..weights.bundle import Header, read_header, resolve_bundle
+
+PACKAGES = ("boneage", "torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning", "albumentations")
+PACKAGES += ("opencv-python-headless", "pydicom", "numpy")
+
+
+def information(weights: str | Path = "default") -> dict[str, Any]:
+    """Versions, device and the headers of a bundle, as plain values. Raises WeightsError for weights that are not one.
+
+    The tensors are not read; what a bundle was trained on and how it was measured is as its header states.
+    """
+    folder = resolve_bundle(weights)
+    segmenter, regressor = (read_header(folder / f"{kind}.safetensors") for kind in ("segmenter", "regressor"))
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "device": ", ".join(gpus) or f"cpu ({torch.get_num_threads()} threads)",
+        "weights": {
+            "name": regressor.name or folder.name,
+            "folder": str(folder),
+            "segmenter": _of(segmenter, folder / "segmenter.safetensors"),
+            "regressor": _of(regressor, folder / "regressor.safetensors"),
+        },
+    }
+
+
+def _of(header: Header, path: Path) -> dict[str, Any]:
+    return {
+        "architecture": header.architecture,
+        "arguments": dict(header.arguments),
+        "megabytes": round(path.stat().st_size / 1e6, 1),
+        "input_size": header.input_size,
+        "crop_version": header.crop_version,
+        "calibrated": header.calibration is not None,
+        "data": dict(header.data),
+        "metrics": dict(header.metrics),
+        "licence": header.licence,
+    }

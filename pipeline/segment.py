@@ -1,0 +1,115 @@
+"""Write what the hand finder sees of a radiograph: mask, crop, overlay, and a record with the way back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..data.errors import BoneAgeError
+from ..data.files import whole_file
+from ..data.radiograph import Radiograph, read_radiograph
+from ..handseg.crop import CROP_VERSION, Crop
+from ..handseg.finder import Hand, HandFinder
+from ..weights.bundle import read_header, resolve_bundle
+from .bone_age import chosen_device
+
+OUTLINE, FRAME = (255, 140, 0), (0, 190, 255)  # RGB of the hand's outline and of the crop's box
+_THICKNESS = 400  # lines are one pixel thick for so many pixels of the shorter side
+
+
+def load_finder(weights: str | Path = "default", device: str = "auto") -> tuple[HandFinder, str]:
+    """A bundle's hand finder, which cuts crops of the size that its regressor reads, and the bundle's name.
+
+    Raises WeightsError, and ConfigError for a device that is not there.
+    """
+    where = chosen_device(device)
+    folder = resolve_bundle(weights)
+    regressor = read_header(folder / "regressor.safetensors")
+    finder = HandFinder.load(folder / "segmenter.safetensors", regressor.input_size, where)
+    return finder, regressor.name or folder.name
+
+
+def segment_file(file: str | Path, finder: HandFinder, out: str | Path, name: str, model: str = "") -> dict[str, Any]:
+    """Segment one radiograph and write `out/name.json` and, where a hand was found, three pictures beside it.
+
+    `name-mask.png`: the hand, 255 on 0, in the geometry of the original. `name-crop.png`: the prepared square.
+    `name-overlay.png`: the radiograph with the hand's outline (orange) and the box of the crop (blue).
+    Returns the record that the JSON holds: file, status, reasons, notes, width and height of the original, hand_box (x,
+    y, width, height in original pixels, null without a hand), crop (its box in original pixels, its size, version and
+    `to_original`, the 2 x 3 matrix that takes (x, y, 1) in the crop to (x, y) in the original, pixel centres being
+    whole numbers; null without a crop) and model. Pictures that an earlier run left under `name` are removed where
+    there is nothing to show now. A file that cannot be read gets a record of status failed.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    pictures: dict[str, NDArray[np.uint8] | None] = {"mask": None, "crop": None, "overlay": None}
+    record: dict[str, Any] = {"file": str(file), "status": "failed", "reasons": [], "notes": []}
+    record |= {"width": None, "height": None, "hand_box": None, "crop": None, "model": model}
+    try:
+        radiograph = read_radiograph(file)
+    except BoneAgeError as error:
+        record["reasons"] = [str(error)]
+    else:
+        hand = finder.find([radiograph])[0]
+        record |= _findings(radiograph, hand)
+        pictures = _pictures(radiograph, hand)
+    for kind, picture in pictures.items():
+        path = out / f"{name}-{kind}.png"
+        if picture is None:
+            path.unlink(missing_ok=True)
+            continue
+        with whole_file(path) as temporary:
+            Image.fromarray(picture).save(temporary)
+    with whole_file(out / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    return record
+
+
+def _findings(radiograph: Radiograph, hand: Hand) -> dict[str, Any]:
+    height, width = radiograph.pixels.shape
+    return {
+        "status": hand.verdict.status,
+        "reasons": list(hand.verdict.reasons),
+        "notes": list(radiograph.notes),
+        "width": width,
+        "height": height,
+        "hand_box": list(hand.box.as_tuple()) if hand.box else None,
+        "crop": _way_back(hand.crop) if hand.crop else None,
+    }
+
+
+def _way_back(crop: Crop) -> dict[str, Any]:
+    (left, top), (right, _) = crop.fit.to_original(np.array([[0.0, 0.0], [1.0, 0.0]]))
+    scale = right - left
+    return {
+        "box": list(crop.fit.box.as_tuple()),
+        "size": crop.fit.size,
+        "version": CROP_VERSION,
+        "to_original": [[scale, 0.0, left], [0.0, scale, top]],
+    }
+
+
+def _pictures(radiograph: Radiograph, hand: Hand) -> dict[str, NDArray[np.uint8] | None]:
+    return {
+        "mask": None if hand.mask is None else hand.mask.astype(np.uint8) * 255,
+        "crop": None if hand.crop is None else hand.crop.pixels,
+        "overlay": None if hand.crop is None else _overlay(radiograph.pixels, hand.mask, hand.crop),
+    }
+
+
+def _overlay(pixels: NDArray[np.float32], mask: NDArray[np.bool_] | None, crop: Crop) -> NDArray[np.uint8]:
+    grey = np.rint(pixels * 255).astype(np.uint8)
+    picture = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    thickness = max(round(min(pixels.shape) / _THICKNESS), 1)
+    box = crop.fit.box
+    cv2.rectangle(picture, (box.x, box.y, box.width, box.height), FRAME, thickness)
+    if mask is not None:
+        outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(picture, outlines, -1, OUTLINE, thickness)
+    return picture.astype(np.uint8)

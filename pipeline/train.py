@@ -1,0 +1,208 @@
+"""Train the whole system: segmenter, cached crops, regressor, calibration, evaluation, one bundle of weights."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from ..data.cohort import Cohort
+from ..data.config import save_config
+from ..data.errors import TrainingError
+from ..data.files import sha256_of, whole_file
+from ..data.sex import Sex
+from ..data.split import Split
+from ..data.store import CropStore, StoreKind
+from ..handseg.bootstrap import train_segmenter
+from ..handseg.config import SegmenterConfig
+from ..handseg.crop import CROP_VERSION
+from ..handseg.finder import HandFinder
+from ..regressor.calibration import fit_calibration
+from ..regressor.config import Distillation, RegressorConfig
+from ..regressor.crops import LabelledCrops
+from ..regressor.network import SEX_CODING
+from ..regressor.reader import BoneAgeReader
+from ..regressor.train import Trained, train_regressor
+from ..weights.bundle import load_weights, save_weights
+from .bone_age import BoneAge
+from .card import model_card
+from .crops import cache_crops, labelled
+from .evaluate import Evaluation, evaluate
+from .recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+TRAIN, CHOOSE, REPORT = "train", "choose", "report"  # parts of a split, as data/split.py names them
+
+
+def train_bundle(
+    cohort: Cohort,
+    split: Split,
+    out: str | Path,
+    recipe: Recipe,
+    *,
+    cutouts: str | Path | None = None,
+    segmenter: str | Path | None = None,
+    exclude: frozenset[str] = frozenset(),
+    resume: bool = False,
+    workers: int = 1,
+    devices: int | str = "auto",
+    nodes: int = 1,
+) -> Path:
+    """Train everything on the split's `train` part and return the folder of the finished bundle.
+
+    The epoch is chosen and intervals are fitted on `choose`; `report` is read once, at the end, for the figures.
+    `segmenter`: weights file to use instead of training one from the films and `cutouts`, less the ids in `exclude`.
+    `out` keeps every step (segmenter, crops, teacher, regressor, evaluation); with `resume` finished ones are kept and
+    the one under way goes on. Raises TrainingError when `out` holds another recipe's run.
+    """
+    out = Path(out)
+    _begin(out, recipe, resume)
+    if segmenter is None:
+        segmenter = train_segmenter_on(
+            split.take(cohort, TRAIN),
+            out / "segmenter",
+            recipe.segmenter,
+            cutouts=cutouts,
+            exclude=exclude,
+            data=recipe.data,
+            licence=recipe.licence,
+            workers=workers,
+        )
+    options: dict[str, Any] = {"workers": workers, "devices": devices, "nodes": nodes}
+    crops = _crops(cohort, split, out, segmenter, recipe.regressor.input_size)
+    config = recipe.regressor
+    if recipe.teacher is not None:
+        teacher = _trained(crops, out / "teacher", recipe.teacher, recipe, resume, options)
+        config = replace(config, teacher=replace(config.teacher or Distillation(), weights=str(teacher.weights)))
+    trained = _trained(crops, out / "regressor", config, recipe, resume, options)
+    calibrated = out / "regressor" / "calibrated.safetensors"
+    _calibrate(trained.weights, calibrated, crops[CHOOSE], recipe)
+    bone_age = _bone_age(segmenter, calibrated, recipe.name)
+    evaluation = evaluate(bone_age, split.take(cohort, REPORT), out / "evaluation")
+    return _bundle(out / recipe.name, segmenter, calibrated, evaluation, trained)
+
+
+def train_regressor_on(
+    cohort: Cohort,
+    split: Split,
+    out: str | Path,
+    config: RegressorConfig,
+    *,
+    segmenter: str | Path,
+    resume: bool = False,
+    workers: int = 1,
+    devices: int | str = "auto",
+    nodes: int = 1,
+    data: str = "",
+    licence: str = "",
+) -> Trained:
+    """Cut and cache the cohort's crops in `out/crops` with a segmenter's weights file, then train one regressor.
+
+    The stages may be smaller than the crops, which are cut at the last stage's size.
+    """
+    out = Path(out)
+    crops = _crops(cohort, split, out, segmenter, config.input_size)
+    options: dict[str, Any] = {"workers": workers, "devices": devices, "nodes": nodes}
+    return _trained(crops, out, config, Recipe(data=data, licence=licence), resume, options)
+
+
+def train_segmenter_on(
+    cohort: Cohort,
+    out: str | Path,
+    config: SegmenterConfig,
+    *,
+    cutouts: str | Path | None = None,
+    exclude: frozenset[str] = frozenset(),
+    data: str = "",
+    licence: str = "",
+    workers: int = 1,
+) -> Path:
+    """Bootstrap a segmenter on a cohort's films, less the ids in `exclude`; returns its weights file."""
+    films = [film.path for film in cohort if film.id not in exclude]
+    about = {"films": len(films), "description": data, "held_back": len(cohort) - len(films)}
+    return train_segmenter(films, cutouts, out, config, data=about, licence=licence, workers=workers)
+
+
+def _begin(out: Path, recipe: Recipe, resume: bool) -> None:
+    stored, resolved = out / "recipe.yaml", out / ".recipe.yaml"
+    save_config(recipe, resolved)
+    same = stored.exists() and stored.read_bytes() == resolved.read_bytes()
+    resolved.unlink()
+    if stored.exists() and not same:
+        raise TrainingError(f"{stored}: the folder holds a run of another recipe; give another folder")
+    if stored.exists() and not resume:
+        raise TrainingError(f"{out}: already holds a run; give --resume to go on with it, or another folder")
+    save_config(recipe, stored)
+
+
+def _crops(
+    cohort: Cohort, split: Split, out: Path, segmenter: str | Path, size: int
+) -> dict[str, LabelledCrops]:
+    """The crops of the parts that training sees: `train` and `choose`."""
+    parts = {part: split.take(cohort, part) for part in (TRAIN, CHOOSE)}
+    store = CropStore(out / "crops", StoreKind(CROP_VERSION, size, sha256_of(segmenter)))
+    finder = HandFinder.load(segmenter, size)
+    for part in parts.values():
+        cache_crops(part, store, finder)
+    return {name: labelled(part, store) for name, part in parts.items()}
+
+
+def _trained(
+    crops: Mapping[str, LabelledCrops],
+    out: Path,
+    config: RegressorConfig,
+    recipe: Recipe,
+    resume: bool,
+    options: Mapping[str, Any],
+) -> Trained:
+    about = {"films": len(crops[TRAIN]), "description": recipe.data}
+    going_on = resume and (out / "last.ckpt").exists()
+    return train_regressor(
+        crops[TRAIN], crops[CHOOSE], out, config, data=about, licence=recipe.licence, resume=going_on, **options
+    )
+
+
+def _calibrate(weights: Path, target: Path, crops: LabelledCrops, recipe: Recipe) -> None:
+    """Store the weights with their name and a calibration fitted on `crops`, which no training saw."""
+    reader = BoneAgeReader.load(weights, CROP_VERSION)
+    coding = {code: cast(Sex, sex) for sex, code in SEX_CODING.items()}
+    sexes = [coding[float(code)] for code in crops.sexes]
+    squares, raw = [crops.store[key] for key in crops.keys], []
+    for start in range(0, len(squares), 32):
+        raw.extend(reader.raw_months(squares[start : start + 32], sexes[start : start + 32]))
+    calibration = fit_calibration(raw, crops.months, sexes)
+    header, state = load_weights(weights, "regressor")
+    save_weights(target, replace(header, name=recipe.name, calibration=calibration.to_dict()), state)
+
+
+def _bone_age(segmenter: str | Path, regressor: Path, name: str) -> BoneAge:
+    reader = BoneAgeReader.load(regressor, CROP_VERSION)
+    return BoneAge(HandFinder.load(segmenter, reader.input_size), reader, name)
+
+
+def _bundle(
+    folder: Path, segmenter: str | Path, regressor: Path, evaluation: Evaluation, trained: Trained
+) -> Path:
+    """Put both weights files and the model card into `folder`, which appears whole."""
+    header, state = load_weights(regressor, "regressor")
+    cost = {"epochs": trained.epochs, "minutes_of_last_run": round(trained.minutes, 1)}
+    header = replace(
+        header, metrics={**header.metrics, "report": evaluation.to_dict()}, recipe={**header.recipe, "cost": cost}
+    )
+    making = folder.with_name(f".{folder.name}")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    save_weights(making / "regressor.safetensors", header, state)
+    shutil.copyfile(segmenter, making / "segmenter.safetensors")
+    with whole_file(making / "MODEL_CARD.md") as temporary:
+        temporary.write_text(model_card(making, evaluation), "utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(making, folder)
+    return folder
+
+

@@ -1,0 +1,103 @@
+"""What several tests need: tiny weights, and the real radiographs where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"the real radiographs are not there ({SHARED})")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def real_films(shared_data) -> list[Path]:
+    films = sorted((shared_data / "rsna-original").rglob("*.png"))
+    if not films:
+        pytest.skip("the original RSNA films are not there")
+    return films
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory) -> Path:
+    """A folder with both weights files: the smallest nets there are, with random weights."""
+    import torch
+    from boneage.data.config import config_values
+    from boneage.handseg.crop import CROP_VERSION
+    from boneage.handseg.network import build_unet
+    from boneage.regressor.config import NetConfig
+    from boneage.regressor.network import SEX_CODING, BoneAgeNet
+    from boneage.weights.bundle import Header, save_weights
+
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    torch.manual_seed(0)
+    decoder = (8, 8, 8, 8, 8)
+    encoder = "timm-mobilenetv3_small_minimal_100"
+    save_weights(
+        folder / "segmenter.safetensors",
+        Header(
+            kind="segmenter",
+            architecture="smp.Unet",
+            arguments={"encoder": encoder, "decoder_channels": decoder},
+            input_size=64,
+        ),
+        build_unet(encoder, decoder).state_dict(),
+    )
+    config = NetConfig(backbone="test_efficientnet", hidden=(8,))
+    save_weights(
+        folder / "regressor.safetensors",
+        Header(
+            kind="regressor",
+            architecture="boneage.regressor.BoneAgeNet",
+            arguments=config_values(config),
+            input_size=64,
+            crop_version=CROP_VERSION,
+            label_mean=120.0,
+            label_sd=40.0,
+            sex_coding=SEX_CODING,
+            metrics={"report": {"mae": 30.5, "n": 12, "split": "made up"}},
+            data={"description": "random weights, trained on nothing"},
+            licence="Apache-2.0",
+            name="tiny",
+        ),
+        BoneAgeNet(config).state_dict(),
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hand_films(tmp_path_factory) -> list[Path]:
+    """Three synthetic radiographs of girls as 8-bit PNGs: 60.png, 120.png and 180.png, named by bone age in months."""
+    from boneage.data.synthetic import synthetic_hand
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("hands")
+    paths = []
+    for seed, months in enumerate((60, 120, 180)):
+        hand = synthetic_hand(months, "F", seed, (400, 320))
+        paths.append(folder / f"{months}.png")
+        Image.fromarray((hand.pixels * 255).astype("uint8")).save(paths[-1])
+    return paths
+
+
+@pytest.fixture
+def finds_hands(monkeypatch) -> None:
+    """Let every segmenter loaded be a threshold, which finds synthetic hands as the random net of tiny_bundle cannot."""
+    import torch
+    from boneage.handseg.segmenter import HandSegmenter
+
+    class Threshold(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.level = torch.nn.Parameter(torch.tensor(-0.7))  # between film background and soft tissue in [-1, 1]
+
+        def forward(self, squares: torch.Tensor) -> torch.Tensor:
+            return 60 * (torch.nn.functional.avg_pool2d(squares, 5, 1, 2) - self.level)
+
+    monkeypatch.setattr(HandSegmenter, "load", lambda path, device="cpu": HandSegmenter(Threshold(), 128))

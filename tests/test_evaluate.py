@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from boneage.data.cohort import Cohort, Film
+from boneage.data.errors import BoneAgeError
+from boneage.pipeline.evaluate import evaluate
+from boneage.pipeline.reading import Reading
+
+
+class Reader:
+    """Stands for BoneAge: reads what it is told, by file name."""
+
+    model = "told"
+
+    def __init__(self, **months: float | None) -> None:
+        self.months = months
+
+    def predict_many(self, requests):
+        for file, sex in requests:
+            months = self.months[Path(file).stem]
+            status, reasons = ("ok", ()) if months is not None else ("rejected", ("no hand was found",))
+            interval = None if months is None else (months - 10, months + 10)
+            yield Reading(str(file), status, reasons, sex, months, interval, model=self.model)
+
+
+def cohort() -> Cohort:
+    films = (("a", "F", 50.0), ("b", "M", 100.0), ("c", "M", 150.0))
+    return Cohort("three", tuple(Film(id, Path(f"{id}.png"), sex, months, id) for id, sex, months in films))
+
+
+def test_figures_are_over_the_aged_films_and_the_others_are_counted(tmp_path):
+    measured = evaluate(Reader(a=56.0, b=88.0, c=None), cohort(), tmp_path)
+    assert measured.overall.n == 2
+    assert measured.overall.mae == pytest.approx(9.0)
+    assert measured.overall.bias == pytest.approx(-3.0)
+    assert measured.not_aged() == {"rejected": 1}
+    assert dict(zip(measured.groups["level"], measured.groups["unread"], strict=True))["boys"] == 1
+
+
+def test_every_film_is_in_the_csv_with_its_own_numbers_and_reasons(tmp_path):
+    evaluate(Reader(a=56.0, b=88.0, c=None), cohort(), tmp_path)
+    films = pd.read_csv(tmp_path / "predictions.csv").set_index("id")
+    assert list(films.index) == ["a", "b", "c"]
+    assert films.loc["b", "error_months"] == -12
+    assert films.loc["b", "interval_90_high"] == 98
+    assert films.loc["c", ["status", "reasons", "sex"]].tolist() == ["rejected", "no hand was found", "M"]
+    assert pd.isna(films.loc["c", "predicted_months"])
+
+
+def test_plots_and_table_are_written_and_name_cohort_split_and_model(tmp_path):
+    measured = evaluate(Reader(a=56.0, b=88.0, c=None), cohort(), tmp_path, split="part report")
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"predictions.csv", "scatter.png", "bland-altman.png", "table.md"}
+    text = (tmp_path / "table.md").read_text()
+    assert text == measured.table()
+    assert all(words in text for words in ("three", "part report", "told"))
+
+
+def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evaluate(Reader(a=56.0, b=88.0, c=None), cohort())
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_summary_is_json_and_says_on_which_films(tmp_path):
+    summary = json.loads(json.dumps(evaluate(Reader(a=56.0, b=None, c=None), cohort()).to_dict(), allow_nan=False))
+    assert (summary["n"], summary["mae"], summary["mae_low"]) == (1, 6, None)
+    assert summary["not_aged"] == {"rejected": 2}
+    assert summary["cohort"] == "three"
+
+
+def test_no_aged_film_is_an_error_and_the_csv_tells_why(tmp_path):
+    with pytest.raises(BoneAgeError, match="none of its 3 radiographs could be aged.*no hand was found"):
+        evaluate(Reader(a=None, b=None, c=None), cohort(), tmp_path)
+    assert (tmp_path / "predictions.csv").read_text().count("no hand was found") == 3

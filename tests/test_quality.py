@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from boneage.data.radiograph import Radiograph
+from boneage.data.synthetic import synthetic_hand
+from boneage.handseg import quality
+from boneage.handseg.finder import HandFinder
+from boneage.handseg.letterbox import letterbox
+from boneage.handseg.quality import MIN_SIDE, SURE, UNSURE, Verdict, field_box, judge_hand, judge_picture
+from boneage.handseg.segmenter import HandMap
+
+SIZE = 192
+
+
+def seen(pixels: np.ndarray, mask: np.ndarray, certainty: float = 0.99) -> HandMap:
+    """What a segmenter that finds exactly `mask`, and is that certain of it, would see."""
+    square, fit = letterbox(pixels.astype(np.float32), SIZE)
+    found = fit.apply(mask.astype(np.uint8) * 255) > 127
+    return HandMap(square, np.where(found, (1 + certainty) / 2, 0.0).astype(np.float32), fit)
+
+
+def placed(hand, size: tuple[int, int], where: tuple[int, int], scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The hand, without its surroundings, on a larger dark film; `where` is (row, column) of its corner."""
+    pixels = 0.1 + np.random.default_rng(0).normal(0, 0.01, size)
+    mask = np.zeros(size, np.uint8)
+    small = cv2.resize(hand.pixels * hand.mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    shape = cv2.resize(hand.mask, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_NEAREST)
+    rows, columns = slice(where[0], where[0] + small.shape[0]), slice(where[1], where[1] + small.shape[1])
+    mask[rows, columns] = shape
+    pixels[rows, columns] = np.where(shape > 0, 0.3 + 0.6 * small, pixels[rows, columns])
+    return pixels.astype(np.float32), mask
+
+
+def reasons(verdict: Verdict) -> str:
+    return "; ".join(verdict.reasons)
+
+
+@pytest.fixture(scope="module")
+def hand():
+    return synthetic_hand(120, "M", 7, (250, 200))
+
+
+def test_a_whole_hand_is_ok(hand):
+    assert judge_hand(seen(hand.pixels, hand.mask)) == Verdict("ok", ())
+
+
+def test_nothing_and_next_to_nothing_are_rejected(hand):
+    speck = np.zeros_like(hand.mask)
+    speck[100:120, 100:120] = 1
+    for mask in (np.zeros_like(hand.mask), speck):
+        verdict = judge_hand(seen(hand.pixels, mask))
+        assert verdict.status == "rejected"
+        assert "no hand" in reasons(verdict)
+
+
+def test_doubt_about_the_outline_is_reviewed_and_much_doubt_rejected(hand):
+    some, much = (seen(hand.pixels, hand.mask, certainty) for certainty in ((SURE + UNSURE) / 2, UNSURE - 0.05))
+    assert judge_hand(some).status == "review"
+    assert "uncertain" in reasons(judge_hand(some))
+    assert judge_hand(much).status == "rejected"
+
+
+def test_two_hands_are_reviewed_and_a_speck_beside_one_is_not(hand):
+    pixels, mask = placed(hand, (260, 440), (5, 10))
+    other, second = placed(hand, (260, 440), (5, 225))
+    both = judge_hand(seen(np.maximum(pixels, other), mask | second))
+    assert both.status == "review"
+    assert "several hands" in reasons(both)
+    mask[10:20, 300:310] = 1
+    assert "several" not in reasons(judge_hand(seen(pixels, mask)))
+
+
+def test_a_small_hand_is_reviewed(hand):
+    verdict = judge_hand(seen(*placed(hand, (500, 500), (240, 150), scale=0.7)))
+    assert verdict.status == "review"
+    assert "under 8%" in reasons(verdict)
+
+
+def test_a_collimator_border_is_no_part_of_the_field(hand):
+    pixels, mask = placed(hand, (500, 500), (240, 150), scale=0.7)
+    for shades in [(0.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0), (0.0, 0.5, 0.3, 1.0)]:
+        framed = pixels.copy()
+        framed[:, :130], framed[:, 310:] = shades[2], shades[3]
+        framed[:200], framed[450:] = shades[0], shades[1]
+        view = seen(framed, mask)
+        field = field_box(view)
+        expected = np.array([130, 200, 180, 250]) * SIZE / 500
+        assert np.abs(np.array(field.as_tuple()) - expected).max() <= 2
+        assert "under" not in reasons(judge_hand(view))
+
+
+@pytest.mark.parametrize("shape", [(500, 380), (380, 500)])
+def test_a_grey_border_is_found_on_portrait_and_landscape_films(hand, shape):
+    pixels, mask = placed(hand, shape, (60, 90))
+    pixels[:50], pixels[-50:], pixels[:, :50], pixels[:, -50:] = 0.6, 0.6, 0.6, 0.6
+    field = field_box(seen(pixels, mask))
+    inner = (shape[1] - 100) * (shape[0] - 100) * (SIZE / 500) ** 2
+    assert field.area == pytest.approx(inner, rel=0.05)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.2])
+def test_a_clean_background_is_no_border(hand, level):
+    """A film without noise around the hand shows a whole hand, not one cut off at every side."""
+    pixels, mask = placed(hand, (300, 260), (45, 30))
+    pixels[mask == 0] = level
+    view = seen(pixels, mask)
+    assert field_box(view).area == view.fit.inside().sum()
+    assert judge_hand(view).status == "ok"
+
+
+def test_an_even_gradient_is_no_border(hand):
+    pixels, mask = placed(hand, (300, 260), (45, 30))
+    pixels[mask == 0] = np.tile(np.linspace(0.3, 0.0, 300)[:, None], (1, 260))[mask == 0]
+    view = seen(pixels, mask)
+    assert field_box(view).area == view.fit.inside().sum()
+
+
+def test_a_hand_that_fills_the_field_is_reviewed():
+    rows, columns = np.mgrid[:200, :200]
+    mask = np.hypot((columns - 100) / 85, (rows - 100) / 85) < 1
+    verdict = judge_hand(seen(np.where(mask, 0.8, 0.1), mask))
+    assert verdict.status == "review"
+    assert "over 49%" in reasons(verdict)
+    assert "shape" in reasons(verdict)
+
+
+def test_a_hand_cut_at_two_sides_is_reviewed_with_the_sides_named(hand):
+    rows, columns = np.nonzero(hand.mask)
+    middle = slice(int(np.percentile(columns, 8)), int(np.percentile(columns, 92)))
+    verdict = judge_hand(seen(hand.pixels[:, middle], hand.mask[:, middle]))
+    assert verdict.status == "review"
+    assert "left" in reasons(verdict)
+    assert "right" in reasons(verdict)
+
+
+def test_the_worst_status_stays_and_reasons_add_up():
+    verdict = Verdict().and_also("rejected", "one").and_also("review", "two")
+    assert verdict == Verdict("rejected", ("one", "two"))
+    assert Verdict().and_also("review", "one").status == "review"
+
+
+def test_a_picture_of_a_hand_passes(hand):
+    assert judge_picture(hand.pixels, colour=0.0) == Verdict()
+    assert judge_picture(hand.pixels * 0.05, colour=0.0) == Verdict()  # a very dark film
+
+
+@pytest.mark.parametrize(
+    ("shape", "level", "colour", "said"),
+    [
+        ((MIN_SIDE - 1, 300), None, 0.0, f"300 x {MIN_SIDE - 1}"),
+        ((100, 900), None, 0.0, "too long"),
+        ((300, 200), 0.5, 0.0, "blank"),
+        ((300, 200), None, 0.2, "colour"),
+    ],
+)
+def test_what_cannot_be_a_film_of_a_hand_is_rejected(shape, level, colour, said):
+    pixels = np.random.default_rng(0).random(shape, np.float32) if level is None else np.full(shape, level, np.float32)
+    verdict = judge_picture(pixels, colour)
+    assert verdict.status == "rejected"
+    assert said in reasons(verdict)
+
+
+def test_a_blank_film_with_a_little_noise_is_still_blank():
+    noise = np.random.default_rng(0).normal(0.3, quality.MIN_CONTRAST / 10, (300, 200))
+    assert judge_picture(noise.astype(np.float32), 0.0).status == "rejected"
+
+
+class Exact:
+    """A segmenter that knows the masks, in the order in which it is asked."""
+
+    def __init__(self, masks):
+        self.masks = iter(masks)
+
+    def look(self, films):
+        return [seen(pixels, next(self.masks)) for pixels in films]
+
+
+def test_the_finder_answers_in_order_and_crops_only_what_is_not_rejected(hand):
+    blank = Radiograph(np.zeros((200, 200), np.float32), "blank.png")
+    film = Radiograph(hand.pixels, "hand.png")
+    finder = HandFinder(Exact([hand.mask, np.zeros_like(hand.mask), hand.mask]), 96)  # pyright: ignore
+    first, none, nothing, last = finder.find([film, blank, film, film])
+    assert [h.verdict.status for h in (first, none, nothing, last)] == ["ok", "rejected", "rejected", "ok"]
+    assert none.crop is None
+    assert nothing.crop is None
+    assert first.crop is not None
+    assert first.crop.pixels.shape == (96, 96)
+    assert first.mask is not None
+    overlap = (first.mask & (hand.mask > 0)).sum() / (first.mask | (hand.mask > 0)).sum()
+    assert overlap > 0.95
+    rows, columns = np.nonzero(hand.mask)
+    exact = np.array([columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1])
+    assert first.box is not None
+    assert np.abs(np.array(first.box.as_tuple()) - exact).max() <= 2 * 250 / SIZE
+
+
+def test_the_finder_takes_films_that_are_all_rejected():
+    finder = HandFinder(Exact([]), 96)  # pyright: ignore
+    assert finder.find([]) == []
+    assert finder.find([Radiograph(np.zeros((200, 200), np.float32), "blank.png")])[0].verdict.status == "rejected"
+
+
+def test_mask_and_box_of_the_largest_part_come_back_in_original_pixels(hand):
+    mask = np.zeros((300, 220), bool)
+    mask[60:200, 40:120] = True
+    mask[250:280, 150:200] = True
+    view = seen(np.where(mask, 0.8, 0.1), mask)
+    assert len(view.components) == 2
+    assert view.box is not None
+    assert np.abs(np.array(view.box.as_tuple()) - (40, 60, 80, 140)).max() <= 1
+    found = view.mask()
+    assert found.shape == mask.shape
+    assert not found[240:].any()
+    assert (found[60:200, 40:120].mean()) > 0.97
+    nothing = seen(np.where(mask, 0.8, 0.1), np.zeros_like(mask))
+    assert nothing.box is None
+    assert not nothing.mask().any()
