@@ -73,7 +73,7 @@ def _devices(_: click.Context, __: click.Parameter, value: str) -> int | str:
 
 def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
     """Log to stderr; without -v the libraries' remarks are silenced, and ours too, but for those of a training."""
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING, force=True)
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     training = (ctx.info_name or "").startswith("train")
     logging.getLogger("boneage").setLevel(logging.INFO if verbose or training else logging.WARNING)
     if verbose:
@@ -300,11 +300,7 @@ def info(weights: str, as_json: bool) -> None:
     from .info import information
 
     seen = information(weights)
-    click.echo(
-        json.dumps(seen)
-        if as_json
-        else yaml.safe_dump(seen, sort_keys=False, default_flow_style=None, allow_unicode=True).rstrip()
-    )
+    click.echo(json.dumps(seen) if as_json else yaml.safe_dump(seen, sort_keys=False, allow_unicode=True).rstrip())
 
 
 @main.command()

@@ -44,8 +44,11 @@ def cache_crops(cohort: Cohort, store: CropStore, finder: HandFinder) -> None:
     crops: list[np.ndarray] = []
     blank = np.zeros((finder.crop_size, finder.crop_size), np.uint8)
     with ThreadPoolExecutor(2) as pool:
-        for part in _batches(todo, BATCH):
-            readings = list(pool.map(_read, (film for _, film in part)))
+        parts = list(_batches(todo, BATCH))
+        coming = [pool.map(_read, [film for _, film in part]) for part in parts[:2]]  # reads ahead by one batch
+        for number, part in enumerate(parts):
+            readings = list(coming.pop(0))
+            coming += [pool.map(_read, [film for _, film in after]) for after in parts[number + 2 : number + 3]]
             hands = iter(finder.find([r for r in readings if isinstance(r, Radiograph)]))
             for (key, film), reading in zip(part, readings, strict=True):
                 hand = next(hands) if isinstance(reading, Radiograph) else None

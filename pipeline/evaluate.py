@@ -42,9 +42,12 @@ class Evaluation:
         return {str(status): int(number) for status, number in statuses.value_counts(sort=False).items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a weights header holds them: the overall agreement in months, on which films."""
-        lost = self.not_aged()
-        return {"cohort": self.cohort, "split": self.split, "not_aged": lost, **self.overall.to_dict()}
+        """Plain values, as a weights header holds them: the overall agreement in months to 0.001, on which films."""
+        figures = {
+            name: round(value, 3) if isinstance(value, float) else value
+            for name, value in self.overall.to_dict().items()
+        }
+        return {"cohort": self.cohort, "split": self.split, "not_aged": self.not_aged(), **figures}
 
     def table(self) -> str:
         """All groups as Markdown."""

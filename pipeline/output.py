@@ -172,14 +172,15 @@ def _paragraph(reading: Reading) -> Text:
         low, high = reading.interval_90
         rows.append((_INTERVAL, f"{in_years(low)} to {in_years(high)} ({low:.1f} to {high:.1f} months)"))
     rows.append(("sex", reading.sex or "not known"))
-    text = Text(f"{reading.file}\n", "bold")
+    label = len(_INTERVAL)
+    text = Text().append(reading.file, "bold")
     for name, value in rows:
-        text.append(f"  {name:{len(_INTERVAL)}}  {value}\n", "default not bold")
-    text.append(f"  {'status':{len(_INTERVAL)}}  ", "default not bold").append(reading.status, _STYLES[reading.status])
+        text.append(f"\n  {name:{label}}  {value}")
+    text.append(f"\n  {'status':{label}}  ").append(reading.status, _STYLES[reading.status])
     for name, sentences in (("reason", reading.reasons), ("note", reading.notes)):
         for sentence in sentences:
-            text.append(f"\n  {name:{len(_INTERVAL)}}  {sentence}", "default not bold")
-    return text.append(f"\n  {'model':{len(_INTERVAL)}}  {reading.model}", "default not bold")
+            text.append(f"\n  {name:{label}}  {sentence}")
+    return text.append(f"\n  {'model':{label}}  {reading.model}")
 
 
 def _line(reading: Reading, width: int) -> Text:

@@ -85,13 +85,13 @@ def _findings(radiograph: Radiograph, hand: Hand) -> dict[str, Any]:
 
 
 def _way_back(crop: Crop) -> dict[str, Any]:
-    (left, top), (right, _) = crop.fit.to_original(np.array([[0.0, 0.0], [1.0, 0.0]]))
-    scale = right - left
+    ((left, top),) = crop.fit.to_original(np.zeros((1, 2)))
+    scale = crop.fit.side / crop.fit.size
     return {
         "box": list(crop.fit.box.as_tuple()),
         "size": crop.fit.size,
         "version": CROP_VERSION,
-        "to_original": [[scale, 0.0, left], [0.0, scale, top]],
+        "to_original": [[scale, 0.0, float(left)], [0.0, scale, float(top)]],
     }
 
 

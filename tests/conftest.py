@@ -88,7 +88,7 @@ def hand_films(tmp_path_factory) -> list[Path]:
 
 @pytest.fixture
 def finds_hands(monkeypatch) -> None:
-    """Let every segmenter loaded be a threshold, which finds synthetic hands as the random net of tiny_bundle cannot."""
+    """Let every segmenter loaded be a threshold, which finds synthetic hands; the random net of tiny_bundle cannot."""
     import torch
     from boneage.handseg.segmenter import HandSegmenter
 

@@ -127,7 +127,7 @@ def test_a_hand_that_fills_the_field_is_reviewed():
 
 
 def test_a_hand_cut_at_two_sides_is_reviewed_with_the_sides_named(hand):
-    rows, columns = np.nonzero(hand.mask)
+    columns = np.nonzero(hand.mask)[1]
     middle = slice(int(np.percentile(columns, 8)), int(np.percentile(columns, 92)))
     verdict = judge_hand(seen(hand.pixels[:, middle], hand.mask[:, middle]))
     assert verdict.status == "review"

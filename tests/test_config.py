@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from boneage.data.config import config_values, load_config, make_config, save_config
+from boneage.data.errors import ConfigError
+from boneage.handseg.config import SegmenterConfig
+from boneage.pipeline.recipe import Recipe
+from boneage.regressor.config import Distillation, RegressorConfig, Stage
+
+
+@dataclass(frozen=True)
+class Inner:
+    size: int = 3
+    factor: float = 0.5
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str = "plain"
+    flag: bool = False
+    inner: Inner = Inner()
+    maybe: Inner | None = None
+    parts: tuple[Inner, ...] = ()
+    numbers: tuple[int, ...] = (1, 2)
+
+    def __post_init__(self) -> None:
+        if self.name == "":
+            raise ValueError("name is empty")
+
+
+def written(folder, text: str):
+    path = folder / "config.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_a_file_fills_nested_optional_and_repeated_parts(tmp_path):
+    text = """
+        name: deep
+        flag: true
+        inner: {size: 7}
+        maybe: {factor: 0.25}
+        parts: [{size: 1}, {size: 2, factor: 3}]
+        numbers: [5, 6, 7]
+    """
+    assert load_config(Outer, written(tmp_path, text)) == Outer(
+        "deep", True, Inner(7), Inner(factor=0.25), (Inner(1), Inner(2, 3.0)), (5, 6, 7)
+    )
+
+
+def test_what_is_not_given_keeps_its_default(tmp_path):
+    assert load_config(Outer, None) == Outer()
+    assert load_config(Outer, written(tmp_path, "")) == Outer()
+    assert load_config(Outer, written(tmp_path, "name: x")) == Outer(name="x")
+
+
+def test_an_override_wins_over_the_file_and_none_does_not(tmp_path):
+    path = written(tmp_path, "{name: file, numbers: [9]}")
+    assert load_config(Outer, path, {"name": "mine", "numbers": None}) == Outer(name="mine", numbers=(9,))
+
+
+def test_an_optional_part_may_be_left_empty(tmp_path):
+    assert load_config(Outer, written(tmp_path, "maybe: null")).maybe is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nmae: x", "unknown key nmae"),
+        ("1: x", "unknown key 1"),
+        ("inner: {sizes: 7}", "inner: unknown key sizes"),
+        ("maybe: {sizes: 7}", "maybe: unknown key sizes"),
+        ("parts: [{sizes: 7}]", "parts: unknown key sizes"),
+        ("name: 5", "name is 5, expected str"),
+        ("flag: 1", "flag is 1, expected bool"),
+        ("inner: {size: 2.5}", "size is 2.5, expected int"),
+        ("inner: {size: true}", "size is True, expected int"),
+        ("inner: {factor: true}", "factor is True, expected float"),
+        ("inner: {factor: large}", "factor is 'large', expected float"),
+        ("inner: 5", "inner is 5, expected keys"),
+        ("inner: null", "inner is None, expected keys"),
+        ("maybe: 5", "maybe is 5, expected keys"),
+        ("parts: {size: 2}", "expected a list"),
+        ("numbers: 5", "numbers is 5, expected a list"),
+        ("numbers: [1, two]", "numbers is 'two', expected int"),
+        ("name: ''", "name is empty"),
+        ("[1, 2]", "expected keys and values, found list"),
+        ("[]", "expected keys and values, found list"),
+        ("just a word", "expected keys and values, found str"),
+        ("name: [1", "not a readable YAML file"),
+        ("name: !!python/object/apply:os.getcwd []", "not a readable YAML file"),
+    ],
+)
+def test_faults_are_named_with_file_and_key(tmp_path, text, said):
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(Outer, path)
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_and_one_that_is_not_text_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="not a readable YAML file"):
+        load_config(Outer, tmp_path / "none.yaml")
+    (tmp_path / "noise.yaml").write_bytes(b"\xff\xfe\x80\x81")
+    with pytest.raises(ConfigError, match="not a readable YAML file"):
+        load_config(Outer, tmp_path / "noise.yaml")
+
+
+def test_numbers_are_read_as_people_write_them(tmp_path):
+    assert load_config(Inner, written(tmp_path, "factor: 2")).factor == 2.0
+    assert isinstance(load_config(Inner, written(tmp_path, "factor: 2")).factor, float)
+    assert load_config(Inner, written(tmp_path, "factor: 1e-3")).factor == 0.001  # text to YAML 1.1
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Outer(maybe=Inner(4), parts=(Inner(1), Inner(2))),
+        SegmenterConfig(learning_rate=1e-5),
+        RegressorConfig(teacher=Distillation(weights="teacher.safetensors"), stages=(Stage(1, 64), Stage(2, 96, 1.0))),
+        Recipe(teacher=RegressorConfig(loss="mse"), regressor=RegressorConfig(teacher=Distillation(until_epoch=3))),
+    ],
+)
+def test_a_saved_configuration_comes_back_equal(tmp_path, config):
+    save_config(config, tmp_path / "saved.yaml")
+    assert load_config(type(config), tmp_path / "saved.yaml") == config
+    assert make_config(type(config), config_values(config)) == config
+
+
+def test_a_teacher_is_built_from_a_mapping():
+    recipe = make_config(
+        Recipe,
+        {
+            "teacher": {"net": {"hidden": [8]}},
+            "regressor": {"teacher": {"features": 2}, "stages": [{"epochs": 1, "size": 64}]},
+        },
+    )
+    assert recipe.teacher is not None
+    assert recipe.teacher.net.hidden == (8,)
+    assert recipe.regressor.teacher == Distillation(features=2.0)
+    assert recipe.regressor.stages == (Stage(1, 64),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (SegmenterConfig, {"input_size": 100}),
+        (SegmenterConfig, {"steps": 0}),
+        (RegressorConfig, {"loss": "l3"}),
+        (RegressorConfig, {"net": {"fusion": "middle"}}),
+        (RegressorConfig, {"stages": []}),
+        (RegressorConfig, {"stages": [{"epochs": 1, "size": 65}]}),
+        (Recipe, {"segmenter": {"rounds": 0}}),
+    ],
+)
+def test_values_that_cannot_work_are_configuration_errors(kind, values):
+    with pytest.raises(ConfigError):
+        make_config(kind, values)
