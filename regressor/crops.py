@@ -55,7 +55,7 @@ class CropSet(Dataset[Batch]):
         seed = int(np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)[0] >> 1)
         crop = self.policy(crop, seed)
         return (
-            torch.from_numpy(np.ascontiguousarray(crop)),
+            torch.from_numpy(np.array(crop)),  # a copy: the store's pages are read-only
             torch.tensor(self.crops.sexes[index]),
             torch.tensor(self.crops.months[index]),
         )

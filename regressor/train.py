@@ -75,7 +75,14 @@ class CropLoaders(L.LightningDataModule):
         assert self.trainer is not None
         order = EpochOrder(len(films), epoch, seed, self.trainer.global_rank, self.trainer.world_size)
         size = min(self.config.batch_size, len(films))
-        return DataLoader(films, size, sampler=order, num_workers=self.workers, drop_last=drop_last, pin_memory=False)
+        return DataLoader(
+            films,
+            size,
+            sampler=order,
+            num_workers=self.workers,
+            drop_last=drop_last,
+            generator=torch.Generator().manual_seed(epoch),  # its own, so that loading draws nothing from the training's
+        )
 
 
 class EpochLines(Callback):
@@ -137,7 +144,7 @@ def train_regressor(
         enable_model_summary=False,
         callbacks=callbacks,
         plugins=[WholeCheckpoints()],
-        logger=[CSVLogger(out, "logs", "csv"), TensorBoardLogger(out, "logs", "tensorboard")],
+        logger=[CSVLogger(out / "logs", "csv"), TensorBoardLogger(out / "logs", "tensorboard")],
     )
     started = time.monotonic()
     loaders = CropLoaders(training, validation, config, workers)

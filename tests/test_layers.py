@@ -1,0 +1,110 @@
+"""The folders build on each other one way, and help never loads torch."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BELOW = {
+    "data": set(),
+    "weights": {"data"},
+    "handseg": {"data", "weights"},
+    "regressor": {"data", "weights"},
+    "pipeline": {"data", "weights", "handseg", "regressor"},
+}
+MODULES = [path for layer in BELOW for path in sorted((ROOT / layer).rglob("*.py"))]
+# what the command line and its help may read without the slow libraries
+LIGHT = ["handseg/config.py", "regressor/config.py", "pipeline/recipe.py", "pipeline/cli.py", "pipeline/__init__.py"]
+SLOW = {"torch", "torchvision", "timm", "lightning", "segmentation_models_pytorch"}
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(path: Path, nodes: Iterator[ast.AST] | None = None) -> set[str]:
+    """Dotted names of all modules a file imports, `boneage.` before the project's own."""
+    package = ["boneage", *path.relative_to(ROOT).parts[:-1]]
+    found = set()
+    for node in nodes or ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def at_import(path: Path) -> Iterator[ast.AST]:
+    """Statements that run when the module is imported: not in functions, not for type checkers alone."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        yield node
+        waiting.extend(ast.iter_child_nodes(node))
+
+
+def test_the_parts_are_where_they_are_looked_for():
+    assert all((ROOT / layer / "__init__.py").is_file() for layer in BELOW)
+    assert "boneage.data.errors" in imported(ROOT / "data" / "store.py")
+    assert "boneage.weights.bundle" in imported(ROOT / "handseg" / "segmenter.py")
+    assert "torch" in imported(ROOT / "weights" / "bundle.py")
+    assert all((ROOT / path).is_file() for path in LIGHT)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_layers_point_one_way(path):
+    layer = path.relative_to(ROOT).parts[0]
+    used = {module.split(".")[1] for module in imported(path) if module.startswith("boneage.")} & set(BELOW)
+    assert used <= BELOW[layer] | {layer}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name == "data"], ids=name)
+def test_data_knows_no_torch(path):
+    assert not {module.split(".")[0] for module in imported(path)} & SLOW
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_only_one_module_knows_albumentations(path):
+    knows = any(module.split(".")[0] == "albumentations" for module in imported(path))
+    assert knows == (name(path) == "data/augment.py")
+
+
+def reached(start: Path) -> dict[str, Path]:
+    """Every outside library loaded by importing a module, with the project's file that loads it."""
+    libraries: dict[str, Path] = {}
+    seen: set[Path] = set()
+    waiting = [start, *(p / "__init__.py" for p in start.parents if p != ROOT and ROOT in p.parents)]
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for module in imported(path, at_import(path)):
+            parts = module.split(".")
+            if parts[0] != "boneage":
+                libraries.setdefault(parts[0], path)
+                continue
+            places = [ROOT.joinpath(*parts[1:]).with_suffix(".py"), ROOT.joinpath(*parts[1:], "__init__.py")]
+            waiting += [place for place in places if len(parts) > 1 and place.is_file()]
+            waiting += [ROOT / parts[1] / "__init__.py"] if len(parts) > 1 and parts[1] in BELOW else []
+    return libraries
+
+
+@pytest.mark.parametrize("path", LIGHT)
+def test_help_reads_defaults_without_the_slow_libraries(path):
+    slow = {library: name(by) for library, by in reached(ROOT / path).items() if library in SLOW}
+    assert not slow
+
+
+def test_slow_libraries_would_be_noticed():
+    assert "torch" in reached(ROOT / "handseg" / "finder.py")
