@@ -1,4 +1,4 @@
-"""An independent check of the crop: do annotated keypoints lie inside, and is it not much larger than the hand?"""
+"""Check crops independently: annotated keypoints must lie inside, and a crop be little larger than the hand."""
 
 from __future__ import annotations
 

@@ -22,3 +22,15 @@ def letterbox(pixels: NDArray[np.float32], size: int) -> tuple[NDArray[np.uint8]
     if high - low > 1e-4:
         square = (square - low) / (high - low)
     return np.where(inside, np.rint(np.clip(square, 0, 1) * 255), 0).astype(np.uint8), fit
+
+
+def even_exposure(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A radiograph whose exposed field alone is stretched to [0, 1]: for a bright field tilted on a black frame.
+
+    Exposed is what is brighter than a tenth of the film's brightest parts.
+    """
+    exposed = pixels > max(0.05, 0.1 * float(np.percentile(pixels, LEVELS[1])))
+    if not exposed.any():
+        return pixels
+    low, high = np.percentile(pixels[exposed], (5.0, LEVELS[1]))
+    return np.clip((pixels - low) / max(high - low, 1e-4), 0.0, 1.0).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def model_card(folder: Path, evaluation: Evaluation) -> str:
             "",
             "## How accurate it is",
             "",
-            f"Split `{evaluation.split}` of {evaluation.cohort}, which no training, choice of epoch or calibration saw.",
+            f"{evaluation.cohort}, split `{evaluation.split}`, which no training, choice of epoch or calibration saw.",
             f"Films without a reading: {lost}. The labels are clinical reports, which carry the reader's own error.",
             "",
             evaluation.table(),
@@ -74,7 +75,7 @@ def _net(header: Header) -> str:
     return f"{kind}, sex joined {arguments['fusion']}" if "fusion" in arguments else kind
 
 
-def _line(calibration: dict[str, Any]) -> str:
+def _line(calibration: Mapping[str, Any]) -> str:
     if not calibration:
         return "nothing"
     return f"{calibration['slope']:.3f} x + {calibration['intercept']:.1f} months"

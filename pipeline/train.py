@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -83,7 +82,7 @@ def train_bundle(
     calibrated = out / "regressor" / "calibrated.safetensors"
     _calibrate(trained.weights, calibrated, crops[CHOOSE], recipe)
     bone_age = _bone_age(segmenter, calibrated, recipe.name)
-    evaluation = evaluate(bone_age, split.take(cohort, REPORT), out / "evaluation")
+    evaluation = evaluate(bone_age, split.take(cohort, REPORT), out / "evaluation", split=REPORT)
     return _bundle(out / recipe.name, segmenter, calibrated, evaluation, trained)
 
 
@@ -140,9 +139,7 @@ def _begin(out: Path, recipe: Recipe, resume: bool) -> None:
     save_config(recipe, stored)
 
 
-def _crops(
-    cohort: Cohort, split: Split, out: Path, segmenter: str | Path, size: int
-) -> dict[str, LabelledCrops]:
+def _crops(cohort: Cohort, split: Split, out: Path, segmenter: str | Path, size: int) -> dict[str, LabelledCrops]:
     """The crops of the parts that training sees: `train` and `choose`."""
     parts = {part: split.take(cohort, part) for part in (TRAIN, CHOOSE)}
     store = CropStore(out / "crops", StoreKind(CROP_VERSION, size, sha256_of(segmenter)))
@@ -171,7 +168,7 @@ def _calibrate(weights: Path, target: Path, crops: LabelledCrops, recipe: Recipe
     """Store the weights with their name and a calibration fitted on `crops`, which no training saw."""
     reader = BoneAgeReader.load(weights, CROP_VERSION)
     coding = {code: cast(Sex, sex) for sex, code in SEX_CODING.items()}
-    sexes = [coding[float(code)] for code in crops.sexes]
+    sexes: list[Sex] = [coding[float(code)] for code in crops.sexes]
     squares, raw = [crops.store[key] for key in crops.keys], []
     for start in range(0, len(squares), 32):
         raw.extend(reader.raw_months(squares[start : start + 32], sexes[start : start + 32]))
@@ -185,9 +182,7 @@ def _bone_age(segmenter: str | Path, regressor: Path, name: str) -> BoneAge:
     return BoneAge(HandFinder.load(segmenter, reader.input_size), reader, name)
 
 
-def _bundle(
-    folder: Path, segmenter: str | Path, regressor: Path, evaluation: Evaluation, trained: Trained
-) -> Path:
+def _bundle(folder: Path, segmenter: str | Path, regressor: Path, evaluation: Evaluation, trained: Trained) -> Path:
     """Put both weights files and the model card into `folder`, which appears whole."""
     header, state = load_weights(regressor, "regressor")
     cost = {"epochs": trained.epochs, "minutes_of_last_run": round(trained.minutes, 1)}
@@ -202,7 +197,5 @@ def _bundle(
     with whole_file(making / "MODEL_CARD.md") as temporary:
         temporary.write_text(model_card(making, evaluation), "utf-8")
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(making, folder)
+    making.replace(folder)
     return folder
-
-

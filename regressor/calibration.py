@@ -1,4 +1,4 @@
-"""What a reading is worth: linear bias correction and 90 % split-conformal intervals, fitted on films not trained on."""
+"""Bias correction and 90 % split-conformal intervals, fitted on films that no training saw."""
 
 from __future__ import annotations
 

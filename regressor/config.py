@@ -1,4 +1,4 @@
-"""Settings of the regressor's training, each with its unit or reason; no torch here, so that help reads the defaults."""
+"""Settings of the regressor's training, each with its unit or reason; free of torch, so that help can read them."""
 
 from __future__ import annotations
 

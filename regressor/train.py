@@ -81,7 +81,9 @@ class CropLoaders(L.LightningDataModule):
             sampler=order,
             num_workers=self.workers,
             drop_last=drop_last,
-            generator=torch.Generator().manual_seed(epoch),  # its own, so that loading draws nothing from the training's
+            generator=torch.Generator().manual_seed(
+                epoch
+            ),  # its own, so that loading draws nothing from the training's
         )
 
 

@@ -28,6 +28,7 @@ def real_films(shared_data) -> list[Path]:
 def tiny_bundle(tmp_path_factory) -> Path:
     """A folder with both weights files: the smallest nets there are, with random weights."""
     import torch
+
     from boneage.data.config import config_values
     from boneage.handseg.crop import CROP_VERSION
     from boneage.handseg.network import build_unet
@@ -74,8 +75,9 @@ def tiny_bundle(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def hand_films(tmp_path_factory) -> list[Path]:
     """Three synthetic radiographs of girls as 8-bit PNGs: 60.png, 120.png and 180.png, named by bone age in months."""
-    from boneage.data.synthetic import synthetic_hand
     from PIL import Image
+
+    from boneage.data.synthetic import synthetic_hand
 
     folder = tmp_path_factory.mktemp("hands")
     paths = []
@@ -90,6 +92,7 @@ def hand_films(tmp_path_factory) -> list[Path]:
 def finds_hands(monkeypatch) -> None:
     """Let every segmenter loaded be a threshold, which finds synthetic hands; the random net of tiny_bundle cannot."""
     import torch
+
     from boneage.handseg.segmenter import HandSegmenter
 
     class Threshold(torch.nn.Module):

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+
 from boneage.data.augment import POLICIES, MaskPolicy, Policy
 from boneage.data.config import make_config
 from boneage.data.errors import ConfigError

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
 from boneage.data.errors import TrainingError
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg import bootstrap

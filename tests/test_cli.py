@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
+
 from boneage.pipeline.cli import main
 from boneage.pipeline.output import CSV_COLUMNS
 from boneage.pipeline.reading import Reading
-from click.testing import CliRunner, Result
 
 COMMANDS = sorted(main.commands)
 

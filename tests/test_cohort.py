@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from boneage.data.cohort import read_cohort, read_inputs_table
 from boneage.data.errors import CohortError
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+
 from boneage.data.errors import TrainingError
 from boneage.data.radiograph import read_radiograph
 from boneage.data.synthetic import synthetic_hand

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from boneage.data.config import config_values, load_config, make_config, save_config
 from boneage.data.errors import ConfigError
 from boneage.handseg.config import SegmenterConfig

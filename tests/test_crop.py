@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import cut_crop
 from boneage.handseg.geometry import Box

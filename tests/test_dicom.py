@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from boneage.data.errors import ReadError
-from boneage.data.radiograph import Radiograph, read_radiograph
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -32,6 +30,9 @@ from pydicom.uid import (
     RLELossless,
     generate_uid,
 )
+
+from boneage.data.errors import ReadError
+from boneage.data.radiograph import Radiograph, read_radiograph
 
 HEIGHT, WIDTH = 64, 48
 TOP = 4095

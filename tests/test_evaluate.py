@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from boneage.data.cohort import Cohort, Film
 from boneage.data.errors import BoneAgeError
 from boneage.pipeline.evaluate import evaluate

@@ -6,10 +6,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+
 from boneage.data.errors import BoneAgeError
 from boneage.pipeline.figures import bland_altman_plot, evaluation_table, scatter_plot
 from boneage.regressor.metrics import by_group
-from PIL import Image
 
 NAMES = {"cohort": "made of numbers", "model": "tiny"}
 

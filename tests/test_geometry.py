@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from boneage.handseg.geometry import Box, SquareFit, whole_frame
 
 FRAME = (157, 211)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from boneage.data.errors import CohortError, ReadError, SexError
 from boneage.pipeline.inputs import output_names, read_inputs
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+
 from boneage.data.errors import BoneAgeError
 from boneage.regressor.metrics import agreement, by_group, paired_difference
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from boneage.data.polarity import bone_is_dark, bright_bone_evidence
-from boneage.data.radiograph import read_radiograph
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from boneage.data.polarity import bone_is_dark, bright_bone_evidence
+from boneage.data.radiograph import read_radiograph
 
 RSNA = Path(__file__).parents[2] / "shared" / "data" / "rsna" / "boneage-training-dataset"
 

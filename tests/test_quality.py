@@ -3,6 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+
 from boneage.data.radiograph import Radiograph
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg import quality

@@ -11,10 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+
 from boneage.data.errors import ReadError
 from boneage.data.greys import MAX_PIXELS, MIN_SIDE
 from boneage.data.radiograph import Radiograph, read_radiograph
-from PIL import Image
 
 HEIGHT, WIDTH = 60, 44
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from boneage.data.errors import ConfigError, TrainingError, WeightsError
 from boneage.data.store import CropStore, StoredCrop, StoreKind
 from boneage.data.synthetic import synthetic_hand
@@ -63,7 +64,9 @@ def test_training_learns_from_synthetic_hands(cohort, tmp_path):
     mae = np.abs(read - validation.months).mean()
     of_the_mean = np.abs(training.months.mean() - validation.months).mean()
     assert mae < 0.5 * of_the_mean
-    assert trained.validation_mae == pytest.approx(float(mae), abs=0.25 * float(of_the_mean))  # the reader adds the mirror
+    assert trained.validation_mae == pytest.approx(
+        float(mae), abs=0.25 * float(of_the_mean)
+    )  # the reader adds the mirror
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from boneage.data.radiograph import read_radiograph
 from boneage.handseg.crop import CROP_VERSION
 from boneage.pipeline.segment import load_finder, segment_file
-from PIL import Image
 
 KINDS = ("mask", "crop", "overlay")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from boneage.data.cohort import Cohort, Film, read_cohort
 from boneage.data.errors import CohortError
 from boneage.data.split import (

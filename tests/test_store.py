@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from boneage.data.errors import TrainingError
 from boneage.data.files import sha256_of, whole_file
 from boneage.data.store import CropStore, StoredCrop, StoreKind

@@ -5,6 +5,7 @@ import math
 import cv2
 import numpy as np
 import pytest
+
 from boneage.data.errors import ConfigError, SexError
 from boneage.data.synthetic import CARPALS, OSSIFICATION, ossification, synthetic_hand
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import nn
+
 from boneage.data.errors import WeightsError
 from boneage.handseg.network import build_from, build_unet
 from boneage.weights.bundle import Header, load_weights, read_header, resolve_bundle, save_weights
-from safetensors.torch import save_file
-from torch import nn
 
 STATE = {"linear.weight": torch.arange(12.0).reshape(3, 4), "norm.count": torch.tensor(7), "half": torch.ones(5).half()}
 
