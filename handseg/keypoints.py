@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ..data.errors import CohortError
 from .geometry import Box
@@ -41,19 +40,17 @@ def check_keypoints(table: str | Path, crop_box: Callable[[str], tuple[Box, tupl
     joints = [name for name in frame.columns if name.endswith("_x") and name != "box_x"]
     if lacking or len(joints) != POINTS:
         raise CohortError(f"{table}: lacks {', '.join(lacking) or 'joints'}; expected a box and {POINTS} joints a row")
-    xs = frame[joints].to_numpy(float)
-    ys = frame[[name[:-1] + "y" for name in joints]].to_numpy(float)
     missed, ratios = [], []
-    for row, x, y in zip(frame.itertuples(), xs, ys, strict=True):
-        found = crop_box(str(row.id))
+    for row in frame.to_dict("records"):
+        found = crop_box(row["id"])
         if found is None:
-            missed.append(str(row.id))
+            missed.append(row["id"])
             continue
         box, (height, width) = found
-        points: NDArray[np.float64] = np.stack([x * width / float(row.width), y * height / float(row.height)], axis=1)
+        across, down = width / row["width"], height / row["height"]
+        points = np.array([(row[name] * across, row[f"{name[:-1]}y"] * down) for name in joints])
         if not box.contains(points).all():
-            missed.append(str(row.id))
-        annotated = float(row.box_w) * width / float(row.width) * float(row.box_h) * height / float(row.height)
-        ratios.append(box.area / annotated)
+            missed.append(row["id"])
+        ratios.append(box.area / (row["box_w"] * across * row["box_h"] * down))
     n = len(frame)
     return KeypointCheck(n, 1 - len(missed) / n, float(np.median(ratios)) if ratios else float("nan"), tuple(missed))

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ..data.cohort import Cohort
 from ..data.config import save_config
@@ -167,8 +167,7 @@ def _trained(
 def _calibrate(weights: Path, target: Path, crops: LabelledCrops, recipe: Recipe) -> None:
     """Store the weights with their name and a calibration fitted on `crops`, which no training saw."""
     reader = BoneAgeReader.load(weights, CROP_VERSION)
-    coding = {code: cast(Sex, sex) for sex, code in SEX_CODING.items()}
-    sexes: list[Sex] = [coding[float(code)] for code in crops.sexes]
+    sexes: list[Sex] = ["M" if code == SEX_CODING["M"] else "F" for code in crops.sexes]
     squares, raw = [crops.store[key] for key in crops.keys], []
     for start in range(0, len(squares), 32):
         raw.extend(reader.raw_months(squares[start : start + 32], sexes[start : start + 32]))

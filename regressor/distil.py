@@ -54,7 +54,7 @@ class Teacher(nn.Module):
     def forward(
         self, inputs: torch.Tensor, sexes: torch.Tensor, maps: list[torch.Tensor], readings: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Distance of the student's `maps` (MSE over the teacher's mean square, mean over strides) and `readings` (L1)."""
+        """Distance of `maps` (MSE over the teacher's mean square, mean over strides) and of `readings` (L1)."""
         with torch.no_grad():
             target, shown = self.net.with_features(inputs, sexes)
         features = sum(

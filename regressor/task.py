@@ -114,7 +114,7 @@ class RegressorTask(L.LightningModule):
         for group in optimiser.param_groups:
             group["lr"] = rate
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Move the averaged weights."""
         if self.averaged is not None:
             self.averaged.update_parameters(self.net)

@@ -81,9 +81,8 @@ class CropLoaders(L.LightningDataModule):
             sampler=order,
             num_workers=self.workers,
             drop_last=drop_last,
-            generator=torch.Generator().manual_seed(
-                epoch
-            ),  # its own, so that loading draws nothing from the training's
+            # a generator of its own, so that loading draws nothing from the training's randomness
+            generator=torch.Generator().manual_seed(epoch),
         )
 
 

@@ -64,9 +64,8 @@ def test_training_learns_from_synthetic_hands(cohort, tmp_path):
     mae = np.abs(read - validation.months).mean()
     of_the_mean = np.abs(training.months.mean() - validation.months).mean()
     assert mae < 0.5 * of_the_mean
-    assert trained.validation_mae == pytest.approx(
-        float(mae), abs=0.25 * float(of_the_mean)
-    )  # the reader adds the mirror
+    # the reader adds the mirror image, so the two figures are near, not equal
+    assert trained.validation_mae == pytest.approx(float(mae), abs=0.25 * float(of_the_mean))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +104,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_p
         assert torch.equal(tensor, last[1]["state_dict"][name]), name
     states = [checkpoint["optimizer_states"][0]["state"] for checkpoint in last]
     assert all(torch.equal(states[0][k]["exp_avg_sq"], states[1][k]["exp_avg_sq"]) for k in states[0])
-    assert [c.get("plateau") for c in last][0] == last[1].get("plateau")
+    assert last[0].get("plateau") == last[1].get("plateau")
     assert whole.weights.read_bytes() == resumed.weights.read_bytes()
 
 
