@@ -27,6 +27,7 @@ from .config import SegmenterConfig
 from .examples import Example, Pools, SegmentationSet, draw_synthetic, read_cutouts
 from .letterbox import letterbox
 from .network import build_unet, normalise, start_from_imagenet
+from .quality import certainty
 from .segmenter import HandMap, HandSegmenter
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,9 @@ log = logging.getLogger(__name__)
 HELD_OUT_CUTOUTS = 7  # of the cut-out hands, for the validation figure; the rest train
 SYNTHETIC_HANDS = 400
 FLIP_AGREEMENT = 0.95  # intersection over union of a mask with the mirrored film's mask
-CERTAINTY = 0.86  # mean of |2p - 1| in and around the mask; the first round reaches 0.82 to 0.91
+CERTAIN = 0.86  # as quality.certainty measures it; the first round reaches 0.81 to 0.91
+# Wider than quality.py's limits, so that small and large hands teach too, but no fragments and no whole frames.
+LEARNT_AREA, LEARNT_SHAPE = (0.05, 0.55), (0.40, 0.92)
 
 
 class SegmenterTask(L.LightningModule):
@@ -110,8 +113,14 @@ def train_segmenter(
             continue
         labelled = _labelled_films(_drawn(films, config, number), net if number else None, config)
         log.info("round %d: %d films with masks that passed the filter", number, len(labelled))
-        if not labelled and not hands:
-            raise TrainingError("no film got a plausible mask and there are no cut-out hands; give --cutouts")
+        if not labelled and number:
+            log.warning("round %d: no mask was sure enough to learn from; the round before stays", number)
+            break
+        if not labelled and not kept:
+            raise TrainingError(
+                f"none of {min(len(films), config.films)} films got a plausible mask and there are no more than "
+                f"{HELD_OUT_CUTOUTS} cut-out hands; give more with --cutouts"
+            )
         training = SegmentationSet(
             Pools(kept, synthetic[:-20], labelled),
             config.shares,
@@ -215,6 +224,6 @@ def _trustworthy(seen: HandMap, plain: NDArray[np.float32], mirrored: NDArray[np
     if (a & b).sum() < FLIP_AGREEMENT * (a | b).sum():
         return False
     mask = seen.components[0]
-    share = mask.sum() / seen.fit.inside().sum()
-    certain = np.abs(2 * seen.probability - 1)[seen.probability > 0.05].mean()
-    return 0.05 <= share <= 0.55 and certain >= CERTAINTY and 0.4 <= solidity(mask.astype(np.uint8)) <= 0.92
+    share, form = mask.sum() / seen.fit.inside().sum(), solidity(mask.astype(np.uint8))
+    plausible = LEARNT_AREA[0] <= share <= LEARNT_AREA[1] and LEARNT_SHAPE[0] <= form <= LEARNT_SHAPE[1]
+    return plausible and certainty(seen) >= CERTAIN

@@ -14,6 +14,12 @@ class Shares:
     films: float = 0.50  # real radiographs with the masks of the round before
     empty: float = 0.15  # pictures without a hand
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn from."""
+        shares = (self.cutouts, self.synthetic, self.films, self.empty)
+        if min(shares) < 0 or sum(shares) <= 0:
+            raise ValueError(f"shares are {shares}, expected none below 0 and not all 0")
+
 
 @dataclass(frozen=True)
 class SegmenterConfig:

@@ -34,6 +34,8 @@ def read_cutouts(folder: str | Path, size: int) -> list[Example]:
             raise TrainingError(f"{path}: no mask with this name in {folder / 'masks'}")
         pixels = read_radiograph(path, correct_inversion=False).pixels
         mask = read_radiograph(masks[path.stem], correct_inversion=False).pixels > 0.5
+        if mask.shape != pixels.shape:
+            raise TrainingError(f"{masks[path.stem]}: {mask.shape} pixels, expected {pixels.shape} as {path.name} has")
         fit = SquareFit(whole_frame(*pixels.shape), size, pixels.shape)
         square = np.rint(fit.apply(pixels) * 255).astype(np.uint8)
         examples.append((square, (fit.apply(mask.astype(np.uint8) * 255) > 127).astype(np.uint8)))

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ..weights.bundle import Header, load_weights
+from ..weights.bundle import Header, load_net
 from .geometry import Box, SquareFit
 from .letterbox import letterbox
 from .network import build_from, normalise
@@ -70,9 +70,7 @@ class HandSegmenter:
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> HandSegmenter:
         """From a weights file; raises WeightsError."""
-        header, state = load_weights(path, "segmenter")
-        net = build_from(header.arguments)
-        net.load_state_dict(state)
+        header, net = load_net(path, "segmenter", build_from)
         return cls(net.to(device), header.input_size, header)
 
     @property

@@ -61,7 +61,7 @@ def model_card(folder: Path, evaluation: Evaluation) -> str:
             "## Recipe",
             "",
             "```yaml",
-            yaml.safe_dump({"segmenter": dict(segmenter.recipe), "regressor": dict(regressor.recipe)}).strip(),
+            yaml.safe_dump(dict(regressor.recipe), sort_keys=False).strip(),
             "```",
             "",
         ]

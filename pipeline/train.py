@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.cohort import Cohort
-from ..data.config import save_config
+from ..data.config import config_values, load_config, save_config
 from ..data.errors import TrainingError
 from ..data.files import sha256_of, whole_file
 from ..data.sex import Sex
@@ -35,6 +35,7 @@ from .recipe import Recipe
 
 log = logging.getLogger(__name__)
 
+FEWEST_TO_CHOOSE = 20  # films; with fewer no 90 % interval can be fitted, should some be rejected
 TRAIN, CHOOSE, REPORT = "train", "choose", "report"  # parts of a split, as data/split.py names them
 
 
@@ -61,6 +62,9 @@ def train_bundle(
     """
     out = Path(out)
     _begin(out, recipe, resume)
+    for part, least in ((TRAIN, 2), (CHOOSE, FEWEST_TO_CHOOSE), (REPORT, 1)):
+        if len(split.take(cohort, part)) < least:
+            raise TrainingError(f"{cohort.name}: fewer than {least} films in the part {part!r}; split otherwise")
     if segmenter is None:
         segmenter = train_segmenter_on(
             split.take(cohort, TRAIN),
@@ -83,7 +87,7 @@ def train_bundle(
     _calibrate(trained.weights, calibrated, crops[CHOOSE], recipe)
     bone_age = _bone_age(segmenter, calibrated, recipe.name)
     evaluation = evaluate(bone_age, split.take(cohort, REPORT), out / "evaluation", split=REPORT)
-    return _bundle(out / recipe.name, segmenter, calibrated, evaluation, trained)
+    return _bundle(out / recipe.name, segmenter, calibrated, evaluation, recipe, trained)
 
 
 def train_regressor_on(
@@ -128,11 +132,8 @@ def train_segmenter_on(
 
 
 def _begin(out: Path, recipe: Recipe, resume: bool) -> None:
-    stored, resolved = out / "recipe.yaml", out / ".recipe.yaml"
-    save_config(recipe, resolved)
-    same = stored.exists() and stored.read_bytes() == resolved.read_bytes()
-    resolved.unlink()
-    if stored.exists() and not same:
+    stored = out / "recipe.yaml"
+    if stored.exists() and load_config(Recipe, stored) != recipe:
         raise TrainingError(f"{stored}: the folder holds a run of another recipe; give another folder")
     if stored.exists() and not resume:
         raise TrainingError(f"{out}: already holds a run; give --resume to go on with it, or another folder")
@@ -181,12 +182,16 @@ def _bone_age(segmenter: str | Path, regressor: Path, name: str) -> BoneAge:
     return BoneAge(HandFinder.load(segmenter, reader.input_size), reader, name)
 
 
-def _bundle(folder: Path, segmenter: str | Path, regressor: Path, evaluation: Evaluation, trained: Trained) -> Path:
+def _bundle(
+    folder: Path, segmenter: str | Path, regressor: Path, evaluation: Evaluation, recipe: Recipe, trained: Trained
+) -> Path:
     """Put both weights files and the model card into `folder`, which appears whole."""
     header, state = load_weights(regressor, "regressor")
-    cost = {"epochs": trained.epochs, "minutes_of_last_run": round(trained.minutes, 1)}
+    cost = {"epochs": trained.epochs, "regressor_minutes": round(trained.minutes, 1)}
     header = replace(
-        header, metrics={**header.metrics, "report": evaluation.to_dict()}, recipe={**header.recipe, "cost": cost}
+        header,
+        metrics={**header.metrics, "report": evaluation.to_dict()},
+        recipe={**config_values(recipe), "cost": cost},
     )
     making = folder.with_name(f".{folder.name}")
     shutil.rmtree(making, ignore_errors=True)

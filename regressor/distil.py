@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..weights.bundle import load_weights
+from ..weights.bundle import load_net
 from .network import FEATURE_STRIDES, BoneAgeNet, build_from
 
 
@@ -38,9 +38,7 @@ class Teacher(nn.Module):
     @classmethod
     def load(cls, path: str | Path, student: BoneAgeNet) -> tuple[Teacher, float, float]:
         """From a weights file; also returns the label mean and SD (months) that the student must take over."""
-        header, state = load_weights(path, "regressor")
-        net = build_from(header.arguments)
-        net.load_state_dict(state)
+        header, net = load_net(path, "regressor", build_from)
         assert header.label_mean is not None
         assert header.label_sd is not None
         return cls(net, student), header.label_mean, header.label_sd

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..data.errors import WeightsError
 from ..data.resize import resize_square
 from ..data.sex import Sex
-from ..weights.bundle import Header, load_weights
+from ..weights.bundle import Header, load_net
 from .calibration import Calibration
 from .network import BoneAgeNet, build_from, normalise
 
@@ -31,14 +31,12 @@ class BoneAgeReader:
     @classmethod
     def load(cls, path: str | Path, crop_version: int, device: str | torch.device = "cpu") -> BoneAgeReader:
         """From a weights file; WeightsError when it is damaged or was made for another crop than `crop_version`."""
-        header, state = load_weights(path, "regressor")
+        header, net = load_net(path, "regressor", build_from)
         if header.crop_version != crop_version:
             raise WeightsError(
                 f"{path}: made for crop version {header.crop_version}, this program cuts version {crop_version}; "
                 "install the matching version or train again"
             )
-        net = build_from(header.arguments)
-        net.load_state_dict(state)
         return cls(net.to(device), header)
 
     @property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
@@ -39,7 +39,13 @@ class RegressorTask(L.LightningModule):
         self.label_mean, self.label_sd, self.steps_per_epoch = label_mean, label_sd, steps_per_epoch
         self.averaged = AveragedModel(net, avg_fn=self._average, use_buffers=True) if config.ema else None
         self.teacher = teacher
-        self.best_mae, self.plateau = math.inf, None
+        self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
+        self._seconds_before, self._started = 0.0, time.monotonic()
+
+    @property
+    def seconds_spent(self) -> float:
+        """Time this training took so far, over all its resumed parts."""
+        return self._seconds_before + time.monotonic() - self._started
 
     @property
     def kept(self) -> BoneAgeNet:
@@ -125,16 +131,19 @@ class RegressorTask(L.LightningModule):
             self.plateau.step(self.trainer.callback_metrics["val_mae"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the plateau schedule beside what Lightning stores."""
+        """Store the time spent and the plateau schedule beside what Lightning stores."""
+        checkpoint["seconds"] = self.seconds_spent
         if self.plateau is not None:
             checkpoint["plateau"] = self.plateau.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember the stored plateau schedule until the optimiser exists."""
+        """Take over the time spent, and remember the stored plateau schedule until the optimiser exists."""
+        self._seconds_before = float(checkpoint.get("seconds", 0.0))
         self._stored_plateau = checkpoint.get("plateau")
 
     def on_train_start(self) -> None:
-        """Give the plateau schedule its stored state back."""
+        """Start the clock, and give the plateau schedule its stored state back."""
+        self._started = time.monotonic()
         stored = getattr(self, "_stored_plateau", None)
         if self.plateau is not None and stored is not None:
             self.plateau.load_state_dict(stored)
@@ -163,8 +172,3 @@ class RegressorTask(L.LightningModule):
         share = torch.distributions.Beta(alpha, alpha).sample((len(labels),)).to(labels)
         plane = share.view(-1, 1, 1, 1)
         return plane * inputs + (1 - plane) * inputs[partner], share * labels + (1 - share) * labels[partner]
-
-
-def parameter_count(net: nn.Module) -> int:
-    """Number of trainable numbers."""
-    return sum(p.numel() for p in net.parameters() if p.requires_grad)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,14 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 
-from ..data.config import config_values, save_config
+from ..data.config import config_values, load_config, save_config
 from ..data.errors import TrainingError
 from ..data.files import whole_file
-from ..weights.bundle import Header, load_weights, save_weights
+from ..weights.bundle import Header, load_net, save_weights
 from .config import RegressorConfig, Stage
 from .crops import Batch, CropSet, EpochOrder, LabelledCrops
 from .distil import Teacher
-from .network import SEX_CODING, BoneAgeNet
+from .network import SEX_CODING, BoneAgeNet, build_from
 from .task import RegressorTask
 
 log = logging.getLogger(__name__)
@@ -147,13 +146,12 @@ def train_regressor(
         plugins=[WholeCheckpoints()],
         logger=[CSVLogger(out / "logs", "csv"), TensorBoardLogger(out / "logs", "tensorboard")],
     )
-    started = time.monotonic()
     loaders = CropLoaders(training, validation, config, workers)
     trainer.fit(task, datamodule=loaders, ckpt_path=str(last) if resume else None, weights_only=True)
     trainer.strategy.barrier()
     mae = float(best.best_model_score) if best.best_model_score is not None else math.nan
     task.load_state_dict(torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"])
-    minutes = (time.monotonic() - started) / 60
+    minutes = task.seconds_spent / 60
     target = out / "regressor.safetensors"
     if trainer.is_global_zero:
         header = Header(
@@ -167,7 +165,7 @@ def train_regressor(
             sex_coding=SEX_CODING,
             metrics={"validation_mae": {"value": mae, "n": len(validation), "split": "choose, one view"}},
             data=data or {},
-            recipe=config_values(config),
+            recipe=_told(config),
             licence=licence,
         )
         save_weights(target, header, task.kept.state_dict())
@@ -193,21 +191,17 @@ def _check(
         raise TrainingError(f"{last}: not there, so there is nothing to resume; leave --resume out")
     if not resume and last.exists():
         raise TrainingError(f"{out}: already holds a run; give --resume to go on with it, or another folder")
-    if resume and stored.exists():
-        resolved = out / ".resolved.yaml"
-        save_config(config, resolved)
-        same = resolved.read_text("utf-8") == stored.read_text("utf-8")
-        resolved.unlink()
-        if not same:
-            raise TrainingError(f"{stored}: the run was made with another configuration; resume with that one")
+    if resume and stored.exists() and load_config(RegressorConfig, stored) != config:
+        raise TrainingError(f"{stored}: the run was made with another configuration; resume with that one")
 
 
 def _task(training: LabelledCrops, config: RegressorConfig) -> RegressorTask:
     net = BoneAgeNet(config.net)
     mean, sd = float(training.months.mean()), float(training.months.std())
     if config.start:
-        header, state = load_weights(config.start, "regressor")
-        net.load_state_dict(state)
+        header, net = load_net(config.start, "regressor", build_from)
+        if net.config != config.net:
+            raise TrainingError(f"{config.start}: holds {net.config}, the configuration asks for {config.net}")
         assert header.label_mean is not None
         assert header.label_sd is not None
         mean, sd = header.label_mean, header.label_sd
@@ -219,6 +213,15 @@ def _task(training: LabelledCrops, config: RegressorConfig) -> RegressorTask:
     net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     steps = max(len(training) // config.batch_size, 1)
     return RegressorTask(net, config, mean, max(sd, 1e-3), steps, teacher)
+
+
+def _told(config: RegressorConfig) -> dict[str, Any]:
+    """The configuration as a weights header tells it: files by name, since their folders mean nothing elsewhere."""
+    values = config_values(config)
+    values["start"] = Path(config.start).name
+    if config.teacher is not None:
+        values["teacher"]["weights"] = Path(config.teacher.weights).name
+    return values
 
 
 def _precision() -> Any:

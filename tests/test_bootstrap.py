@@ -49,9 +49,18 @@ def cutouts(tmp_path_factory):
     return folder
 
 
+def make_small(patch: pytest.MonkeyPatch) -> None:
+    """Few synthetic hands, and classical masks in every round: an all but untrained net is sure of none."""
+    patch.setattr(bootstrap, "SYNTHETIC_HANDS", 24)
+    patch.setattr(bootstrap, "_labelled_films", lambda paths, net, config: labelled(paths, None, config))
+
+
+labelled = bootstrap._labelled_films
+
+
 @pytest.fixture(autouse=True)
-def few_synthetic_hands(monkeypatch):
-    monkeypatch.setattr(bootstrap, "SYNTHETIC_HANDS", 24)
+def small(monkeypatch):
+    make_small(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +68,7 @@ def finished(films, cutouts, tmp_path_factory):
     """A whole run of two rounds."""
     out = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bootstrap, "SYNTHETIC_HANDS", 24)
+        make_small(patch)
         return train_segmenter(
             films, cutouts, out, CONFIG, data={"terms": "synthetic"}, licence="Apache-2.0", workers=0
         )
@@ -111,8 +120,19 @@ def test_another_configuration_is_refused_and_the_run_left_as_it_was(finished, f
     assert before == {path: path.read_bytes() for path in finished.parent.iterdir() if path.is_file()}
 
 
+def test_a_round_without_a_sure_mask_keeps_the_segmenter_of_the_round_before(
+    finished, films, cutouts, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(bootstrap, "_labelled_films", labelled)
+    kept = train_segmenter(films, cutouts, tmp_path, CONFIG, workers=0)
+    assert not (tmp_path / "round-1.pt").exists()
+    first = torch.load(tmp_path / "round-0.pt", weights_only=True)["state"]
+    state = load_weights(kept, "segmenter")[1]
+    assert all(torch.equal(first[name], state[name]) for name in first)
+
+
 def test_nothing_to_learn_from_is_an_error(tmp_path):
-    with pytest.raises(TrainingError, match="no film got a plausible mask"):
+    with pytest.raises(TrainingError, match="none of 0 films got a plausible mask"):
         train_segmenter([], None, tmp_path, CONFIG, workers=0)
 
 

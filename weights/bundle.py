@@ -1,17 +1,17 @@
 """A trained net as one file: safetensors, with a JSON header that rebuilds it and says what it is worth.
 
-Reading a file executes nothing of it. The header's key `boneage` holds the record below; its `sha256` covers every
-tensor's name, type, shape and bytes, so a damaged or exchanged tensor is refused.
+Reading a file executes nothing of it. The header's key `boneage` holds the record below; its `sha256` covers that
+record and every tensor's name, type, shape and bytes, so a damaged or exchanged one is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from ..data.errors import WeightsError
 from ..data.files import whole_file
 
+Net = TypeVar("Net", bound=torch.nn.Module)
 FORMAT = 1
 HOME = Path(__file__).parent
 
@@ -53,7 +54,8 @@ class Header:
 def save_weights(path: str | Path, header: Header, state: Mapping[str, torch.Tensor]) -> None:
     """Write tensors and header to `path` (.safetensors), whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    record = {"format": FORMAT, "sha256": _digest(tensors), **asdict(header)}
+    record = json.loads(json.dumps({"format": FORMAT, **asdict(header)}))
+    record["sha256"] = _digest(record, tensors)
     with whole_file(path) as temporary:
         save_file(tensors, str(temporary), metadata={"boneage": json.dumps(record, sort_keys=True)})
 
@@ -66,14 +68,29 @@ def read_header(path: str | Path) -> Header:
 def load_weights(path: str | Path, kind: str) -> tuple[Header, dict[str, torch.Tensor]]:
     """Read header and tensors; raises WeightsError for another kind, another format or a wrong SHA-256."""
     path = Path(path)
-    header, sha256 = _open(path)
+    header, record = _open(path)
     if header.kind != kind:
         raise WeightsError(f"{path}: holds a {header.kind}, expected a {kind}; give the other file")
     with safe_open(str(path), framework="pt") as file:
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if _digest(state) != sha256:
-        raise WeightsError(f"{path}: the tensors do not match their SHA-256; the file is damaged, fetch it again")
+    sha256 = record.pop("sha256", "")
+    if _digest(record, state) != sha256:
+        raise WeightsError(f"{path}: the contents do not match their SHA-256; the file is damaged, fetch it again")
     return header, state
+
+
+def load_net(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], Net]) -> tuple[Header, Net]:
+    """Rebuild the net of a weights file: `build` makes it from the header's arguments, then its tensors are loaded.
+
+    Raises WeightsError as load_weights, and when the tensors do not fit the net.
+    """
+    header, state = load_weights(path, kind)
+    net = build(header.arguments)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: the tensors do not fit the net that its header describes ({error})") from error
+    return header, net
 
 
 def resolve_bundle(weights: str | Path) -> Path:
@@ -89,7 +106,7 @@ def resolve_bundle(weights: str | Path) -> Path:
     )
 
 
-def _open(path: Path) -> tuple[Header, str]:
+def _open(path: Path) -> tuple[Header, dict[str, Any]]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file; give a .safetensors file made by boneage")
     try:
@@ -103,17 +120,16 @@ def _open(path: Path) -> tuple[Header, str]:
         record = dict(json.loads(metadata["boneage"]))
     except (TypeError, ValueError) as error:
         raise WeightsError(f"{path}: the boneage header is damaged ({error}); fetch it again") from error
-    if record.pop("format", None) != FORMAT:
+    if record.get("format") != FORMAT:
         raise WeightsError(f"{path}: weights of another format, expected format {FORMAT}; install a matching boneage")
-    sha256 = record.pop("sha256", "")
     try:
-        return Header(**record), sha256
+        return Header(**{name: value for name, value in record.items() if name not in ("format", "sha256")}), record
     except TypeError as error:
         raise WeightsError(f"{path}: the header does not fit this version ({error})") from error
 
 
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(record: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
