@@ -10,5 +10,8 @@ LAYERS = ("data", "handseg", "regressor", "pipeline", "weights")
 setup(
     packages=[f"boneage.{layer}" for layer in LAYERS],
     package_dir={f"boneage.{layer}": layer for layer in LAYERS},
-    package_data={"boneage.data": ["splits/*.csv"], "boneage.weights": ["*/*.safetensors", "*/*.md"]},
+    package_data={
+        "boneage.data": ["splits/*.csv", "example/*.png"],
+        "boneage.weights": ["*.yaml", "*/*.safetensors", "*/*.md"],
+    },
 )
