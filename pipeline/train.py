@@ -86,7 +86,7 @@ def train_bundle(
     calibrated = out / "regressor" / "calibrated.safetensors"
     _calibrate(trained.weights, calibrated, crops[CHOOSE], recipe)
     bone_age = _bone_age(segmenter, calibrated, recipe.name)
-    evaluation = evaluate(bone_age, split.take(cohort, REPORT), out / "evaluation", split=REPORT)
+    evaluation = evaluate(bone_age, split.take(cohort, REPORT), out / "evaluation", split="films that no training saw")
     return _bundle(out / recipe.name, segmenter, calibrated, evaluation, recipe, trained)
 
 

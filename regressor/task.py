@@ -131,8 +131,9 @@ class RegressorTask(L.LightningModule):
             self.plateau.step(self.trainer.callback_metrics["val_mae"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the time spent and the plateau schedule beside what Lightning stores."""
+        """Store time spent, validation MAE in months and the plateau schedule beside what Lightning stores."""
         checkpoint["seconds"] = self.seconds_spent
+        checkpoint["val_mae"] = float(self.trainer.callback_metrics["val_mae"])
         if self.plateau is not None:
             checkpoint["plateau"] = self.plateau.state_dict()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -149,8 +148,9 @@ def train_regressor(
     loaders = CropLoaders(training, validation, config, workers)
     trainer.fit(task, datamodule=loaders, ckpt_path=str(last) if resume else None, weights_only=True)
     trainer.strategy.barrier()
-    mae = float(best.best_model_score) if best.best_model_score is not None else math.nan
-    task.load_state_dict(torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"])
+    kept = torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)
+    mae = float(kept["val_mae"])
+    task.load_state_dict(kept["state_dict"])
     minutes = task.seconds_spent / 60
     target = out / "regressor.safetensors"
     if trainer.is_global_zero:
