@@ -12,7 +12,6 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.loggers import CSVLogger
-from numpy.typing import NDArray
 from segmentation_models_pytorch.losses import DiceLoss
 from torch import nn
 from torch.utils.data import DataLoader
@@ -34,7 +33,7 @@ log = logging.getLogger(__name__)
 
 HELD_OUT_CUTOUTS = 7  # of the cut-out hands, for the validation figure; the rest train
 SYNTHETIC_HANDS = 400
-FLIP_AGREEMENT = 0.95  # intersection over union of a mask with the mirrored film's mask
+MIRROR_AGREEMENT = 0.95  # intersection over union of a mask with the mirrored film's mask
 CERTAIN = 0.86  # as quality.certainty measures it; the first round reaches 0.81 to 0.91
 # Wider than quality.py's limits, so that small and large hands teach too, but no fragments and no whole frames.
 LEARNT_AREA, LEARNT_SHAPE = (0.05, 0.55), (0.40, 0.92)
@@ -206,22 +205,14 @@ def _labelled_films(paths: Iterable[Path], net: nn.Module | None, config: Segmen
     examples: list[Example] = []
     for start in range(0, len(squares), config.batch_size):
         part = squares[start : start + config.batch_size]
-        films = np.stack([square for square, _ in part])
-        plain = segmenter.probabilities(films)
-        mirrored = segmenter.probabilities(np.ascontiguousarray(films[:, :, ::-1]))[:, :, ::-1]
-        for (square, fit), p, q in zip(part, plain, mirrored, strict=True):
-            seen = HandMap(square, (p + q) / 2, fit)
-            if _trustworthy(seen, p, q):
-                examples.append((square, seen.components[0].astype(np.uint8)))
+        sure = [seen for seen in segmenter.look_at(part) if _trustworthy(seen)]
+        examples += [(seen.square, seen.components[0].astype(np.uint8)) for seen in sure]
     return examples
 
 
-def _trustworthy(seen: HandMap, plain: NDArray[np.float32], mirrored: NDArray[np.float32]) -> bool:
+def _trustworthy(seen: HandMap) -> bool:
     """Whether a film's own mask may teach: one hand of plausible shape, sure of itself, the same in the mirror."""
-    if len(seen.components) != 1:
-        return False
-    a, b = plain > 0.5, mirrored > 0.5
-    if (a & b).sum() < FLIP_AGREEMENT * (a | b).sum():
+    if len(seen.components) != 1 or seen.agreement < MIRROR_AGREEMENT:
         return False
     mask = seen.components[0]
     share, form = mask.sum() / seen.fit.inside().sum(), solidity(mask.astype(np.uint8))

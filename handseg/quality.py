@@ -101,10 +101,9 @@ def certainty(seen: HandMap) -> float:
     return float(np.abs(2 * seen.probability - 1)[likely].mean()) if likely.any() else 0.0
 
 
-def may_be_hand(seen: HandMap, mirrored: HandMap) -> bool:
+def may_be_hand(seen: HandMap) -> bool:
     """Whether an outline too uncertain to use is at least the same on the mirrored film, as it is for a hand."""
-    one, other = seen.probability > 0.5, mirrored.probability[:, ::-1] > 0.5
-    return bool((one & other).sum() >= MIRROR_AGREEMENT * max((one | other).sum(), 1))
+    return seen.agreement >= MIRROR_AGREEMENT
 
 
 def field_box(seen: HandMap) -> Box:

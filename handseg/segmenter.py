@@ -23,13 +23,15 @@ from .network import build_from, normalise
 class HandMap:
     """What the segmenter saw: probability of hand over the letterboxed square, and the way back.
 
-    `square`: uint8, size x size, the film as the network saw it. `probability`: float32, size x size, in [0, 1].
-    `fit` maps between the square and the original.
+    `square`: uint8, size x size, the film as the network saw it. `probability`: float32, size x size, in [0, 1], the
+    mean over the film and its mirror image. `fit` maps between the square and the original. `agreement`: intersection
+    over union of the two masks that were averaged, 0 to 1; low where the network does not know what it sees.
     """
 
     square: NDArray[np.uint8]
     probability: NDArray[np.float32]
     fit: SquareFit
+    agreement: float = 1.0
 
     @cached_property
     def components(self) -> list[NDArray[np.bool_]]:
@@ -87,6 +89,19 @@ class HandSegmenter:
 
     def look(self, films: Sequence[NDArray[np.float32]]) -> list[HandMap]:
         """Hand maps of films (float32 in [0, 1], height x width each), computed as one batch."""
-        boxed = [letterbox(pixels, self.input_size) for pixels in films]
-        maps = self.probabilities(np.stack([square for square, _ in boxed]))
-        return [HandMap(square, p, fit) for (square, fit), p in zip(boxed, maps, strict=True)]
+        return self.look_at([letterbox(pixels, self.input_size) for pixels in films])
+
+    def look_at(self, boxed: Sequence[tuple[NDArray[np.uint8], SquareFit]]) -> list[HandMap]:
+        """Hand maps of letterboxed films; a film and its mirror image give mirrored maps."""
+        squares = np.stack([square for square, _ in boxed])
+        plain = self.probabilities(squares)
+        mirrored = self.probabilities(np.ascontiguousarray(squares[:, :, ::-1]))[:, :, ::-1]
+        return [
+            HandMap(square, (one + other) / 2, fit, _overlap(one > 0.5, other > 0.5))
+            for (square, fit), one, other in zip(boxed, plain, mirrored, strict=True)
+        ]
+
+
+def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Intersection over union; 0 where both are empty."""
+    return float((one & other).sum() / max((one | other).sum(), 1))

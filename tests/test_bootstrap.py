@@ -141,20 +141,19 @@ def test_a_film_teaches_with_its_own_mask_only_when_it_is_one_sure_hand():
     square, fit = letterbox(hand.pixels, 64)
     mask = fit.apply(hand.mask * np.uint8(255)) > 127
 
-    def trusted(plain: np.ndarray, mirrored: np.ndarray) -> bool:
-        return bootstrap._trustworthy(HandMap(square, (plain + mirrored) / 2, fit), plain, mirrored)
+    def trusted(probability: np.ndarray, agreement: float = 1.0) -> bool:
+        return bootstrap._trustworthy(HandMap(square, probability, fit, agreement))
 
     sure = np.where(mask, 0.999, 0.001).astype(np.float32)
     unsure = np.where(mask, 0.8, 0.1).astype(np.float32)
-    moved = np.roll(sure, 6, axis=0)
     speckled = sure.copy()
     speckled[:6, :6], speckled[:8, 8], speckled[8, :8] = 0.999, 0.001, 0.001
-    assert trusted(sure, sure)
-    assert not trusted(unsure, unsure)
-    assert not trusted(sure, moved)
-    assert not trusted(speckled, speckled)
-    assert not trusted(np.zeros_like(sure), np.zeros_like(sure))
-    assert not trusted(np.ones_like(sure), np.ones_like(sure))
+    assert trusted(sure)
+    assert not trusted(unsure)
+    assert not trusted(sure, agreement=0.9)
+    assert not trusted(speckled)
+    assert not trusted(np.zeros_like(sure))
+    assert not trusted(np.ones_like(sure))
 
 
 def test_every_round_draws_other_films_by_the_seed(films):
