@@ -76,5 +76,4 @@ class HandFinder:
 
     def _cut_out(self, pixels: NDArray[np.float32], seen: HandMap, verdict: Verdict) -> Hand:
         assert seen.box is not None  # no verdict but rejected comes without one
-        mask = seen.mask()
-        return Hand(verdict, seen.box, mask, cut_crop(pixels, seen.box, self.crop_size, mask=mask))
+        return Hand(verdict, seen.box, seen.mask, cut_crop(pixels, seen.box, self.crop_size, mask=seen.mask))

@@ -43,21 +43,24 @@ class HandMap:
         return [labels == k for k in order if stats[k, cv2.CC_STAT_AREA] >= least]
 
     @cached_property
-    def box(self) -> Box | None:
-        """The largest component's box in original pixels, None where nothing was found."""
-        if not self.components:
-            return None
-        rows, columns = np.where(self.components[0].any(axis=1))[0], np.where(self.components[0].any(axis=0))[0]
-        edges = np.array([[columns[0] - 0.5, rows[0] - 0.5], [columns[-1] + 0.5, rows[-1] + 0.5]])
-        (left, top), (right, bottom) = np.rint(self.fit.to_original(edges) + 0.5).astype(int)
-        return Box(int(left), int(top), int(right - left), int(bottom - top)).clipped(*self.fit.frame)
-
     def mask(self) -> NDArray[np.bool_]:
-        """The largest component in original geometry, height x width."""
+        """The largest component in original geometry, height x width, its outline interpolated between pixels."""
         if not self.components:
             return np.zeros(self.fit.frame, bool)
         near = cv2.dilate(self.components[0].astype(np.uint8), np.ones((3, 3), np.uint8))
         return self.fit.back(self.probability * near) > 0.5
+
+    @cached_property
+    def box(self) -> Box | None:
+        """The mask's box in original pixels, None where nothing was found.
+
+        It is taken from the interpolated mask, so that it moves smoothly with what the network sees.
+        """
+        rows, columns = np.flatnonzero(self.mask.any(axis=1)), np.flatnonzero(self.mask.any(axis=0))
+        if not len(rows):
+            return None
+        left, top = int(columns[0]), int(rows[0])
+        return Box(left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)
 
 
 class HandSegmenter:

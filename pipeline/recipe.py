@@ -12,13 +12,13 @@ from ..regressor.config import RegressorConfig
 class Recipe:
     """What `boneage train` does, in order.
 
-    `teacher`: a regressor trained first, whose features the final one imitates; None trains the final one alone. The
-    teacher's weights path in `regressor.teacher` is filled in when it is trained.
+    `first`: a regressor trained before the final one, or None. The final one imitates it where `regressor.teacher` says
+    how, and else starts from its weights; their paths in `regressor` are filled in when it is trained.
     """
 
     name: str = "own"
     segmenter: SegmenterConfig = SegmenterConfig()
-    teacher: RegressorConfig | None = None
+    first: RegressorConfig | None = None
     regressor: RegressorConfig = RegressorConfig()
     data: str = ""  # what the films are and where they come from, for header and model card
     licence: str = ""  # terms of the weights, which follow the films' terms

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..data.cohort import Cohort
 from ..data.config import config_values, load_config, save_config
 from ..data.errors import TrainingError
@@ -21,7 +23,7 @@ from ..handseg.config import SegmenterConfig
 from ..handseg.crop import CROP_VERSION
 from ..handseg.finder import HandFinder
 from ..regressor.calibration import fit_calibration
-from ..regressor.config import Distillation, RegressorConfig
+from ..regressor.config import RegressorConfig
 from ..regressor.crops import LabelledCrops
 from ..regressor.network import SEX_CODING
 from ..regressor.reader import BoneAgeReader
@@ -57,7 +59,7 @@ def train_bundle(
 
     The epoch is chosen and intervals are fitted on `choose`; `report` is read once, at the end, for the figures.
     `segmenter`: weights file to use instead of training one from the films and `cutouts`, less the ids in `exclude`.
-    `out` keeps every step (segmenter, crops, teacher, regressor, evaluation); with `resume` finished ones are kept and
+    `out` keeps every step (segmenter, crops, first, regressor, evaluation); with `resume` finished ones are kept and
     the one under way goes on. Raises TrainingError when `out` holds another recipe's run.
     """
     out = Path(out)
@@ -79,15 +81,20 @@ def train_bundle(
     options: dict[str, Any] = {"workers": workers, "devices": devices, "nodes": nodes}
     crops = _crops(cohort, split, out, segmenter, recipe.regressor.input_size)
     config = recipe.regressor
-    if recipe.teacher is not None:
-        teacher = _trained(crops, out / "teacher", recipe.teacher, recipe, resume, options)
-        config = replace(config, teacher=replace(config.teacher or Distillation(), weights=str(teacher.weights)))
+    minutes = 0.0
+    if recipe.first is not None:
+        first = _trained(crops, out / "first", recipe.first, recipe, resume, options)
+        minutes, weights = first.minutes, str(first.weights)
+        if config.teacher is not None:
+            config = replace(config, teacher=replace(config.teacher, weights=weights))
+        else:
+            config = replace(config, start=weights)
     trained = _trained(crops, out / "regressor", config, recipe, resume, options)
     calibrated = out / "regressor" / "calibrated.safetensors"
     _calibrate(trained.weights, calibrated, crops[CHOOSE], recipe)
     bone_age = _bone_age(segmenter, calibrated, recipe.name)
     evaluation = evaluate(bone_age, split.take(cohort, REPORT), out / "evaluation", split="films that no training saw")
-    return _bundle(out / recipe.name, segmenter, calibrated, evaluation, recipe, trained)
+    return _bundle(out / recipe.name, segmenter, calibrated, evaluation, recipe, minutes + trained.minutes)
 
 
 def train_regressor_on(
@@ -183,11 +190,16 @@ def _bone_age(segmenter: str | Path, regressor: Path, name: str) -> BoneAge:
 
 
 def _bundle(
-    folder: Path, segmenter: str | Path, regressor: Path, evaluation: Evaluation, recipe: Recipe, trained: Trained
+    folder: Path, segmenter: str | Path, regressor: Path, evaluation: Evaluation, recipe: Recipe, minutes: float
 ) -> Path:
-    """Put both weights files and the model card into `folder`, which appears whole."""
+    """Put both weights files and the model card into `folder`, which appears whole; `minutes` is what training took."""
     header, state = load_weights(regressor, "regressor")
-    cost = {"epochs": trained.epochs, "regressor_minutes": round(trained.minutes, 1)}
+    cost = {
+        "regressor_minutes": round(minutes, 1),
+        "device": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"cpu, {torch.get_num_threads()} threads",
+    }
     header = replace(
         header,
         metrics={**header.metrics, "report": evaluation.to_dict()},

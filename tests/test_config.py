@@ -122,7 +122,7 @@ def test_numbers_are_read_as_people_write_them(tmp_path):
         Outer(maybe=Inner(4), parts=(Inner(1), Inner(2))),
         SegmenterConfig(learning_rate=1e-5),
         RegressorConfig(teacher=Distillation(weights="teacher.safetensors"), stages=(Stage(1, 64), Stage(2, 96, 1.0))),
-        Recipe(teacher=RegressorConfig(loss="mse"), regressor=RegressorConfig(teacher=Distillation(until_epoch=3))),
+        Recipe(first=RegressorConfig(loss="mse"), regressor=RegressorConfig(teacher=Distillation(until_epoch=3))),
     ],
 )
 def test_a_saved_configuration_comes_back_equal(tmp_path, config):
@@ -135,12 +135,12 @@ def test_a_teacher_is_built_from_a_mapping():
     recipe = make_config(
         Recipe,
         {
-            "teacher": {"net": {"hidden": [8]}},
+            "first": {"net": {"hidden": [8]}},
             "regressor": {"teacher": {"features": 2}, "stages": [{"epochs": 1, "size": 64}]},
         },
     )
-    assert recipe.teacher is not None
-    assert recipe.teacher.net.hidden == (8,)
+    assert recipe.first is not None
+    assert recipe.first.net.hidden == (8,)
     assert recipe.regressor.teacher == Distillation(features=2.0)
     assert recipe.regressor.stages == (Stage(1, 64),)
 

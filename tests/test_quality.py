@@ -19,7 +19,7 @@ def seen(pixels: np.ndarray, mask: np.ndarray, certainty: float = 0.99) -> HandM
     """What a segmenter that finds exactly `mask`, and is that certain of it, would see."""
     square, fit = letterbox(pixels.astype(np.float32), SIZE)
     found = fit.apply(mask.astype(np.uint8) * 255) > 127
-    return HandMap(square, np.where(found, (1 + certainty) / 2, 0.0).astype(np.float32), fit)
+    return HandMap(square, np.where(found, (1 + certainty) / 2, 0.0).astype(np.float32), fit, float(found.any()))
 
 
 def placed(hand, size: tuple[int, int], where: tuple[int, int], scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -169,19 +169,39 @@ def test_a_blank_film_with_a_little_noise_is_still_blank():
 
 
 class Exact:
-    """A segmenter that knows the masks, in the order in which it is asked."""
+    """A segmenter that knows the masks, in the order in which it is asked, and how certain it is of each."""
 
-    def __init__(self, masks):
-        self.masks = iter(masks)
+    def __init__(self, *masks, certainties=None):
+        self.masks, self.certainties = iter(masks), iter(certainties or [0.99] * len(masks))
 
     def look(self, films):
-        return [seen(pixels, next(self.masks)) for pixels in films]
+        return [seen(pixels, next(self.masks), next(self.certainties)) for pixels in films]
+
+
+def test_a_hand_found_only_at_the_second_look_is_read_with_care(hand):
+    finder = HandFinder(Exact(np.zeros_like(hand.mask), hand.mask), 96)  # pyright: ignore
+    (found,) = finder.find([Radiograph(hand.pixels, "hand.png")])
+    assert found.verdict.status == "review"
+    assert "only after evening out the exposure" in reasons(found.verdict)
+    assert found.mask is not None
+    assert found.crop is not None
+
+
+def test_an_outline_that_stays_uncertain_but_agrees_with_its_mirror_gives_the_whole_frame(hand):
+    finder = HandFinder(Exact(hand.mask, hand.mask, certainties=[0.3, 0.3]), 96)  # pyright: ignore
+    (found,) = finder.find([Radiograph(hand.pixels, "hand.png")])
+    assert found.verdict.status == "review"
+    assert "the whole frame was read" in reasons(found.verdict)
+    assert found.box is None
+    assert found.crop is not None
+    assert found.crop.fit.box.as_tuple() == (0, 0, hand.pixels.shape[1], hand.pixels.shape[0])
 
 
 def test_the_finder_answers_in_order_and_crops_only_what_is_not_rejected(hand):
     blank = Radiograph(np.zeros((200, 200), np.float32), "blank.png")
     film = Radiograph(hand.pixels, "hand.png")
-    finder = HandFinder(Exact([hand.mask, np.zeros_like(hand.mask), hand.mask]), 96)  # pyright: ignore
+    nowhere = np.zeros_like(hand.mask)
+    finder = HandFinder(Exact(hand.mask, nowhere, hand.mask, nowhere), 96)  # pyright: ignore
     first, none, nothing, last = finder.find([film, blank, film, film])
     assert [h.verdict.status for h in (first, none, nothing, last)] == ["ok", "rejected", "rejected", "ok"]
     assert none.crop is None
@@ -211,10 +231,10 @@ def test_mask_and_box_of_the_largest_part_come_back_in_original_pixels(hand):
     assert len(view.components) == 2
     assert view.box is not None
     assert np.abs(np.array(view.box.as_tuple()) - (40, 60, 80, 140)).max() <= 1
-    found = view.mask()
+    found = view.mask
     assert found.shape == mask.shape
     assert not found[240:].any()
     assert (found[60:200, 40:120].mean()) > 0.97
     nothing = seen(np.where(mask, 0.8, 0.1), np.zeros_like(mask))
     assert nothing.box is None
-    assert not nothing.mask().any()
+    assert not nothing.mask.any()

@@ -35,7 +35,7 @@ def bone_age() -> BoneAge:
 
 
 def write(path: Path, pixels: np.ndarray) -> Path:
-    Image.fromarray((np.clip(pixels, 0, 1) * 255).astype(np.uint8)).save(path)
+    Image.fromarray(np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)).save(path)
     return path
 
 
