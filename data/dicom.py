@@ -260,7 +260,7 @@ def _age_months(dataset: Dataset, notes: list[str]) -> float | None:
     if birth is None or study is None:
         return None
     if study < birth:
-        notes.append(f"the study of {study} is before the birth on {birth}; age was left out")
+        notes.append("the study is dated before the birth; age was left out")
         return None
     return (study - birth).days / DAYS_IN_MONTH
 

@@ -28,6 +28,7 @@ class Radiograph:
     inverted: an ordinary image's greys were inverted on reading because bone was dark.
     colour: mean chroma of the original picture in [0, 1]; 0 for grey. Photographs are told from films by it.
     notes: sentences about whatever was odd in the file.
+    doubts: sentences for which a reading of it has to be reviewed.
     """
 
     pixels: np.ndarray
@@ -39,14 +40,15 @@ class Radiograph:
     inverted: bool = False
     colour: float = 0.0
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def read_radiograph(path: str | Path, *, correct_inversion: bool = True) -> Radiograph:
     """Read a radiograph from a PNG, JPEG, WebP, TIFF, BMP or DICOM file, told apart by content, not by suffix.
 
     An ordinary picture whose bone is dark is inverted (`polarity.bone_is_dark`), unless `correct_inversion` is False;
-    `inverted` and a note say so. A DICOM states its own polarity: where bone looks dark nevertheless, a note says it
-    and the greys stay. Raises ReadError, with file, finding and remedy, for whatever is not one whole picture.
+    `inverted` and a note say so. A DICOM states its own polarity: where bone looks dark nevertheless, the greys
+    stay and a doubt says so. Raises ReadError, with file, finding and remedy, for whatever is not one whole picture.
     """
     # Imported here because both readers make Radiographs, and pydicom is slow to import.
     from . import dicom, images, polarity
@@ -59,8 +61,8 @@ def read_radiograph(path: str | Path, *, correct_inversion: bool = True) -> Radi
     if not correct_inversion or not polarity.bone_is_dark(radiograph.pixels):
         return radiograph
     if is_dicom:
-        note = "bone looks dark on bright; the greys were left as the DICOM states them"
-        return replace(radiograph, notes=(*radiograph.notes, note))
+        doubt = "bone looks dark on bright, and the greys were left as the DICOM states them"
+        return replace(radiograph, doubts=(*radiograph.doubts, doubt))
     note = "grey levels were inverted: bone was dark"
     return replace(radiograph, pixels=1 - radiograph.pixels, inverted=True, notes=(*radiograph.notes, note))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +48,13 @@ class HandFinder:
         first = [judge_picture(radiograph.pixels, radiograph.colour) for radiograph in radiographs]
         good = [k for k, verdict in enumerate(first) if verdict.status != "rejected"]
         seen = dict(zip(good, self.segmenter.look([radiographs[k].pixels for k in good]), strict=True)) if good else {}
-        return [
-            self._hand(radiograph.pixels, seen[k]) if k in seen else Hand(first[k])
-            for k, radiograph in enumerate(radiographs)
-        ]
+        hands = []
+        for k, radiograph in enumerate(radiographs):
+            hand = self._hand(radiograph.pixels, seen[k]) if k in seen else Hand(first[k])
+            for doubt in radiograph.doubts:
+                hand = replace(hand, verdict=hand.verdict.and_also("review", doubt))
+            hands.append(hand)
+        return hands
 
     def _hand(self, pixels: NDArray[np.float32], seen: HandMap) -> Hand:
         verdict = judge_hand(seen)

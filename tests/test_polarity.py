@@ -104,7 +104,7 @@ def test_a_dicom_keeps_its_greys_with_a_note(tmp_path, hand):
     radiograph = read_radiograph(tmp_path / "a.dcm")
     assert not radiograph.inverted
     assert radiograph.pixels[0].mean() > 0.8
-    assert any("bone looks dark" in note for note in radiograph.notes)
+    assert any("bone looks dark" in note for note in radiograph.doubts)
 
 
 @pytest.mark.skipif(not RSNA.is_dir(), reason="the RSNA radiographs are not beside this checkout")

@@ -187,6 +187,12 @@ def test_a_hand_found_only_at_the_second_look_is_read_with_care(hand):
     assert found.crop is not None
 
 
+def test_a_doubt_about_the_file_makes_a_good_hand_one_to_review(hand):
+    finder = HandFinder(Exact(hand.mask), 96)  # pyright: ignore
+    (found,) = finder.find([Radiograph(hand.pixels, "hand.dcm", doubts=("bone looks dark",))])
+    assert found.verdict == Verdict("review", ("bone looks dark",))
+
+
 def test_an_outline_that_stays_uncertain_but_agrees_with_its_mirror_gives_the_whole_frame(hand):
     finder = HandFinder(Exact(hand.mask, hand.mask, certainties=[0.3, 0.3]), 96)  # pyright: ignore
     (found,) = finder.find([Radiograph(hand.pixels, "hand.png")])

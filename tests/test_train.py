@@ -1,0 +1,102 @@
+"""The whole training: from films and a table to a bundle that predicts, its crops cut once, its steps resumable."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from boneage.data.cohort import read_cohort
+from boneage.data.errors import TrainingError
+from boneage.data.split import make_split
+from boneage.data.synthetic import synthetic_hand
+from boneage.pipeline import BoneAge, crops
+from boneage.pipeline.recipe import Recipe
+from boneage.pipeline.train import train_bundle
+from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
+from boneage.weights.bundle import read_header
+
+SMALL = RegressorConfig(
+    net=NetConfig(backbone="test_efficientnet", hidden=(8,)), stages=(Stage(1, 64, 0.3),), batch_size=8, warmup=2
+)
+RECIPE = Recipe(name="small", first=SMALL, regressor=SMALL, data="drawn hands", licence="Apache-2.0")
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """72 drawn hands of both sexes as PNGs beside a CSV, and one file that is no picture."""
+    folder = tmp_path_factory.mktemp("cohort")
+    rows = []
+    for k, months in enumerate(np.linspace(12, 210, 72).round(1)):
+        hand = synthetic_hand(float(months), "FM"[k % 2], 300 + k, (160, 128), label=False)
+        Image.fromarray(np.rint(hand.pixels * 255).astype(np.uint8)).save(folder / f"{k}.png")
+        rows.append((f"{k}.png", "FM"[k % 2], months))
+    (folder / "broken.png").write_text("no picture")
+    rows.append(("broken.png", "F", 100))
+    with open(folder / "films.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("path", "sex", "bone_age_months"), *rows])
+    return read_cohort(folder / "films.csv")
+
+
+@pytest.fixture(scope="module")
+def split(cohort):
+    return make_split(cohort, {"train": 0.5, "choose": 0.3, "report": 0.2})
+
+
+def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
+    cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
+):
+    read = []
+    read_radiograph = crops.read_radiograph
+    monkeypatch.setattr(crops, "read_radiograph", lambda path: read.append(path) or read_radiograph(path))
+    segmenter = tiny_bundle / "segmenter.safetensors"
+    bundle = train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, workers=0)
+
+    header = read_header(bundle / "regressor.safetensors")
+    report = header.metrics["report"]
+    assert report["n"] + sum(report["not_aged"].values()) == len(split.take(cohort, "report"))
+    assert header.name == "small"
+    assert header.data["description"] == "drawn hands"
+    assert header.calibration is not None
+    assert str(tmp_path) not in str(header.recipe)
+    card = (bundle / "MODEL_CARD.md").read_text("utf-8")
+    assert f"{report['mae']:.2f}" in card
+    assert (tmp_path / "evaluation" / "predictions.csv").exists()
+    reading = BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex)
+    assert reading.aged
+    assert reading.model == "small"
+
+    # every film of the parts that training sees is decoded once; going on decodes and trains nothing again
+    seen = {film.path for part in ("train", "choose") for film in split.take(cohort, part)}
+    assert sorted(read) == sorted(seen)
+    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    again = train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, resume=True, workers=0)
+    assert sorted(read) == sorted(seen)
+    assert before["segmenter.safetensors"] == (again / "segmenter.safetensors").read_bytes()
+    assert read_header(again / "regressor.safetensors").metrics == header.metrics
+
+    with pytest.raises(TrainingError, match="already holds a run"):
+        train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, workers=0)
+    other = replace(RECIPE, data="other films")
+    with pytest.raises(TrainingError, match="another recipe"):
+        train_bundle(cohort, split, tmp_path, other, segmenter=segmenter, resume=True, workers=0)
+
+
+def test_the_final_regressor_can_imitate_the_first(cohort, split, tiny_bundle, finds_hands, tmp_path):
+    student = replace(SMALL, teacher=Distillation())
+    recipe = replace(RECIPE, regressor=student)
+    bundle = train_bundle(cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+    first, final = (
+        read_header(path) for path in (tmp_path / "first" / "regressor.safetensors", bundle / "regressor.safetensors")
+    )
+    assert (first.label_mean, first.label_sd) == (final.label_mean, final.label_sd)
+
+
+def test_too_few_films_to_choose_by_are_refused_before_anything_is_trained(cohort, tiny_bundle, tmp_path):
+    few = make_split(cohort, {"train": 0.7, "choose": 5, "report": 0.3})
+    with pytest.raises(TrainingError, match="'choose'"):
+        train_bundle(cohort, few, tmp_path, RECIPE, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+    assert not (tmp_path / "crops").exists()
