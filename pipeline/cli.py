@@ -395,8 +395,9 @@ def train_regressor(
     trained = train_regressor_on(
         cohort, parts, out, settings, segmenter=_segmenter_file(segmenter), data=about, licence=licence, **run
     )
-    click.echo(f"{trained.weights}: validation MAE {trained.validation_mae:.2f} months", err=True)
-    click.echo(trained.weights)
+    if _is_first_process():
+        click.echo(f"{trained.weights}: validation MAE {trained.validation_mae:.2f} months", err=True)
+        click.echo(trained.weights)
 
 
 @main.command()
@@ -437,7 +438,16 @@ def train(
     from .train import train_bundle
 
     used = _segmenter_file(segmenter) if segmenter else None
-    click.echo(train_bundle(cohort, parts, out, settings, cutouts=cutouts, segmenter=used, exclude=excluded, **run))
+    bundle = train_bundle(cohort, parts, out, settings, cutouts=cutouts, segmenter=used, exclude=excluded, **run)
+    if _is_first_process():
+        click.echo(bundle)
+
+
+def _is_first_process() -> bool:
+    """Whether this is the process of a distributed training that speaks for all."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return not rank_zero_only.rank
 
 
 def _read_split(name: str) -> Split:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 from ..data.cohort import Cohort
 from ..data.config import config_values, load_config, save_config
@@ -90,6 +91,8 @@ def train_bundle(
         else:
             config = replace(config, start=weights)
     trained = _trained(crops, out / "regressor", config, recipe, resume, options)
+    if rank_zero_only.rank:  # the rest is for one process
+        return out / recipe.name
     calibrated = out / "regressor" / "calibrated.safetensors"
     _calibrate(trained.weights, calibrated, crops[CHOOSE], recipe)
     bone_age = _bone_age(segmenter, calibrated, recipe.name)
@@ -139,6 +142,8 @@ def train_segmenter_on(
 
 
 def _begin(out: Path, recipe: Recipe, resume: bool) -> None:
+    if rank_zero_only.rank:  # the first process of a distributed run has looked already
+        return
     stored = out / "recipe.yaml"
     if stored.exists() and load_config(Recipe, stored) != recipe:
         raise TrainingError(f"{stored}: the folder holds a run of another recipe; give another folder")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 
 from boneage.data.cohort import read_cohort
+from boneage.data.config import save_config
 from boneage.data.errors import TrainingError
 from boneage.data.split import make_split
 from boneage.data.synthetic import synthetic_hand
@@ -100,3 +103,16 @@ def test_too_few_films_to_choose_by_are_refused_before_anything_is_trained(cohor
     with pytest.raises(TrainingError, match="'choose'"):
         train_bundle(cohort, few, tmp_path, RECIPE, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
     assert not (tmp_path / "crops").exists()
+
+
+def test_two_processes_train_one_regressor_by_the_same_command(cohort, tmp_path):
+    """The shipped segmenter finds drawn hands; gloo joins two processes on the CPU as NCCL joins GPUs."""
+    films = cohort.films[0].path.parent / "films.csv"
+    config = tmp_path / "small.yaml"
+    save_config(SMALL, config)
+    command = [sys.executable, "-m", "boneage.pipeline", "train-regressor", str(films), "--config", str(config)]
+    command += ["-o", str(tmp_path / "run"), "--devices", "2", "--workers", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "run" / "regressor.safetensors")
+    assert read_header(done.stdout.strip()).metrics["validation_mae"]["value"] > 0
