@@ -38,6 +38,8 @@ class RegressorTask(L.LightningModule):
         self.net, self.config = net, config
         self.label_mean, self.label_sd, self.steps_per_epoch = label_mean, label_sd, steps_per_epoch
         self.averaged = AveragedModel(net, avg_fn=self._average, use_buffers=True) if config.ema else None
+        if self.averaged is not None:
+            self.averaged.requires_grad_(False)  # nothing flows back into it, which DDP must know
         self.teacher = teacher
         self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
         self._seconds_before, self._started = 0.0, time.monotonic()
@@ -80,9 +82,8 @@ class RegressorTask(L.LightningModule):
         self.log("val_mae", mae, on_epoch=True, prog_bar=True, batch_size=len(months), sync_dist=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam or AdamW; biases, normalisation and averaged weights are not decayed."""
+        """Adam or AdamW; biases and normalisation are not decayed."""
         trained = [(name, p) for name, p in self.named_parameters() if p.requires_grad]
-        trained = [(name, p) for name, p in trained if not name.startswith(("averaged", "teacher.net"))]
         groups = [
             {"params": [p for _, p in trained if p.ndim > 1], "weight_decay": self.config.weight_decay},
             {"params": [p for _, p in trained if p.ndim <= 1], "weight_decay": 0.0},

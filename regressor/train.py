@@ -132,7 +132,7 @@ def train_regressor(
         accelerator="auto",
         devices=devices if torch.cuda.is_available() or devices != "auto" else 1,
         num_nodes=nodes,
-        strategy="ddp" if several else "auto",
+        strategy=_strategy(config) if several else "auto",
         precision=_precision(),
         gradient_clip_val=config.clip or None,
         use_distributed_sampler=False,  # EpochOrder shares the films out itself
@@ -222,6 +222,11 @@ def _told(config: RegressorConfig) -> dict[str, Any]:
     if config.teacher is not None:
         values["teacher"]["weights"] = Path(config.teacher.weights).name
     return values
+
+
+def _strategy(config: RegressorConfig) -> str:
+    """DDP; a teacher's projections are not used in every epoch, so their absence must be looked for."""
+    return "ddp" if config.teacher is None else "ddp_find_unused_parameters_true"
 
 
 def _precision() -> Any:
