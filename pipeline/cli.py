@@ -390,12 +390,13 @@ def train_regressor(
     settings = dataclasses.replace(settings, net=dataclasses.replace(settings.net, **net))
     parts = _training_split(cohort, split, out)
 
+    from ..regressor.train import is_first_process
     from .train import train_regressor_on
 
     trained = train_regressor_on(
         cohort, parts, out, settings, segmenter=_segmenter_file(segmenter), data=about, licence=licence, **run
     )
-    if _is_first_process():
+    if is_first_process():
         click.echo(f"{trained.weights}: validation MAE {trained.validation_mae:.2f} months", err=True)
         click.echo(trained.weights)
 
@@ -435,19 +436,13 @@ def train(
     excluded = _read_ids(exclude)
     parts = _training_split(cohort, split, out)
 
+    from ..regressor.train import is_first_process
     from .train import train_bundle
 
     used = _segmenter_file(segmenter) if segmenter else None
     bundle = train_bundle(cohort, parts, out, settings, cutouts=cutouts, segmenter=used, exclude=excluded, **run)
-    if _is_first_process():
+    if is_first_process():
         click.echo(bundle)
-
-
-def _is_first_process() -> bool:
-    """Whether this is the process of a distributed training that speaks for all."""
-    from lightning.pytorch.utilities import rank_zero_only
-
-    return not rank_zero_only.rank
 
 
 def _read_split(name: str) -> Split:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 
 from ..data.cohort import Cohort
 from ..data.config import config_values, load_config, save_config
@@ -28,7 +27,7 @@ from ..regressor.config import RegressorConfig
 from ..regressor.crops import LabelledCrops
 from ..regressor.network import SEX_CODING
 from ..regressor.reader import BoneAgeReader
-from ..regressor.train import Trained, train_regressor
+from ..regressor.train import Trained, is_first_process, train_regressor
 from ..weights.bundle import load_weights, save_weights
 from .bone_age import BoneAge
 from .card import model_card
@@ -91,7 +90,7 @@ def train_bundle(
         else:
             config = replace(config, start=weights)
     trained = _trained(crops, out / "regressor", config, recipe, resume, options)
-    if rank_zero_only.rank:  # the rest is for one process
+    if not is_first_process():  # the rest is for one process
         return out / recipe.name
     calibrated = out / "regressor" / "calibrated.safetensors"
     _calibrate(trained.weights, calibrated, crops[CHOOSE], recipe)
@@ -142,7 +141,7 @@ def train_segmenter_on(
 
 
 def _begin(out: Path, recipe: Recipe, resume: bool) -> None:
-    if rank_zero_only.rank:  # the first process of a distributed run has looked already
+    if not is_first_process():  # the first process of a distributed run has looked already
         return
     stored = out / "recipe.yaml"
     if stored.exists() and load_config(Recipe, stored) != recipe:

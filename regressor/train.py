@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from ..data.config import config_values, load_config, save_config
@@ -222,6 +223,11 @@ def _told(config: RegressorConfig) -> dict[str, Any]:
     if config.teacher is not None:
         values["teacher"]["weights"] = Path(config.teacher.weights).name
     return values
+
+
+def is_first_process() -> bool:
+    """Whether this is the process of a distributed training that writes and speaks for all."""
+    return getattr(rank_zero_only, "rank", 0) == 0  # an attribute that Lightning hangs on the function
 
 
 def _strategy(config: RegressorConfig) -> str:
