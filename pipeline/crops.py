@@ -14,8 +14,7 @@ import numpy as np
 from ..data.cohort import Cohort, Film
 from ..data.errors import BoneAgeError, TrainingError
 from ..data.radiograph import Radiograph, read_radiograph
-from ..data.store import CropStore, StoredCrop, StoreKind
-from ..handseg.crop import CROP_VERSION
+from ..data.store import CropStore, StoredCrop
 from ..handseg.finder import Hand, HandFinder
 from ..regressor.crops import LabelledCrops
 from ..regressor.network import SEX_CODING
@@ -25,11 +24,6 @@ T = TypeVar("T")
 
 BATCH = 16  # films segmented together
 SHARD = 512  # crops written together
-
-
-def store_kind(finder: HandFinder, segmenter_digest: str) -> StoreKind:
-    """What makes the crops of `finder`; `segmenter_digest` is its weights file's SHA-256."""
-    return StoreKind(CROP_VERSION, finder.crop_size, segmenter_digest)
 
 
 def cache_crops(cohort: Cohort, store: CropStore, finder: HandFinder) -> None:
