@@ -408,6 +408,7 @@ def train_regressor(
 @click.option("--cutouts", type=PATH, help="Folder of hands without background for the segmenter: images/ and masks/.")
 @click.option("--segmenter", help=f"Use this one instead of training one. {SEGMENTER_HELP}")
 @click.option("--exclude", type=PATH, metavar="CSV", help="Ids (column id) that the segmenter is not trained on.")
+@click.option("--finer", type=PATH, metavar="DATA", help="Sharper copies of films of DATA, learned from beside them.")
 @training_options
 @verbose_option
 def train(
@@ -417,6 +418,7 @@ def train(
     cutouts: Path | None,
     segmenter: str | None,
     exclude: Path | None,
+    finer: Path | None,
     split: str | None,
     **run: Any,
 ) -> None:
@@ -429,6 +431,7 @@ def train(
       boneage train rsna/ --split rsna --cutouts hand-masks/ -o run/
       boneage predict hand.png --sex F --weights run/own
     """
+    from ..data.cohort import read_cohort
     from ..data.config import load_config
     from .recipe import Recipe
 
@@ -439,8 +442,9 @@ def train(
     from ..regressor.train import is_first_process
     from .train import train_bundle
 
-    used = _segmenter_file(segmenter) if segmenter else None
-    bundle = train_bundle(cohort, parts, out, settings, cutouts=cutouts, segmenter=used, exclude=excluded, **run)
+    run["segmenter"] = _segmenter_file(segmenter) if segmenter else None
+    run["finer"] = read_cohort(finer) if finer else None
+    bundle = train_bundle(cohort, parts, out, settings, cutouts=cutouts, exclude=excluded, **run)
     if is_first_process():
         click.echo(bundle)
 

@@ -49,6 +49,7 @@ def train_bundle(
     *,
     cutouts: str | Path | None = None,
     segmenter: str | Path | None = None,
+    finer: Cohort | None = None,
     exclude: frozenset[str] = frozenset(),
     resume: bool = False,
     workers: int = 1,
@@ -59,8 +60,9 @@ def train_bundle(
 
     The epoch is chosen and intervals are fitted on `choose`; `report` is read once, at the end, for the figures.
     `segmenter`: weights file to use instead of training one from the films and `cutouts`, less the ids in `exclude`.
-    `out` keeps every step (segmenter, crops, first, regressor, evaluation); with `resume` finished ones are kept and
-    the one under way goes on. Raises TrainingError when `out` holds another recipe's run.
+    `finer`: films of the same split with more detail, such as sharper copies; those of `train` are learned from too.
+    `out` keeps every step (segmenter, crops, regressors, evaluation); with `resume` finished ones are kept and the one
+    under way goes on. Raises TrainingError when `out` holds another recipe's run.
     """
     out = Path(out)
     _begin(out, recipe, resume)
@@ -79,24 +81,20 @@ def train_bundle(
             workers=workers,
         )
     options: dict[str, Any] = {"workers": workers, "devices": devices, "nodes": nodes}
-    crops = _crops(cohort, split, out, segmenter, recipe.regressor.input_size)
-    config = recipe.regressor
-    minutes = 0.0
-    if recipe.first is not None:
-        first = _trained(crops, out / "first", recipe.first, recipe, resume, options)
-        minutes, weights = first.minutes, str(first.weights)
-        if config.teacher is not None:
-            config = replace(config, teacher=replace(config.teacher, weights=weights))
-        else:
-            config = replace(config, start=weights)
-    trained = _trained(crops, out / "regressor", config, recipe, resume, options)
+    crops = _crops(cohort, split, out, segmenter, recipe.crop_size, finer)
+    minutes, weights = 0.0, Path()
+    for number, config in enumerate(recipe.regressors, 1):
+        if number > 1:
+            config = _after(weights, config)
+        trained = _trained(crops, out / f"regressor-{number}", config, recipe, resume, options)
+        minutes, weights = minutes + trained.minutes, trained.weights
     if not is_first_process():  # the rest is for one process
         return out / recipe.name
-    calibrated = out / "regressor" / "calibrated.safetensors"
-    _calibrate(trained.weights, calibrated, crops[CHOOSE], recipe)
+    calibrated = weights.with_name("calibrated.safetensors")
+    _calibrate(weights, calibrated, crops[CHOOSE], recipe)
     bone_age = _bone_age(segmenter, calibrated, recipe.name)
     evaluation = evaluate(bone_age, split.take(cohort, REPORT), out / "evaluation", split="films that no training saw")
-    return _bundle(out / recipe.name, segmenter, calibrated, evaluation, recipe, minutes + trained.minutes)
+    return _bundle(out / recipe.name, segmenter, calibrated, evaluation, recipe, minutes)
 
 
 def train_regressor_on(
@@ -151,9 +149,20 @@ def _begin(out: Path, recipe: Recipe, resume: bool) -> None:
     save_config(recipe, stored)
 
 
-def _crops(cohort: Cohort, split: Split, out: Path, segmenter: str | Path, size: int) -> dict[str, LabelledCrops]:
-    """The crops of the parts that training sees: `train` and `choose`."""
+def _after(weights: Path, config: RegressorConfig) -> RegressorConfig:
+    """The configuration with the regressor before it as its teacher, where it wants one, or else as its start."""
+    if config.teacher is not None:
+        return replace(config, teacher=replace(config.teacher, weights=str(weights)))
+    return replace(config, start=str(weights))
+
+
+def _crops(
+    cohort: Cohort, split: Split, out: Path, segmenter: str | Path, size: int, finer: Cohort | None = None
+) -> dict[str, LabelledCrops]:
+    """The crops of the parts that training sees: `train`, with the finer copies after it, and `choose`."""
     parts = {part: split.take(cohort, part) for part in (TRAIN, CHOOSE)}
+    if finer is not None:
+        parts[TRAIN] = Cohort(cohort.name, (*parts[TRAIN], *split.take(finer, TRAIN)))
     store = CropStore(out / "crops", StoreKind(CROP_VERSION, size, sha256_of(segmenter)))
     finder = HandFinder.load(segmenter, size)
     for part in parts.values():

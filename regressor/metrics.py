@@ -112,6 +112,33 @@ def by_group(frame: pd.DataFrame, *, seed: int = 0, resamples: int = RESAMPLES) 
     return pd.DataFrame(rows, columns=["group", "level", "unread", "n", *fields])
 
 
+def coverage_by_group(frame: pd.DataFrame) -> pd.DataFrame:
+    """How often the 90 % interval of a reading held the label, and how wide it was.
+
+    frame: one row a film with the columns sex, labelled_months, predicted_months, interval_90_low and interval_90_high
+        (months); films without an interval are left out.
+    Returns one row a group that has films: `group` ("all", "sex", "band of reading", "band of label"), `level` (in
+    words), `n`, `covered` (share, 0 to 1), `width` (mean, months). A user knows the reading alone, and intervals are
+    fitted by its band; the band of the label shows whom they fail.
+    """
+    films = frame.dropna(subset=["labelled_months", "interval_90_low", "interval_90_high"])
+    read = films.assign(read_months=films["predicted_months"].clip(0, 240))
+    names = {"age band": "band of reading"}
+    groups = [(names.get(group, group), level, of) for group, level, of in _groups(read, "read_months")]
+    groups += [("band of label", level, of) for group, level, of in _groups(films) if group == "age band"]
+    rows = [
+        {
+            "group": group,
+            "level": level,
+            "n": len(of),
+            "covered": of["labelled_months"].between(of["interval_90_low"], of["interval_90_high"]).mean(),
+            "width": (of["interval_90_high"] - of["interval_90_low"]).mean(),
+        }
+        for group, level, of in groups
+    ]
+    return pd.DataFrame(rows, columns=["group", "level", "n", "covered", "width"])
+
+
 def paired_difference(
     errors_a: ArrayLike, errors_b: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES
 ) -> Difference:
@@ -125,12 +152,12 @@ def paired_difference(
     return Difference(n=gap.size, mae=float(gap.mean()), low=low, high=high)
 
 
-def _groups(frame: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    """Cut a frame into the groups that have films: group, level in words, films."""
-    age, sexes = frame["labelled_months"].to_numpy(np.float64), frame["sex"].to_numpy(str)
+def _groups(frame: pd.DataFrame, age: str = "labelled_months") -> list[tuple[str, str, pd.DataFrame]]:
+    """Cut a frame into the groups that have films, bands by the column `age`: group, level in words, films."""
+    ages, sexes = frame[age].to_numpy(np.float64), frame["sex"].to_numpy(str)
     masks = {("all", "all"): np.ones(len(frame), dtype=bool)}
     masks |= {("sex", words): sexes == sex for sex, words in SEX_LABELS.items()}
-    masks |= {("age band", words): (age >= low) & (age < high) for words, (low, high) in AGE_BANDS.items()}
+    masks |= {("age band", words): (ages >= low) & (ages < high) for words, (low, high) in AGE_BANDS.items()}
     return [(group, level, frame.loc[mask]) for (group, level), mask in masks.items() if mask.any()]
 
 

@@ -46,6 +46,7 @@ class BoneAgeNet(nn.Module):
             layers += [nn.Dropout(0.0), nn.Linear(width, hidden), nn.Mish()]
             width = hidden
         self.head = nn.Sequential(*layers, nn.Dropout(0.0), nn.Linear(width, 1))
+        self._frozen: tuple[nn.Module, ...] = ()
 
     def forward(self, crops: torch.Tensor, sexes: torch.Tensor) -> torch.Tensor:
         """See the class."""
@@ -66,6 +67,28 @@ class BoneAgeNet(nn.Module):
         for depth, block in enumerate(blocks):
             rate = drop_path * depth / max(len(blocks), 1)
             block.drop_path = timm.layers.DropPath(rate) if rate else nn.Identity()  # pyright: ignore
+
+    def freeze(self, blocks: int) -> None:
+        """Keep the stem and the first `blocks` of the backbone as they are, running statistics included; 0: nothing.
+
+        Raises ConfigError for a backbone that is not a sequence of so many blocks.
+        """
+        if not blocks:
+            return
+        backbone = self.backbone
+        there = len(backbone.blocks) if hasattr(backbone, "blocks") and hasattr(backbone, "conv_stem") else 0
+        if blocks > there:
+            raise ConfigError(f"freeze is {blocks}, but {self.config.backbone} has {there} blocks that can be frozen")
+        self._frozen = (backbone.conv_stem, backbone.bn1, *backbone.blocks[:blocks])
+        for module in self._frozen:
+            module.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> BoneAgeNet:
+        """As of every module; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
 
     def start_from_imagenet(self) -> None:
         """Load ImageNet weights, in place; only for tf_efficientnet_lite0 (training extra), else ConfigError."""

@@ -183,10 +183,10 @@ def _check(
             f"{training.store.folder}: crops of {training.store.kind.size} px, the last stage trains at "
             f"{config.input_size} px; cache larger crops or end at a smaller stage"
         )
-    shared = set(training.keys) & set(validation.keys)
+    known_keys, known_ids = set(training.keys), set(training.ids)  # one film may have several files
+    shared = [i for i, key in zip(validation.ids, validation.keys, strict=True) if key in known_keys or i in known_ids]
     if shared:
-        ids = [i for i, key in zip(validation.ids, validation.keys, strict=True) if key in shared]
-        raise TrainingError(f"{len(shared)} films are both trained on and validated on, such as {ids[0]}; split anew")
+        raise TrainingError(f"{len(shared)} films both train and validate, such as {shared[0]}; split anew")
     last, stored = out / "last.ckpt", out / "regressor.yaml"
     if resume and not last.exists():
         raise TrainingError(f"{last}: not there, so there is nothing to resume; leave --resume out")
@@ -211,6 +211,7 @@ def _task(training: LabelledCrops, config: RegressorConfig) -> RegressorTask:
     teacher = None
     if config.teacher is not None:
         teacher, mean, sd = Teacher.load(config.teacher.weights, net)
+    net.freeze(config.freeze)
     net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     steps = max(len(training) // config.batch_size, 1)
     return RegressorTask(net, config, mean, max(sd, 1e-3), steps, teacher)

@@ -122,7 +122,7 @@ def test_numbers_are_read_as_people_write_them(tmp_path):
         Outer(maybe=Inner(4), parts=(Inner(1), Inner(2))),
         SegmenterConfig(learning_rate=1e-5),
         RegressorConfig(teacher=Distillation(weights="teacher.safetensors"), stages=(Stage(1, 64), Stage(2, 96, 1.0))),
-        Recipe(first=RegressorConfig(loss="mse"), regressor=RegressorConfig(teacher=Distillation(until_epoch=3))),
+        Recipe(regressors=(RegressorConfig(loss="mse"), RegressorConfig(teacher=Distillation(until_epoch=3)))),
     ],
 )
 def test_a_saved_configuration_comes_back_equal(tmp_path, config):
@@ -135,14 +135,17 @@ def test_a_teacher_is_built_from_a_mapping():
     recipe = make_config(
         Recipe,
         {
-            "first": {"net": {"hidden": [8]}},
-            "regressor": {"teacher": {"features": 2}, "stages": [{"epochs": 1, "size": 64}]},
+            "regressors": [
+                {"net": {"hidden": [8]}, "stages": [{"epochs": 1, "size": 96}]},
+                {"teacher": {"features": 2}, "stages": [{"epochs": 1, "size": 64}]},
+            ]
         },
     )
-    assert recipe.first is not None
-    assert recipe.first.net.hidden == (8,)
-    assert recipe.regressor.teacher == Distillation(features=2.0)
-    assert recipe.regressor.stages == (Stage(1, 64),)
+    first, final = recipe.regressors
+    assert first.net.hidden == (8,)
+    assert final.teacher == Distillation(features=2.0)
+    assert final.stages == (Stage(1, 64),)
+    assert recipe.crop_size == 96
 
 
 @pytest.mark.parametrize(
@@ -155,6 +158,7 @@ def test_a_teacher_is_built_from_a_mapping():
         (RegressorConfig, {"stages": []}),
         (RegressorConfig, {"stages": [{"epochs": 1, "size": 65}]}),
         (Recipe, {"segmenter": {"rounds": 0}}),
+        (Recipe, {"regressors": []}),
     ],
 )
 def test_values_that_cannot_work_are_configuration_errors(kind, values):

@@ -120,7 +120,7 @@ def test_a_folder_with_a_run_is_not_overwritten_nor_resumed_with_other_settings(
 
 
 def test_films_shared_by_training_and_validation_are_refused(cohort, tmp_path):
-    with pytest.raises(TrainingError, match="both trained on and validated on"):
+    with pytest.raises(TrainingError, match="both train and validate"):
         train_regressor(part(cohort, 0, 32), part(cohort, 31, 40), tmp_path, settings(1), workers=0)
 
 

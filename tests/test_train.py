@@ -6,12 +6,14 @@ import csv
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from boneage.data.cohort import read_cohort
+from boneage.data.cohort import Cohort, read_cohort
 from boneage.data.config import save_config
 from boneage.data.errors import TrainingError
 from boneage.data.split import make_split
@@ -20,12 +22,12 @@ from boneage.pipeline import BoneAge, crops
 from boneage.pipeline.recipe import Recipe
 from boneage.pipeline.train import train_bundle
 from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
-from boneage.weights.bundle import read_header
+from boneage.weights.bundle import load_weights, read_header
 
 SMALL = RegressorConfig(
     net=NetConfig(backbone="test_efficientnet", hidden=(8,)), stages=(Stage(1, 64, 0.3),), batch_size=8, warmup=2
 )
-RECIPE = Recipe(name="small", first=SMALL, regressor=SMALL, data="drawn hands", licence="Apache-2.0")
+RECIPE = Recipe(name="small", regressors=(SMALL, SMALL), data="drawn hands", licence="Apache-2.0")
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +90,49 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
         train_bundle(cohort, split, tmp_path, other, segmenter=segmenter, resume=True, workers=0)
 
 
-def test_the_final_regressor_can_imitate_the_first(cohort, split, tiny_bundle, finds_hands, tmp_path):
+def test_a_later_regressor_can_imitate_the_one_before(cohort, split, tiny_bundle, finds_hands, tmp_path):
     student = replace(SMALL, teacher=Distillation())
-    recipe = replace(RECIPE, regressor=student)
+    recipe = replace(RECIPE, regressors=(SMALL, student))
+    bundle = train_bundle(cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+    first, final = (read_header(folder / "regressor.safetensors") for folder in (tmp_path / "regressor-1", bundle))
+    assert (first.label_mean, first.label_sd) == (final.label_mean, final.label_sd)
+
+
+def test_a_later_regressor_starts_from_the_one_before_and_keeps_what_is_frozen(
+    cohort, split, tiny_bundle, finds_hands, tmp_path
+):
+    recipe = replace(RECIPE, regressors=(SMALL, replace(SMALL, freeze=2)))
     bundle = train_bundle(cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
     first, final = (
-        read_header(path) for path in (tmp_path / "first" / "regressor.safetensors", bundle / "regressor.safetensors")
+        load_weights(folder / "regressor.safetensors", "regressor")[1] for folder in (tmp_path / "regressor-1", bundle)
     )
-    assert (first.label_mean, first.label_sd) == (final.label_mean, final.label_sd)
+    frozen = ("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0.", "backbone.blocks.1.")
+    for name, tensor in first.items():
+        if name.startswith(frozen):
+            assert torch.equal(tensor, final[name]), name
+    assert not torch.equal(first["backbone.blocks.2.0.bn1.running_mean"], final["backbone.blocks.2.0.bn1.running_mean"])
+
+
+def test_finer_copies_are_learned_from_but_only_those_of_the_part_train(
+    cohort, split, tiny_bundle, finds_hands, tmp_path
+):
+    (tmp_path / "fine").mkdir()
+    copies = []
+    for film in cohort.films[:-1]:  # the last is no picture
+        path = tmp_path / "fine" / film.path.name
+        with Image.open(film.path) as picture:
+            picture.resize((256, 320)).save(path)
+        copies.append(replace(film, path=path))
+    finer = Cohort("finer", tuple(copies))
+    segmenter = tiny_bundle / "segmenter.safetensors"
+    out = tmp_path / "run"
+    train_bundle(cohort, split, out, replace(RECIPE, regressors=(SMALL,)), segmenter=segmenter, finer=finer, workers=0)
+    header = read_header(out / "regressor-1" / "regressor.safetensors")
+    in_train = [film for film in split.take(cohort, "train") if film.id != "broken.png"]
+    assert header.data["films"] == 2 * len(in_train)
+    store = (out / "crops").glob("shard-*.csv")
+    cut = {row["file"] for table in store for row in csv.DictReader(table.open())}
+    assert {Path(file).name for file in cut if "fine" in Path(file).parts} == {film.path.name for film in in_train}
 
 
 def test_too_few_films_to_choose_by_are_refused_before_anything_is_trained(cohort, tiny_bundle, tmp_path):
