@@ -1,4 +1,4 @@
-"""Install the five folders as the namespace package `boneage`: `data/` becomes `boneage.data`, and so on.
+"""Install the five folders and their rooms as the namespace package `boneage`: `data/` becomes `boneage.data`, and so on.
 
 Everything else about the project (dependencies, command, tools) stands in pyproject.toml.
 """
@@ -6,12 +6,14 @@ Everything else about the project (dependencies, command, tools) stands in pypro
 from setuptools import setup
 
 LAYERS = ("data", "handseg", "regressor", "pipeline", "weights")
+ROOMS = ("cohort", "dicom", "measure", "report")  # of the pipeline
 
 setup(
-    packages=[f"boneage.{layer}" for layer in LAYERS],
+    packages=[f"boneage.{layer}" for layer in LAYERS] + [f"boneage.pipeline.{room}" for room in ROOMS],
     package_dir={f"boneage.{layer}": layer for layer in LAYERS},
     package_data={
-        "boneage.data": ["splits/*.csv", "example/*.png"],
-        "boneage.weights": ["*.yaml", "*/*.safetensors", "*/*.md"],
+        "boneage.data": ["splits/*.csv", "tables/*.csv", "example/*.png"],
+        "boneage.pipeline.report": ["*.html", "fonts/*.otf", "fonts/OFL.txt", "locale/*/*.po"],
+        "boneage.weights": ["*.yaml", "*/*.safetensors", "*/*.md", "*/*.png"],
     },
 )

@@ -47,12 +47,12 @@ class Policy:
 class MaskPolicy:
     """Strong augmentation of a picture with its hand mask, for the segmenter: any turn, any exposure."""
 
-    def __init__(self) -> None:
-        """No settings: the segmenter should meet everything a clinic sends."""
+    def __init__(self, quarter_turns: float = 0.1) -> None:
+        """`quarter_turns`: share of the pictures turned by a multiple of 90 degrees on top of everything else."""
         self._compose = A.Compose(
             [
                 A.HorizontalFlip(p=0.5),
-                A.RandomRotate90(p=0.1),
+                A.RandomRotate90(p=quarter_turns),
                 A.Affine(
                     rotate=(-30, 30),
                     translate_percent=(-0.12, 0.12),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from .errors import CohortError, SexError
+from .child import Child, parse_age, parse_date, parse_height
+from .errors import ChildError, CohortError, SexError
 from .sex import Sex, parse_sex
 from .table import Faults, Row, Table, list_ids, read_table
 
@@ -25,6 +26,13 @@ _COHORT = _PATH_AND_SEX | {
         "bone_age_years": ("bone_age_years",),
         "bone_age": ("bone_age",),
     },
+    "patient": {"patient": ("patient", "patient_id")},
+}
+_INPUTS = _PATH_AND_SEX | {
+    "age": {"age": ("age",), "age_months": ("age_months",), "age_years": ("age_years",)},
+    "birth date": {"birth_date": ("birth_date",)},
+    "exam date": {"exam_date": ("exam_date",)},
+    "height": {"height": ("height",), "height_cm": ("height_cm",)},
     "patient": {"patient": ("patient", "patient_id")},
 }
 _EXPECTED = (
@@ -76,10 +84,18 @@ class Cohort:
 
 @dataclass(frozen=True)
 class InputRow:
-    """One radiograph to predict: its file, existing or not, and its sex where the table has it."""
+    """One radiograph to predict.
+
+    path: its file, existing or not.
+    child: what the user says of the child.
+    patient: the child's id, where a table has one.
+    found: the file was found in a folder or by a pattern, not named, so it may well be no film.
+    """
 
     path: Path
-    sex: Sex | None
+    child: Child = Child()
+    patient: str | None = None
+    found: bool = False
 
 
 def read_cohort(
@@ -141,13 +157,16 @@ def read_cohort(
 
 
 def read_inputs_table(path: str | Path, columns: Mapping[str, str] | None = None) -> tuple[InputRow, ...]:
-    """Read a CSV of radiographs to predict: a path a row and, where the table has it, sex (blank: None).
+    """Read a CSV of radiographs to predict: a path a row and, where the table has them, facts about the child.
 
-    Relative paths start at the CSV's folder. Whether a file exists is left to the reader, so that a missing one fails
-    its own row only. `columns` maps `path`, `sex` or `male` to other names; further columns are ignored.
-    Raises CohortError: no path column, no rows, or every blank path and unknown sex with its line number.
+    Usual columns: `path` or `file`; `sex` (words) or `male` (True, False, 1, 0); `age` (10y3m, 10.25y, 123mo),
+    `age_months` or `age_years` (numbers); `birth_date` and `exam_date` (2015-03-27); `height` (140.5cm) or `height_cm`
+    (a number); `patient` or `patient_id`. Blank cells are facts not known; further columns are ignored. `columns` maps
+    these names to others. Relative paths start at the CSV's folder. Whether a file exists is left to the reader, so
+    that a missing one fails its own row only. Raises CohortError: no path column, no rows, or every blank path and
+    every fact that cannot be read, with its line number.
     """
-    sheet = read_table(Path(path), _PATH_AND_SEX, columns)
+    sheet = read_table(Path(path), _INPUTS, columns)
     if "path" not in sheet.roles:
         raise CohortError(f"{path}: no column called path or file among {', '.join(sheet.header)}; name it with path=")
     faults = sheet.faults
@@ -155,8 +174,9 @@ def read_inputs_table(path: str | Path, columns: Mapping[str, str] | None = None
     for row in sheet.rows:
         if not row.cells["path"]:
             faults.add(row.line, "blank cell", "no path")
-        sex = _sex(row, sheet.roles["sex"], faults) if "sex" in sheet.roles else None
-        rows.append(InputRow(sheet.path.parent / row.cells["path"], sex))
+        rows.append(
+            InputRow(sheet.path.parent / row.cells["path"], _child(row, sheet), row.cells.get("patient") or None)
+        )
     faults.raise_any()
     if not rows:
         raise CohortError(f"{path}: no rows under the header; expected one row a radiograph")
@@ -282,3 +302,36 @@ def _bone_age(row: Row, unit: AgeUnit, separator: str, faults: Faults) -> float 
         return age
     faults.add(row.line, "bone age", f"{text!r} {unit}, expected a number in 0-{_OLDEST_MONTHS} months")
     return None
+
+
+def _child(row: Row, sheet: Table) -> Child:
+    """What a row says of the child; None for what is blank, or cannot be read and is noted."""
+    readers: dict[str, Callable[[str, str], Any]] = {
+        "age": parse_age,
+        "age_months": lambda text, where: parse_age(f"{_number(text, sheet)}mo", where),
+        "age_years": lambda text, where: parse_age(f"{_number(text, sheet)}y", where),
+        "birth_date": parse_date,
+        "exam_date": parse_date,
+        "height": parse_height,
+        "height_cm": lambda text, where: parse_height(f"{_number(text, sheet)}cm", where),
+    }
+    facts: dict[str, Any] = {}
+    for thing, role in sheet.roles.items():
+        if role not in readers or not row.cells[thing]:
+            continue
+        try:
+            facts[thing] = readers[role](row.cells[thing], role)
+        except ChildError as error:
+            sheet.faults.add(row.line, thing, str(error))
+    return Child(
+        sex=_sex(row, sheet.roles["sex"], sheet.faults) if "sex" in sheet.roles else None,
+        age=facts.get("age"),
+        birth_date=facts.get("birth date"),
+        exam_date=facts.get("exam date"),
+        height_cm=facts.get("height"),
+    )
+
+
+def _number(text: str, sheet: Table) -> str:
+    """A number as it is written, 12,5 as many spreadsheets write it included."""
+    return text if sheet.separator == "," else text.replace(",", ".")

@@ -52,7 +52,28 @@ def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, 
 
 def config_values(config: Any) -> dict[str, Any]:
     """A configuration as plain values, as YAML and JSON hold them."""
-    return _plain(dataclasses.asdict(config))
+    return _plain(config)
+
+
+def without_defaults(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain `values` of a configuration `kind` that differ from its defaults, in the order of its fields.
+
+    `make_config` makes the same of them. Keys that `kind` does not know, as of an older version, are kept.
+    """
+    hints = get_type_hints(kind)
+    defaults = {field.name: _plain(field.default) for field in dataclasses.fields(kind)}
+    kept: dict[str, Any] = {}
+    for name in (*(name for name in hints if name in values), *(name for name in values if name not in hints)):
+        value, hint = values[name], hints.get(name)
+        if name in defaults and value == defaults[name]:
+            continue
+        inner = next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)
+        if isinstance(inner, type) and isinstance(value, Mapping):
+            value = without_defaults(inner, value)
+        elif isinstance(inner, type) and isinstance(value, (list, tuple)):
+            value = [without_defaults(inner, part) for part in value]
+        kept[name] = value
+    return kept
 
 
 def save_config(config: Any, path: str | Path) -> None:
@@ -62,6 +83,8 @@ def save_config(config: Any, path: str | Path) -> None:
 
 
 def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -79,6 +102,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if isinstance(value, (list, tuple)):
             return tuple(_convert(get_args(hint)[0], inner, where) for inner in value)
         expected = "a list"
+    elif get_origin(hint) is dict:
+        if isinstance(value, dict):
+            return value
+        expected = "keys and values"
     elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if isinstance(value, Mapping):
             return make_config(hint, value, where)

@@ -10,6 +10,7 @@ The greys that a DICOM states are trusted. Polarity is not corrected by looking 
 from __future__ import annotations
 
 import re
+import warnings
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -22,12 +23,12 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from .child import DAYS_IN_MONTH, Age, stated_age
 from .errors import ReadError
 from .greys import check_size, grey_of_colour, one_line, stretch
 from .radiograph import Laterality, Radiograph
 from .sex import Sex
 
-DAYS_IN_MONTH = 365.25 / 12
 _MONTHS_IN_UNIT = {"D": 1 / DAYS_IN_MONTH, "W": 7 / DAYS_IN_MONTH, "M": 1.0, "Y": 12.0}
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -64,15 +65,22 @@ def read_dicom(path: str | Path) -> Radiograph:
         ) from error
 
 
-def _open(path: str | Path) -> FileDataset:
+def read_tags(path: str | Path) -> FileDataset:
+    """The tags of a DICOM that stand before its picture, which is not read. Raises ReadError as `read_dicom` does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's quote the values, a patient's name included
+        return _open(path, stop_before_pixels=True)
+
+
+def _open(path: str | Path, *, stop_before_pixels: bool = False) -> FileDataset:
     try:
-        return pydicom.dcmread(path)
+        return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
     except InvalidDicomError:
         pass  # no preamble; read on, but believe it only if the tags make sense
     except Exception as error:
         raise ReadError(f"{path}: this DICOM is damaged ({one_line(error)}); export it again") from error
     try:
-        dataset = pydicom.dcmread(path, force=True)
+        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=stop_before_pixels)
         if "SOPClassUID" in dataset or ("Rows" in dataset and "PhotometricInterpretation" in dataset):
             return dataset
     except Exception:  # whatever it is, it is not DICOM
@@ -102,6 +110,8 @@ def _decode(path: str | Path, dataset: FileDataset) -> Radiograph:
         dataset.file_meta.TransferSyntaxUID = _syntax_as_read(dataset)
 
     notes: list[str] = []
+    birth, (exam, dates) = _date(dataset, "PatientBirthDate", notes), exam_date(dataset, notes)
+    age, fault = stated_age(_patient_age(dataset, notes), birth, exam, f"PatientBirthDate and {dates}")
     stored = pixel_array(dataset)
     if photometric in _GREY:
         pixels, colour = _greys(path, dataset, stored, photometric, notes), 0.0
@@ -112,10 +122,13 @@ def _decode(path: str | Path, dataset: FileDataset) -> Radiograph:
         source=str(path),
         spacing_mm=_spacing(dataset, notes),
         sex=_sex(dataset),
-        age_months=_age_months(dataset, notes),
+        age=age,
+        birth_date=birth,
+        exam_date=exam,
         laterality=_laterality(dataset),
         colour=colour,
         notes=tuple(notes),
+        doubts=(fault,) if fault else (),
     )
 
 
@@ -251,22 +264,30 @@ def _laterality(dataset: Dataset) -> Laterality | None:
     return cast(Laterality, side) if side in ("L", "R") else None
 
 
-def _age_months(dataset: Dataset, notes: list[str]) -> float | None:
-    """Age at the study: PatientAge (whole days, weeks, months or years), else study date less birth date."""
-    stated = re.fullmatch(r"(\d{1,3})([DWMY])", str(dataset.get("PatientAge") or "").strip().upper())
-    if stated:
-        return int(stated[1]) * _MONTHS_IN_UNIT[stated[2]]
-    birth, study = _date(dataset.get("PatientBirthDate")), _date(dataset.get("StudyDate"))
-    if birth is None or study is None:
+def _patient_age(dataset: Dataset, notes: list[str]) -> Age | None:
+    """PatientAge: whole days, weeks, months or years."""
+    text = str(dataset.get("PatientAge") or "").strip().upper()
+    stated = re.fullmatch(r"(\d{1,3})([DWMY])", text)
+    if not stated:
+        if text:
+            notes.append("PatientAge is not three digits and a unit (D, W, M or Y), and was left out")
         return None
-    if study < birth:
-        notes.append("the study is dated before the birth; age was left out")
-        return None
-    return (study - birth).days / DAYS_IN_MONTH
+    unit = _MONTHS_IN_UNIT[stated[2]]
+    return Age(int(stated[1]) * unit, unit, "PatientAge")
 
 
-def _date(text: Any) -> date | None:
+def exam_date(dataset: Dataset, notes: list[str]) -> tuple[date | None, str]:
+    """When the film was taken: AcquisitionDate, or else StudyDate; and the one of them it is."""
+    acquired, study = (_date(dataset, name, notes) for name in ("AcquisitionDate", "StudyDate"))
+    if acquired and study and abs((acquired - study).days) > DAYS_IN_MONTH:
+        notes.append(f"AcquisitionDate is {acquired} and StudyDate {study}; the film was taken to be of the first")
+    return (acquired, "AcquisitionDate") if acquired else (study, "StudyDate")
+
+
+def _date(dataset: Dataset, name: str, notes: list[str]) -> date | None:
+    text = str(dataset.get(name) or "").strip()
     try:
-        return datetime.strptime(str(text or "").strip(), "%Y%m%d").date()
+        return datetime.strptime(text, "%Y%m%d").date() if text else None
     except ValueError:
+        notes.append(f"{name} is not a date, and was left out")  # not quoted: whatever stands there may be a name
         return None

@@ -19,6 +19,10 @@ class SexError(BoneAgeError):
     """Sex is missing, not F or M, or contradicts the file."""
 
 
+class ChildError(BoneAgeError):
+    """Age, dates or height of the child are not in a known form, implausible, or contradict each other or the file."""
+
+
 class CohortError(BoneAgeError):
     """A table of radiographs cannot be used as it is; the message lists every fault with its line."""
 
@@ -33,3 +37,7 @@ class WeightsError(BoneAgeError):
 
 class TrainingError(BoneAgeError):
     """A training run cannot start, go on or resume with what it was given."""
+
+
+class OutputError(BoneAgeError):
+    """A result cannot be written in the form that was asked for."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from .child import Age
 from .errors import ReadError
 from .sex import Sex
 
@@ -23,7 +25,8 @@ class Radiograph:
     source: the path as it was given.
     spacing_mm: distance of neighbouring rows and columns in millimetres, None where unknown.
     sex: from a DICOM's PatientSex, None where it is missing or not F or M.
-    age_months: chronological age from a DICOM, None where unknown.
+    age: chronological age that a DICOM's facts agree on, None where there is none (`child.stated_age`).
+    birth_date, exam_date: PatientBirthDate, and AcquisitionDate or else StudyDate, of a DICOM; None where unknown.
     laterality: left or right hand as a DICOM states it, None where unknown.
     inverted: an ordinary image's greys were inverted on reading because bone was dark.
     colour: mean chroma of the original picture in [0, 1]; 0 for grey. Photographs are told from films by it.
@@ -35,7 +38,9 @@ class Radiograph:
     source: str
     spacing_mm: tuple[float, float] | None = None
     sex: Sex | None = None
-    age_months: float | None = None
+    age: Age | None = None
+    birth_date: date | None = None
+    exam_date: date | None = None
     laterality: Laterality | None = None
     inverted: bool = False
     colour: float = 0.0

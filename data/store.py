@@ -26,7 +26,7 @@ class StoreKind:
 
     crop_version: int
     size: int
-    segmenter: str  # SHA-256 of the segmenter's weights file, or "whole-frame"
+    segmenter: str  # SHA-256 of the segmenter's weights file, or how else the film was cut, such as "whole-frame"
 
 
 @dataclass(frozen=True)

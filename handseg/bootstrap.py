@@ -1,10 +1,14 @@
-"""Train the segmenter without hand-drawn masks: classical masks first, then rounds of predict, filter, retrain."""
+"""Train the segmenter without hand-drawn masks: classical masks first, then rounds of predict, filter, retrain.
+
+When the rounds are done, a head that tells which way up a hand lies is fitted on the encoder.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,7 @@ from ..weights.bundle import Header, save_weights
 from .classical import classical_mask, solidity
 from .config import SegmenterConfig
 from .examples import Example, Pools, SegmentationSet, draw_synthetic, read_cutouts
+from .learn_orientation import learn_turns
 from .letterbox import letterbox
 from .network import build_unet, normalise, start_from_imagenet
 from .quality import certainty
@@ -142,8 +147,26 @@ def train_segmenter(
         licence=licence,
     )
     target = out / "segmenter.safetensors"
-    save_weights(target, header, net.state_dict())
+    save_with_turns(target, header, net, films, config)
     return target
+
+
+def save_with_turns(
+    target: str | Path, header: Header, net: nn.Module, films: Sequence[Path], config: SegmenterConfig
+) -> None:
+    """Fit the head for the hand's turn to a trained `net` and write both to `target` with a header that says so.
+
+    `header`: of the net without the head. Adds the head to weights that have none just as it ends a training.
+    """
+    figure = learn_turns(net, films, config)
+    if figure:
+        header = replace(
+            header,
+            arguments={**header.arguments, "turn_grid": config.turn.grid},
+            metrics={**header.metrics, **figure},
+            recipe={**header.recipe, "turn": config_values(config.turn)},
+        )
+    save_weights(target, header, net.state_dict())
 
 
 def _same_run(config: SegmenterConfig, out: Path) -> None:

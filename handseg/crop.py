@@ -36,15 +36,17 @@ def cut_crop(
     *,
     mask: NDArray[np.bool_] | None = None,
     margin: float = MARGIN,
+    turn: int = 0,
 ) -> Crop:
     """Cut `box` (original pixels) with its margin out of a radiograph, pad it square, resize once, set grey levels.
 
     `pixels`: float32 in [0, 1], height x width, bone bright. `mask`: the hand, bool, same shape; its grey levels set
     black and white, so exposure, markers and burnt-in frames do not. Without it the whole crop sets them. The margin
-    is clipped at the picture's edge: padding, not invention, fills what was never exposed.
+    is clipped at the picture's edge: padding, not invention, fills what was never exposed. `turn`: quarter turns
+    anticlockwise that bring the hand upright; the box is that of the picture as it is.
     """
     height, width = pixels.shape
-    fit = SquareFit(box.grown(margin).clipped(height, width), size, (height, width))
+    fit = SquareFit(box.grown(margin).clipped(height, width), size, (height, width), turn)
     square = fit.apply(pixels)
     inside = fit.inside()
     region = inside if mask is None else fit.apply(mask.astype(np.uint8) * 255) > 127

@@ -13,6 +13,7 @@ from ..data.radiograph import Radiograph
 from .crop import Crop, cut_crop
 from .geometry import Box, whole_frame
 from .letterbox import even_exposure
+from .orientation import SAID, UNSURE, surely_turned, surely_upright
 from .quality import Verdict, judge_hand, judge_picture, may_be_hand
 from .segmenter import HandMap, HandSegmenter
 
@@ -22,13 +23,24 @@ class Hand:
     """What was found on one radiograph.
 
     `verdict` says whether it may be aged. `box` and `mask` (bool, height x width) are in original pixels; both are
-    None when no hand was found. `crop` is None when the picture is rejected.
+    None when no hand was found. `crop` is None when the picture is rejected, else upright; its `fit` leads back to the
+    original.
     """
 
     verdict: Verdict
     box: Box | None = None
     mask: NDArray[np.bool_] | None = None
     crop: Crop | None = None
+
+    @property
+    def turned(self) -> int:
+        """Quarter turns anticlockwise, 0 to 3, by which the film was turned so that the hand is upright in the crop."""
+        return self.crop.fit.turn if self.crop else 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what was done to read the hand; no cause to review it."""
+        return (SAID[self.turned],) if self.turned else ()
 
 
 class HandFinder:
@@ -47,36 +59,50 @@ class HandFinder:
         """One Hand for each radiograph, in order; the segmenter sees them as one batch."""
         first = [judge_picture(radiograph.pixels, radiograph.colour) for radiograph in radiographs]
         good = [k for k, verdict in enumerate(first) if verdict.status != "rejected"]
-        seen = dict(zip(good, self.segmenter.look([radiographs[k].pixels for k in good]), strict=True)) if good else {}
+        seen = dict(zip(good, self._look([radiographs[k].pixels for k in good]), strict=True)) if good else {}
         hands = []
         for k, radiograph in enumerate(radiographs):
             hand = self._hand(radiograph.pixels, seen[k]) if k in seen else Hand(first[k])
+            if hand.crop and not surely_upright(seen[k]):
+                hand = replace(hand, verdict=hand.verdict.and_also("review", UNSURE))
             for doubt in radiograph.doubts:
                 hand = replace(hand, verdict=hand.verdict.and_also("review", doubt))
             hands.append(hand)
         return hands
 
+    def _look(self, films: Sequence[NDArray[np.float32]]) -> list[HandMap]:
+        """What is seen of each film as it lies or, where the hand surely lies turned, of the film turned upright."""
+        seen = self.segmenter.look(films)
+        turns = {k: turn for k, one in enumerate(seen) if (turn := surely_turned(one))}
+        if turns:
+            again = self.segmenter.look([films[k] for k in turns], list(turns.values()))
+            for k, one in zip(turns, again, strict=True):
+                seen[k] = one if surely_upright(one) else seen[k]
+        return seen
+
     def _hand(self, pixels: NDArray[np.float32], seen: HandMap) -> Hand:
         verdict = judge_hand(seen)
         if verdict.status == "rejected":
-            return self._second_look(pixels, verdict)
+            return self._second_look(pixels, seen.fit.turn, verdict)
         return self._cut_out(pixels, seen, verdict)
 
-    def _second_look(self, pixels: NDArray[np.float32], first: Verdict) -> Hand:
+    def _second_look(self, pixels: NDArray[np.float32], turn: int, first: Verdict) -> Hand:
         """Look again with the exposure evened out; failing that, read the whole frame where a hand is likely.
 
         Of 9,728 real films the first look rejected 7; the second found the hand in 5 of them.
         """
-        (seen,) = self.segmenter.look([even_exposure(pixels)])
+        (seen,) = self.segmenter.look([even_exposure(pixels)], [turn])
         verdict = judge_hand(seen)
         if verdict.status != "rejected":
             verdict = verdict.and_also("review", "the hand was found only after evening out the exposure")
             return self._cut_out(pixels, seen, verdict)
         if may_be_hand(seen):
             verdict = Verdict().and_also("review", "the hand could not be outlined, so the whole frame was read")
-            return Hand(verdict, crop=cut_crop(pixels, whole_frame(*pixels.shape), self.crop_size, margin=0.0))
+            frame = whole_frame(*pixels.shape)
+            return Hand(verdict, crop=cut_crop(pixels, frame, self.crop_size, margin=0.0, turn=turn))
         return Hand(first)
 
     def _cut_out(self, pixels: NDArray[np.float32], seen: HandMap, verdict: Verdict) -> Hand:
         assert seen.box is not None  # no verdict but rejected comes without one
-        return Hand(verdict, seen.box, seen.mask, cut_crop(pixels, seen.box, self.crop_size, mask=seen.mask))
+        crop = cut_crop(pixels, seen.box, self.crop_size, mask=seen.mask, turn=seen.fit.turn)
+        return Hand(verdict, seen.box, seen.mask, crop)

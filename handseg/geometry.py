@@ -55,12 +55,14 @@ class SquareFit:
     """How a box of a picture was centred in a square of constant padding and resized to `size` pixels a side.
 
     The aspect never changes: the box keeps its shape, the padding makes the square. `frame` is the picture's
-    (height, width). `to_square` and `to_original` map points; `back` maps a whole picture.
+    (height, width). `turn`: quarter turns anticlockwise, 0 to 3, by which the finished square was turned; box and frame
+    stay those of the picture as it is. `to_square` and `to_original` map points; `back` maps a whole picture.
     """
 
     box: Box
     size: int
     frame: tuple[int, int]
+    turn: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a box that is empty or reaches outside the picture: there is nothing to cut out there."""
@@ -79,20 +81,32 @@ class SquareFit:
 
     @property
     def _corner(self) -> tuple[int, int]:
-        left = self.box.x - (self.side - self.box.width) // 2
-        top = self.box.y - (self.side - self.box.height) // 2
+        # an odd rest goes to the right and below as the hand is upright, so a film reads the same however it lies
+        left = self.box.x - (self.side - self.box.width + (self.turn in (1, 2))) // 2
+        top = self.box.y - (self.side - self.box.height + (self.turn in (2, 3))) // 2
         return left, top
 
     def to_square(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Original (x, y), n x 2, to coordinates in the square."""
-        return (np.asarray(points, np.float64) - self._corner + 0.5) * self.scale - 0.5
+        square = (np.asarray(points, np.float64) - self._corner + 0.5) * self.scale - 0.5
+        return self._turned(square, self.turn)
 
     def to_original(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Coordinates in the square, n x 2, to original (x, y)."""
-        return (np.asarray(points, np.float64) + 0.5) / self.scale - 0.5 + self._corner
+        return self._unresized(self._turned(np.asarray(points, np.float64), -self.turn))
+
+    def _unresized(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points of the square before it was turned, in the original."""
+        return (points + 0.5) / self.scale - 0.5 + self._corner
+
+    def _turned(self, points: NDArray[np.float64], turns: int) -> NDArray[np.float64]:
+        """Points of the square after `turns` quarter turns of it anticlockwise."""
+        for _ in range(turns % 4):
+            points = np.stack([points[:, 1], self.size - 1 - points[:, 0]], axis=1)
+        return points
 
     def apply(self, picture: NDArray) -> NDArray:
-        """Cut the box out of `picture` (height x width, any real dtype), pad to the square with 0, resize once.
+        """Cut the box out of `picture` (height x width, any real dtype), pad to the square with 0, resize once, turn.
 
         Shrinking averages areas, so no detail aliases; enlarging is bilinear. The picture's rim keeps its own grey
         levels: no padding is mixed into it.
@@ -110,18 +124,19 @@ class SquareFit:
             self.side - box.width - (box.x - left),
             cv2.BORDER_REPLICATE,
         )
-        return np.where(self.inside(), resize_square(square, self.size), square.dtype.type(0))
+        square = quarter_turned(resize_square(square, self.size), self.turn)
+        return np.where(self.inside(), square, square.dtype.type(0))
 
     def inside(self) -> NDArray[np.bool_]:
         """Which pixels of the square (size x size) show the picture rather than padding."""
-        centres = self.to_original(np.stack([np.arange(self.size, dtype=np.float64)] * 2, axis=1))
+        centres = self._unresized(np.stack([np.arange(self.size, dtype=np.float64)] * 2, axis=1))
         columns = (centres[:, 0] >= self.box.x - 0.5) & (centres[:, 0] <= self.box.x + self.box.width - 0.5)
         rows = (centres[:, 1] >= self.box.y - 0.5) & (centres[:, 1] <= self.box.y + self.box.height - 0.5)
-        return rows[:, None] & columns[None, :]
+        return quarter_turned(rows[:, None] & columns[None, :], self.turn)
 
     def back(self, square: NDArray[np.float32]) -> NDArray[np.float32]:
         """A float32 map over the square (size x size) as a map over the original picture, 0 outside the box."""
-        grid = resize_square(square, self.side)
+        grid = resize_square(quarter_turned(square, -self.turn), self.side)
         left, top = self._corner
         box = self.box
         whole = np.zeros(self.frame, np.float32)
@@ -134,3 +149,8 @@ class SquareFit:
 def whole_frame(height: int, width: int) -> Box:
     """The box of a whole picture."""
     return Box(0, 0, width, height)
+
+
+def quarter_turned(picture: NDArray, turns: int) -> NDArray:
+    """A picture after `turns` quarter turns anticlockwise, its rows in memory order, as OpenCV and torch take them."""
+    return np.ascontiguousarray(np.rot90(picture, turns))

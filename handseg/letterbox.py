@@ -10,13 +10,14 @@ from .geometry import SquareFit, whole_frame
 LEVELS = (1.0, 99.5)  # percentiles of the frame that become black and white: dark films are common
 
 
-def letterbox(pixels: NDArray[np.float32], size: int) -> tuple[NDArray[np.uint8], SquareFit]:
+def letterbox(pixels: NDArray[np.float32], size: int, turn: int = 0) -> tuple[NDArray[np.uint8], SquareFit]:
     """A radiograph (float32 in [0, 1], height x width) as a uint8 square of `size`, with the way back.
 
-    Padding is 0. A frame of one grey level stays as it is: there is nothing to stretch.
+    `turn`: quarter turns anticlockwise that bring the hand upright. Padding is 0. A frame of one grey level stays as it
+    is: there is nothing to stretch.
     """
     height, width = pixels.shape
-    fit = SquareFit(whole_frame(height, width), size, (height, width))
+    fit = SquareFit(whole_frame(height, width), size, (height, width), turn)
     square, inside = fit.apply(pixels), fit.inside()
     low, high = np.percentile(square[inside], LEVELS)
     if high - low > 1e-4:

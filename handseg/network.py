@@ -1,4 +1,4 @@
-"""The hand segmenter's network: a U-Net with one grey channel in and one hand logit out."""
+"""The hand segmenter's network: a U-Net from one grey channel to one hand logit, and a head for the hand's turn."""
 
 from __future__ import annotations
 
@@ -11,19 +11,33 @@ from torch import nn
 
 from ..weights.lite0 import imagenet_lite0
 
+TURNS = 4  # upright, and turned clockwise by 90, 180 and 270 degrees
 
-def build_unet(encoder: str, decoder_channels: Sequence[int]) -> nn.Module:
+
+def build_unet(encoder: str, decoder_channels: Sequence[int], turn_grid: int = 0) -> nn.Module:
     """A U-Net of segmentation-models-pytorch: float32 (n, 1, h, w) in, logits (n, 1, h, w) out; h, w multiples of 32.
 
     `encoder` is any name segmentation-models-pytorch knows. SegmenterConfig's default has 3.8 million parameters with
-    its decoder.
+    its decoder. With a `turn_grid` the net has `turn_head` too and returns masks and logits (n, TURNS), at no second
+    pass through the encoder.
     """
-    return smp.Unet(encoder, encoder_weights=None, in_channels=1, decoder_channels=tuple(decoder_channels))
+    net: Any = smp.Unet(encoder, encoder_weights=None, in_channels=1, decoder_channels=tuple(decoder_channels))
+    if turn_grid:
+        net.classification_head = turn_head(net.encoder.out_channels[-1], turn_grid)
+    return net
+
+
+def turn_head(channels: int, grid: int) -> nn.Sequential:
+    """Logits of the hand's quarter turns clockwise from the encoder's deepest map, as its means over a `grid` a side.
+
+    The fields keep where in the film a feature lies: fingers above a wrist are not fingers below it.
+    """
+    return nn.Sequential(nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Linear(channels * grid * grid, TURNS))
 
 
 def build_from(arguments: Mapping[str, Any]) -> nn.Module:
-    """Rebuild the network from the arguments in a weights header."""
-    return build_unet(arguments["encoder"], arguments["decoder_channels"])
+    """Rebuild the network from the arguments in a weights header; one without `turn_grid` has no head for the turn."""
+    return build_unet(arguments["encoder"], arguments["decoder_channels"], arguments.get("turn_grid", 0))
 
 
 def start_from_imagenet(net: nn.Module) -> None:

@@ -90,7 +90,7 @@ def judge_hand(seen: HandMap) -> Verdict:
         verdict = verdict.and_also("review", f"the hand fills {share:.0%} of the field, under {AREA_RANGE[0]:.0%}")
     elif share > AREA_RANGE[1]:
         verdict = verdict.and_also("review", f"the hand fills {share:.0%} of the field, over {AREA_RANGE[1]:.0%}")
-    if len(sides := _sides_reached(mask, field)) > 1:
+    if len(sides := _sides_reached(mask, field, seen.fit.turn)) > 1:
         verdict = verdict.and_also("review", f"the hand may be cut off: it reaches the {' and the '.join(sides)} edge")
     return verdict
 
@@ -132,7 +132,10 @@ def _border(lines: NDArray[np.int16]) -> int:
     return int(found[-1]) + 1 if len(found) else 0
 
 
-def _sides_reached(mask: NDArray[np.bool_], field: Box) -> list[str]:
+def _sides_reached(mask: NDArray[np.bool_], field: Box, turn: int) -> list[str]:
+    """Sides of the film as it lies that the mask reaches; `turn`: as the square was turned anticlockwise."""
     inside = mask[field.y : field.y + field.height, field.x : field.x + field.width]
-    sides = {"upper": inside[0], "lower": inside[-1], "left": inside[:, 0], "right": inside[:, -1]}
-    return [name for name, side in sides.items() if side.mean() > CUT_SIDE]
+    clockwise = ("upper", "right", "lower", "left")
+    sides = (inside[0], inside[:, -1], inside[-1], inside[:, 0])
+    reached = {clockwise[(k + turn) % 4] for k, side in enumerate(sides) if side.mean() > CUT_SIDE}
+    return [name for name in ("upper", "lower", "left", "right") if name in reached]

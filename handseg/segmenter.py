@@ -25,13 +25,16 @@ class HandMap:
 
     `square`: uint8, size x size, the film as the network saw it. `probability`: float32, size x size, in [0, 1], the
     mean over the film and its mirror image. `fit` maps between the square and the original. `agreement`: intersection
-    over union of the two masks that were averaged, 0 to 1; low where the network does not know what it sees.
+    over union of the two masks that were averaged, 0 to 1; low where the network does not know what it sees. `turns`:
+    float32 (4,), how likely the hand lies upright, or turned clockwise by 90, 180 or 270 degrees, in the square; None
+    from a network without a head for it.
     """
 
     square: NDArray[np.uint8]
     probability: NDArray[np.float32]
     fit: SquareFit
     agreement: float = 1.0
+    turns: NDArray[np.float32] | None = None
 
     @cached_property
     def components(self) -> list[NDArray[np.bool_]]:
@@ -83,26 +86,43 @@ class HandSegmenter:
         """Where the network lives."""
         return next(self.net.parameters()).device
 
-    @torch.inference_mode()
-    def probabilities(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probability of hand, float32 n x size x size, for letterboxed films, uint8 n x size x size."""
-        batch = torch.from_numpy(squares)[:, None].to(self.device).float() / 255
-        logits = self.net(normalise(batch).contiguous(memory_format=torch.channels_last))
-        return torch.sigmoid(logits[:, 0]).float().cpu().numpy()
+    def look(self, films: Sequence[NDArray[np.float32]], turns: Sequence[int] | None = None) -> list[HandMap]:
+        """Hand maps of films (float32 in [0, 1], height x width each), computed as one batch.
 
-    def look(self, films: Sequence[NDArray[np.float32]]) -> list[HandMap]:
-        """Hand maps of films (float32 in [0, 1], height x width each), computed as one batch."""
-        return self.look_at([letterbox(pixels, self.input_size) for pixels in films])
+        `turns`: quarter turns anticlockwise that bring each hand upright, before it is looked at; None for films as
+        they are.
+        """
+        turns = turns or [0] * len(films)
+        return self.look_at([letterbox(p, self.input_size, turn) for p, turn in zip(films, turns, strict=True)])
 
     def look_at(self, boxed: Sequence[tuple[NDArray[np.uint8], SquareFit]]) -> list[HandMap]:
         """Hand maps of letterboxed films; a film and its mirror image give mirrored maps."""
         squares = np.stack([square for square, _ in boxed])
-        plain = self.probabilities(squares)
-        mirrored = self.probabilities(np.ascontiguousarray(squares[:, :, ::-1]))[:, :, ::-1]
+        plain, turns = self._outputs(squares)
+        mirrored, mirrored_turns = self._outputs(np.ascontiguousarray(squares[:, :, ::-1]))
+        mirrored = mirrored[:, :, ::-1]
+        if turns is not None and mirrored_turns is not None:
+            # what lies turned clockwise lies turned anticlockwise in the mirror
+            turns = (turns + mirrored_turns[:, [0, 3, 2, 1]]) / 2
         return [
-            HandMap(square, (one + other) / 2, fit, _overlap(one > 0.5, other > 0.5))
-            for (square, fit), one, other in zip(boxed, plain, mirrored, strict=True)
+            HandMap(
+                square,
+                (plain[k] + mirrored[k]) / 2,
+                fit,
+                _overlap(plain[k] > 0.5, mirrored[k] > 0.5),
+                None if turns is None else turns[k],
+            )
+            for k, (square, fit) in enumerate(boxed)
         ]
+
+    @torch.inference_mode()
+    def _outputs(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Probability of hand (n x size x size) and of each turn (n x 4, or None) for uint8 n x size x size."""
+        batch = torch.from_numpy(squares)[:, None].to(self.device).float() / 255
+        outputs = self.net(normalise(batch).contiguous(memory_format=torch.channels_last))
+        logits, turns = outputs if isinstance(outputs, tuple) else (outputs, None)
+        hand = torch.sigmoid(logits[:, 0]).float().cpu().numpy()
+        return hand, None if turns is None else torch.softmax(turns, 1).float().cpu().numpy()
 
 
 def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

@@ -7,6 +7,7 @@ Nothing heavy is imported before a command runs, so that help answers at once.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import functools
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
+from ..data.child import Child, parse_age, parse_date, parse_height
 from ..data.errors import BoneAgeError, CohortError
-from ..data.sex import Sex, parse_sex
+from ..data.sex import parse_sex
 from ..regressor.config import Fusion, Loss, RegressorConfig
+from .report.language import LANGUAGES, preferred_language
 
 if TYPE_CHECKING:
     from ..data.cohort import Cohort
@@ -53,8 +56,9 @@ class Commands(click.Group):
             raise Failure(f"{error.filename}: {error.strerror}") from error
 
 
-def _sex(_: click.Context, __: click.Parameter, value: str | None) -> Sex | None:
-    return None if value is None else parse_sex(value, "--sex")
+def _by(parse: Callable[[str, str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """An option's callback that reads its text, if it was given, with a parser that names the option in its error."""
+    return lambda _, option, text: None if text is None else parse(text, option.opts[0])
 
 
 def _columns(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Mapping[str, str]:
@@ -74,7 +78,7 @@ def _devices(_: click.Context, __: click.Parameter, value: str) -> int | str:
 def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
     """Log to stderr; without -v the libraries' remarks are silenced, and ours too, but for those of a training."""
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
-    training = (ctx.info_name or "").startswith("train")
+    training = (ctx.info_name or "").startswith(("train", "compare"))
     logging.getLogger("boneage").setLevel(logging.INFO if verbose or training else logging.WARNING)
     if verbose:
         return
@@ -93,6 +97,10 @@ workers_option = click.option(
     "--workers", type=click.IntRange(0), default=1, show_default=True, help="Processes that prepare batches."
 )
 out_option = click.option("-o", "--out", type=PATH, required=True, help="Folder to write to.")
+split_option = click.option(
+    "--split", metavar="CSV|rsna", help="Stored split to take a part of; default: all films are read."
+)
+part_option = click.option("--part", help="Part of the split to read.  [default: report]")
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 
 
@@ -101,7 +109,10 @@ def _column_option(roles: str) -> Callable[[F], F]:
     return click.option("--column", "columns", multiple=True, callback=_columns, metavar="ROLE=NAME", help=text)
 
 
-input_column_option = _column_option("path, sex (words), male (True or False)")
+input_column_option = _column_option(
+    "path, sex (words), male (True or False), age, age_months, age_years, birth_date, exam_date, height, height_cm, "
+    "patient"
+)
 
 
 def cohort_options(command: F) -> F:
@@ -124,6 +135,53 @@ def cohort_options(command: F) -> F:
         click.option("--images", type=PATH, help="Folder of the radiographs; default: beside the CSV."),
         click.option("--table", type=PATH, help="The CSV in the folder DATA; default: the only usable one."),
         click.argument("data", type=PATH, metavar="DATA"),
+    ):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def child_options(command: F) -> F:
+    """Add the options that say what is known of the child, handed on as one `child`."""
+
+    @functools.wraps(command)
+    def with_child(sex: Any, age: Any, birth_date: Any, exam_date: Any, height: Any, **others: Any) -> Any:
+        child = Child(sex=sex, age=age, birth_date=birth_date, exam_date=exam_date, height_cm=height)
+        return command(child=child, **others)
+
+    wrapped: Any = with_child
+    for name, parse, form, text in reversed(
+        (
+            ("--sex", parse_sex, "F|M", "Sex of the child; default: as the DICOM or the CSV says."),
+            ("--age", parse_age, "AGE", "Age at the examination: 10y3m, 10.25y or 123mo; default: as the DICOM says."),
+            ("--birth-date", parse_date, "DATE", "Birth date, 2010-01-15; with the examination's it gives the age."),
+            ("--exam-date", parse_date, "DATE", "Date of the examination, 2020-04-15; default: as the DICOM says."),
+            ("--height", parse_height, "CM", "Height at the examination, 140.5cm: adds the predicted adult height."),
+        )
+    ):
+        wrapped = click.option(name, callback=_by(parse), metavar=form, help=text)(wrapped)
+    return wrapped
+
+
+def film_file_options(command: F) -> F:
+    """Add the options for files about single films (`film_files`), and for the language of a report."""
+    wrapped: Any = command
+    for kind, text in (
+        ("seg", "Also write the hand mask as a DICOM segmentation."),
+        ("sc", "Also write the annotated film as a DICOM picture; with --heatmap, its map too."),
+        ("sr", "Also write the reading as a DICOM structured report."),
+    ):
+        wrapped = click.option(f"--dicom-{kind}", type=PATH, metavar="FILE", help=text)(wrapped)
+    for option in (
+        click.option(
+            "--language",
+            type=click.Choice(list(LANGUAGES)),
+            default=preferred_language,
+            help="Of the report; default: as the environment says (LANG), or English.",
+        ),
+        click.option("--report", type=PATH, metavar="FILE", help="Also write a report of one page, .html or .pdf."),
+        click.option(
+            "--heatmap", type=PATH, metavar="FILE", help="Also draw where the reading comes from on the film, .png."
+        ),
     ):
         wrapped = option(wrapped)
     return wrapped
@@ -161,10 +219,23 @@ def main() -> None:
 
 @main.command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
-@click.option("--sex", callback=_sex, metavar="F|M", help="Sex of the child; default: as the DICOM or the CSV says.")
+@child_options
 @weights_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of text.")
-@click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Also write all results to this CSV.")
+@click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Also write a row for each film to this CSV.")
+@click.option("--parquet", "parquet_file", type=PATH, metavar="FILE", help="The same as Parquet, instead of a CSV.")
+@click.option(
+    "--resume", is_flag=True, help="Keep the rows that the table has already; read only what is new or changed."
+)
+@click.option("--patient-ids", is_flag=True, help="Rows also carry the PatientID and the date that DICOMs state.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Batches of 8 films decoded and read at a time; about 0.3 GB of memory each.",
+)
+@film_file_options
 @input_column_option
 @device_option
 @verbose_option
@@ -172,42 +243,132 @@ def main() -> None:
 def predict(
     ctx: click.Context,
     inputs: tuple[Path, ...],
-    sex: Sex | None,
+    child: Child,
     weights: str,
     as_json: bool,
     csv_file: Path | None,
+    parquet_file: Path | None,
+    resume: bool,
+    patient_ids: bool,
+    workers: int,
+    heatmap: Path | None,
+    report: Path | None,
+    dicom_sr: Path | None,
+    dicom_sc: Path | None,
+    dicom_seg: Path | None,
+    language: str,
     columns: Mapping[str, str],
     device: str,
 ) -> None:
-    """Predict bone age in months.
+    """Predict bone age in months, and set it against the child's age.
 
-    INPUT is a radiograph (PNG, JPEG, WebP, TIFF, BMP, DICOM), several, a folder, or a CSV with the columns path and
-    sex. Sex is never guessed: it comes from --sex, the CSV or the DICOM, and a film where they contradict is not aged.
+    INPUT is a radiograph (PNG, JPEG, WebP, TIFF, BMP, DICOM), several, a folder, a quoted pattern such as
+    'films/**/*.dcm', or a CSV with the column path, and where they are known sex, age, birth_date, exam_date, height
+    and patient. Of a folder or pattern, what is no film (reports, other modalities) is left out and counted. Sex is
+    never guessed: it comes from --sex, the CSV or the DICOM, and a film where they contradict is not aged.
+    With a chronological age the reading has the difference, the SDS and its assessment; with --height, adult height.
+
+    A table grows in FILE.partial and is there as FILE, whole, at the end. --resume goes on with a run that was stopped.
+
+    FILE of a heat map, a report or a DICOM is that of one film. For several, give a folder, which gets hand-report.html
+    for the film hand.png, or a path with {name} in it for the film's: reports/{name}.pdf.
 
     Exit code: 0 when every film was aged, 1 when some were not, 2 when none could be read.
 
     \b
     Examples:
-      boneage predict hand.png --sex F
-      boneage predict films/ more.dcm --sex M --json --csv results.csv
+      boneage predict hand.png --sex F --age 10y3m --height 140.5cm --report hand.pdf
+      boneage predict films/ more.dcm --sex M --json --csv readings.csv
+      boneage predict cohort.csv --parquet readings.parquet --workers 4 --resume
     """
+    if csv_file and parquet_file:
+        raise click.UsageError("--csv and --parquet were given; give one, the other is made of it in a line of pandas")
+    table = csv_file or parquet_file
+    if not table and (resume or patient_ids):
+        raise click.UsageError(
+            f"--{'resume' if resume else 'patient-ids'} is about a table; give --csv or --parquet too"
+        )
+
     from .inputs import read_inputs
 
-    rows = read_inputs(inputs, sex, columns)
+    rows = read_inputs(inputs, child, columns)
 
     from . import output
     from .bone_age import BoneAge
+    from .cohort.readings_file import ReadingsFile
+    from .cohort.run import Tally, identity_of, read_films
+    from .film_files import FilmFiles
 
-    bone_age = BoneAge.load(weights, device)
-    readings = bone_age.predict_many((row.path, row.sex) for row in rows)
-    readings = output.with_progress(readings, len(rows), "Reading")
-    shown = output.show_json(readings) if as_json else output.show_text(readings, [str(row.path) for row in rows])
-    if csv_file:
-        output.write_csv(shown, csv_file)
-    if len(shown) == 1 and shown[0].status == "failed":
-        raise Failure("; ".join(shown[0].reasons))
+    files = FilmFiles(rows)
+    if heatmap:
+        from .report.heatmap import write_heatmap
+
+        files.add("--heatmap", heatmap, (".png",), write_heatmap)
+    if report:
+        from .report.page import SUFFIXES, write_report
+
+        files.add("--report", report, SUFFIXES, functools.partial(write_report, language=language))
+    if dicom_sr or dicom_sc or dicom_seg:
+        from .dicom.objects import DICOM_SUFFIXES, KINDS, write_dicom
+
+        for kind, target in zip(KINDS, (dicom_sr, dicom_sc, dicom_seg), strict=True):
+            write = functools.partial(write_dicom, kind=kind, heat_map=bool(heatmap))
+            if target:
+                files.add(f"--dicom-{kind}", target, DICOM_SUFFIXES, write)
+
+    bone_age, tally = BoneAge.load(weights, device), Tally()
+    with contextlib.ExitStack() as stack:
+        file = table and stack.enter_context(ReadingsFile(table, parquet=bool(parquet_file), resume=resume))
+        options = {"file": file, "model": identity_of(weights), "patient_ids": patient_ids, "workers": workers}
+        options["pictures"] = bool(files.kinds)
+        outcomes = files.watch(bone_age, read_films(bone_age, rows, **options))
+        outcomes = output.with_progress(outcomes, len(rows), "Reading")
+        readings = tally.watch(outcomes)
+        if as_json:
+            output.show_json(readings)
+        else:
+            output.show_text(readings, max(len(str(row.path)) for row in rows) if len(rows) > 1 else 0)
+        if not tally.films:
+            raise Failure(f"there are no radiographs: {output.left_out(tally.no_films)}")
+    if len(rows) == 1 and tally.statuses["failed"]:
+        raise Failure(tally.why)
     click.echo(output.DISCLAIMER, err=True)
-    _conclude(ctx, [reading.status for reading in shown], "aged")
+    if len(rows) > 1:
+        click.echo(output.summary(tally), err=True)
+    for fault in files.faults:
+        click.echo(fault, err=True)
+    ctx.exit(output.conclude(tally.statuses, "aged")[1] or int(bool(files.faults)))
+
+
+@main.command()
+@click.argument("readings", type=PATH, metavar="READINGS")
+@out_option
+@_column_option(
+    "patient, chronological_age_months, exam_date, bone_age_months, sex, interval_90_low, interval_90_high, file, "
+    "status, model  [default: the names that predict gives them]"
+)
+@verbose_option
+def growth(readings: Path, out: Path, columns: Mapping[str, str]) -> None:
+    """Set the films of each child against its age: growth of bone age, its rate, a plot a child.
+
+    READINGS is a table of boneage predict, made from a CSV with the column patient or with --patient-ids. OUT gets
+    children.csv (a row a child, with the rate in months of bone age a year and its 90 % interval), steps.csv (from each
+    film to the next) and PATIENT.png for each child with several films. The names in OUT are those of the patients.
+
+    \b
+    Examples:
+      boneage predict cohort.csv --csv readings.csv
+      boneage growth readings.csv -o growth/
+    """
+    from . import output
+    from .cohort.growth import growths_of, read_readings
+    from .cohort.growth_files import write_growth
+
+    films = read_readings(readings, columns)
+    growths = growths_of(films)
+    write_growth(growths, out)
+    output.show_growth(growths)
+    click.echo(output.growth_summary(growths, films), err=True)
 
 
 @main.command()
@@ -231,9 +392,9 @@ def segment(
     Example:
       boneage segment films/ -o segmented/
     """
-    from .inputs import output_names, read_inputs
+    from .inputs import films_among, output_names, read_inputs
 
-    files = [row.path for row in read_inputs(inputs, columns=columns)]
+    files, no_films = films_among(read_inputs(inputs, columns=columns))
 
     from . import output
     from .segment import load_finder, segment_file
@@ -241,15 +402,18 @@ def segment(
     finder, model = load_finder(weights, device)
     named = output.with_progress(zip(files, output_names(files), strict=True), len(files), "Segmenting")
     records = (segment_file(file, finder, out, name, model) for file, name in named)
-    _conclude(ctx, output.show_segments(records, out), "segmented")
+    statuses = output.show_segments(records, out)
+    if no_films:
+        click.echo(output.left_out(no_films), err=True)
+    _conclude(ctx, statuses, "segmented")
 
 
 @main.command()
 @cohort_options
-@click.option("--split", metavar="CSV|rsna", help="Stored split to take a part of; default: all films are read.")
-@click.option("--part", help="Part of the split to read.  [default: report]")
+@split_option
+@part_option
 @weights_option
-@click.option("-o", "--out", type=PATH, help="Folder for predictions.csv, scatter.png, bland-altman.png and table.md.")
+@click.option("-o", "--out", type=PATH, help="Folder for the predictions, two plots and the table.")
 @device_option
 @verbose_option
 def evaluate(cohort: Cohort, split: str | None, part: str | None, weights: str, out: Path | None, device: str) -> None:
@@ -263,23 +427,82 @@ def evaluate(cohort: Cohort, split: str | None, part: str | None, weights: str, 
       boneage evaluate rsna/ --split rsna -o evaluation/
       boneage evaluate own.csv --column bone_age=ba --age-unit years
     """
-    if part and not split:
-        raise click.UsageError("--part names a part of a split; give --split too")
-    words = "every film of it"
-    if split:
-        part = part or "report"
-        cohort = _read_split(split).take(cohort, part)
-        words = f"part {part} of the split {Path(split).name}"
+    cohort, words = _part_of(cohort, split, part)
 
     from . import output
     from .bone_age import BoneAge
-    from .evaluate import evaluate as measure
+    from .measure.evaluate import evaluate as measure
 
     bone_age = BoneAge.load(weights, device)
-    follow = functools.partial(output.with_progress, total=len(cohort), what="Reading", results_show_it=False)
+    follow = functools.partial(output.with_progress, total=len(cohort), what="Reading")
     output.show_evaluation(measure(bone_age, cohort, out, split=words, follow=follow))
     if out:
-        click.echo(f"predictions.csv, scatter.png, bland-altman.png and table.md are in {out}", err=True)
+        click.echo(f"predictions.csv and .json, scatter.png, bland-altman.png and table.md are in {out}", err=True)
+
+
+@main.command()
+@cohort_options
+@split_option
+@part_option
+@click.option("--films", type=click.IntRange(1), help="Read so many films, alike in sex and bone age; default: all.")
+@weights_option
+@out_option
+@device_option
+@verbose_option
+def robustness(
+    cohort: Cohort,
+    split: str | None,
+    part: str | None,
+    films: int | None,
+    weights: str,
+    out: Path,
+    device: str,
+) -> None:
+    """Measure how much readings change when the films of DATA are turned, mirrored, inverted, re-saved and so on.
+
+    Each film is written as a file in every such way and read back. Prints a table with the MAE and the change of the
+    reading, and says which promises hold; OUT gets it as robustness.md, and every reading in robustness.csv.
+
+    \b
+    Example:
+      boneage robustness rsna/ --split rsna --films 60 -o robustness/
+    """
+    cohort, words = _part_of(cohort, split, part)
+
+    from . import output
+    from .bone_age import BoneAge
+    from .measure.robustness import measure_robustness, sample
+
+    bone_age = BoneAge.load(weights, device)
+    cohort = sample(cohort, films or len(cohort))
+    follow = functools.partial(output.with_progress, total=len(cohort), what="Copying and reading")
+    measured = measure_robustness(bone_age, cohort, out, split=words, follow=follow)
+    click.echo(measured.table(), nl=False)
+    click.echo(f"robustness.csv, .json and .md are in {out}", err=True)
+
+
+@main.command()
+@click.argument("bundle")
+@click.option("--evaluation", type=PATH, required=True, metavar="DIR", help="What boneage evaluate -o wrote.")
+@click.option("--robustness", type=PATH, metavar="DIR", help="What boneage robustness -o wrote.")
+@device_option
+@verbose_option
+def card(bundle: str, evaluation: Path, robustness: Path | None, device: str) -> None:
+    """Write the model card of BUNDLE, a shipped bundle's name or a bundle's folder, from what was measured of it.
+
+    No film is read, only drawn hands, whose pictures lie beside the card. `boneage train` writes it at its end.
+
+    \b
+    Example:
+      boneage card run/own --evaluation run/evaluation --robustness run/robustness
+    """
+    from ..weights.bundle import resolve_bundle
+    from .measure.card import write_card
+    from .measure.evaluate import read_evaluation
+    from .measure.robustness import read_robustness
+
+    measured = read_evaluation(evaluation), read_robustness(robustness) if robustness else None
+    click.echo(write_card(resolve_bundle(bundle), *measured, device=device))
 
 
 @main.command()
@@ -447,6 +670,60 @@ def train(
     bundle = train_bundle(cohort, parts, out, settings, cutouts=cutouts, exclude=excluded, **run)
     if is_first_process():
         click.echo(bundle)
+
+
+@main.command()
+@click.argument("plan", type=PATH, metavar="PLAN")
+@click.argument("data", type=PATH, metavar="[DATA]", required=False)
+@out_option
+@click.option("--split", metavar="CSV|rsna", help="A stored split, or rsna; default: the plan's, or a new one.")
+@click.option("--segmenter", default="default", show_default=True, help=SEGMENTER_HELP)
+@workers_option
+@verbose_option
+@click.pass_context
+def compare(
+    ctx: click.Context, plan: Path, data: Path | None, out: Path, split: str | None, segmenter: str, workers: int
+) -> None:
+    """Compare ways to train the regressor: each arm of PLAN against its base, on the same films.
+
+    PLAN is a YAML file of base settings, named arms that change some of them, and seeds; weights/experiments.yaml shows
+    the form. DATA is as for train; default: what the plan names. Every arm learns from the split's part train and is
+    measured on its part choose. OUT gets comparison.md and differences.png; a run that fails is a row of the table.
+    The same command given again goes on where it stopped.
+
+    Exit code: 0 when every run finished, 1 when some failed.
+
+    \b
+    Example:
+      boneage compare weights/experiments.yaml rsna/ --split rsna -o comparison/
+    """
+    from ..data.cohort import read_cohort
+    from ..data.config import load_config
+    from .measure.plan import Plan
+
+    settings = load_config(Plan, plan)
+    if data is None and not settings.data:
+        raise click.UsageError(f"{plan} names no data; give DATA too")
+    planned = str(plan.parent / settings.split) if settings.split not in ("", "rsna") else settings.split
+    cohort = read_cohort(data or plan.parent / settings.data)
+    parts = _training_split(cohort, split or planned or None, out)
+
+    from .measure.compare import compare as run
+
+    result = run(cohort, parts, settings, out, segmenter=_segmenter_file(segmenter), workers=workers)
+    click.echo(result.table(), nl=False)
+    click.echo(f"comparison.md and differences.png are in {out}", err=True)
+    ctx.exit(1 if result.failures else 0)
+
+
+def _part_of(cohort: Cohort, split: str | None, part: str | None) -> tuple[Cohort, str]:
+    """The films of the part asked for, else all, and in words which they are."""
+    if part and not split:
+        raise click.UsageError("--part names a part of a split; give --split too")
+    if split is None:
+        return cohort, "every film of it"
+    part = part or "report"
+    return _read_split(split).take(cohort, part), f"part {part} of the split {Path(split).name}"
 
 
 def _read_split(name: str) -> Split:

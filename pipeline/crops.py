@@ -1,4 +1,4 @@
-"""Cut a cohort's crops once and keep them: read, find the hand, crop, store."""
+"""Cut a cohort's crops once and keep them: read, find the hand, crop, store; or take the whole frame instead."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.cohort import Cohort, Film
 from ..data.errors import BoneAgeError, TrainingError
+from ..data.files import sha256_of
 from ..data.radiograph import Radiograph, read_radiograph
-from ..data.store import CropStore, StoredCrop
+from ..data.sex import Sex
+from ..data.store import CropStore, StoredCrop, StoreKind
+from ..handseg.crop import CROP_VERSION, cut_crop
 from ..handseg.finder import Hand, HandFinder
+from ..handseg.geometry import whole_frame
+from ..handseg.quality import Verdict
 from ..regressor.crops import LabelledCrops
 from ..regressor.network import SEX_CODING
+from ..regressor.reader import BoneAgeReader
+from .measure.plan import View
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -26,7 +34,51 @@ BATCH = 16  # films segmented together
 SHARD = 512  # crops written together
 
 
-def cache_crops(cohort: Cohort, store: CropStore, finder: HandFinder) -> None:
+class Finder(Protocol):
+    """What cuts crops of `crop_size` pixels a side: HandFinder, or WholeFrame."""
+
+    crop_size: int
+
+    def find(self, radiographs: Sequence[Radiograph]) -> list[Hand]:
+        """One Hand for each radiograph, in order."""
+        ...
+
+
+class WholeFrame:
+    """Takes the whole frame for the crop: padded to a square, or squeezed into it, which changes the aspect."""
+
+    def __init__(self, crop_size: int, stretched: bool) -> None:
+        """`crop_size`: side of the square crops in pixels."""
+        self.crop_size, self.stretched = crop_size, stretched
+
+    def find(self, radiographs: Sequence[Radiograph]) -> list[Hand]:
+        """The frames as crops; nothing is looked for, so there is neither box nor mask, and none is rejected."""
+        hands = []
+        for radiograph in radiographs:
+            pixels = radiograph.pixels
+            if self.stretched:
+                how = cv2.INTER_AREA if min(pixels.shape) >= self.crop_size else cv2.INTER_LINEAR
+                pixels = cv2.resize(pixels, (self.crop_size, self.crop_size), interpolation=how)
+            crop = cut_crop(np.asarray(pixels), whole_frame(*pixels.shape), self.crop_size, margin=0.0)
+            hands.append(Hand(Verdict(), crop=crop))
+        return hands
+
+
+def open_view(view: View, folder: str | Path, size: int, segmenter: str | Path) -> tuple[CropStore, Finder]:
+    """The store in `folder` for crops of one view, `size` pixels a side, and what cuts them.
+
+    `segmenter`: weights file that finds hands, used for the view `hand` alone. Raises TrainingError when the folder
+    holds other crops.
+    """
+    if view == "hand":
+        made_by, finder = sha256_of(segmenter), HandFinder.load(segmenter, size)
+    else:
+        stretched = view == "stretched"
+        made_by, finder = "stretched-frame" if stretched else "whole-frame", WholeFrame(size, stretched)
+    return CropStore(folder, StoreKind(CROP_VERSION, size, made_by)), finder
+
+
+def cache_crops(cohort: Cohort, store: CropStore, finder: Finder) -> None:
     """Cut what `store` lacks of `cohort`; a film that cannot be read or holds no hand is stored as rejected.
 
     Written in shards, so a stopped run goes on where it was.
@@ -71,6 +123,21 @@ def labelled(cohort: Cohort, store: CropStore) -> LabelledCrops:
         np.array([SEX_CODING[film.sex] for film, _ in kept], np.float32),
         np.array([film.bone_age_months for film, _ in kept], np.float32),
     )
+
+
+def sexes_of(crops: LabelledCrops) -> list[Sex]:
+    """The sex of each crop's child."""
+    return ["M" if code == SEX_CODING["M"] else "F" for code in crops.sexes]
+
+
+def read_crops(reader: BoneAgeReader, crops: LabelledCrops, batch: int = 32) -> NDArray[np.float64]:
+    """What a regressor reads from crops with their own sex: uncalibrated bone age in months, float64 (n,)."""
+    sexes = sexes_of(crops)
+    months = [
+        reader.raw_months([crops.store[key] for key in crops.keys[start : start + batch]], sexes[start : start + batch])
+        for start in range(0, len(crops), batch)
+    ]
+    return np.concatenate(months)
 
 
 def _read(film: Film) -> Radiograph | BoneAgeError:

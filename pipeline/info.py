@@ -22,10 +22,9 @@ def information(weights: str | Path = "default") -> dict[str, Any]:
     """
     folder = resolve_bundle(weights)
     segmenter, regressor = (read_header(folder / f"{kind}.safetensors") for kind in ("segmenter", "regressor"))
-    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     return {
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-        "device": ", ".join(gpus) or f"cpu ({torch.get_num_threads()} threads)",
+        "device": device_name(),
         "weights": {
             "name": regressor.name or folder.name,
             "folder": str(folder),
@@ -33,6 +32,12 @@ def information(weights: str | Path = "default") -> dict[str, Any]:
             "regressor": _of(regressor, folder / "regressor.safetensors"),
         },
     }
+
+
+def device_name() -> str:
+    """What nets run on here, in words."""
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return ", ".join(gpus) or f"cpu, {torch.get_num_threads()} threads"
 
 
 def _of(header: Header, path: Path) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Results for people and programs: text, JSON lines and CSV on stdout, everything else on stderr, one exit code."""
+"""Results for people and programs: text and JSON lines on stdout, everything else on stderr, one exit code."""
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections import Counter
@@ -11,33 +10,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
-from ..data.files import whole_file
 from .reading import Reading, in_years
 
 if TYPE_CHECKING:
-    from .evaluate import Evaluation
+    from .cohort.growth import Film, Growth
+    from .cohort.run import Tally
+    from .measure.evaluate import Evaluation
 
 T = TypeVar("T")
 
 DISCLAIMER = "Research use only; not a medical device."
-CSV_COLUMNS = (
-    "file",
-    "status",
-    "reasons",
-    "sex",
-    "bone_age_months",
-    "interval_90_low",
-    "interval_90_high",
-    "hand_box_x",
-    "hand_box_y",
-    "hand_box_width",
-    "hand_box_height",
-    "notes",
-    "model",
-)
 _STYLES = {"ok": "green", "review": "yellow", "rejected": "red", "failed": "red"}
 _INTERVAL = "90 % interval"
 
@@ -47,49 +40,57 @@ def console() -> Console:
     return Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 
-def with_progress(items: Iterable[T], total: int, what: str, *, results_show_it: bool = True) -> Iterator[T]:
-    """Pass `items` on under a progress bar on stderr, where that is a terminal.
+def with_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """Pass `items` on under a progress bar with rate and time left on stderr, where that is a terminal.
 
-    `results_show_it`: results are printed as they come, so no bar is needed where they go to a terminal too.
+    What is printed meanwhile to a terminal appears above the bar; what is printed to a file stays as it is.
     """
-    watched = total > 1 and sys.stderr.isatty() and not (results_show_it and sys.stdout.isatty())
-    if not watched:
+    if total < 2 or not sys.stderr.isatty():
         yield from items
         return
-    # stdout stays as it is: rich would send what is printed there to the bar's own console
-    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+    )
+    terminal = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
+    with Progress(*columns, console=terminal, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         yield from progress.track(items, total, description=what)
 
 
-def show_json(readings: Iterable[Reading]) -> list[Reading]:
-    """Print one JSON object a line, each as soon as it is known, and return the readings."""
-    shown = []
+class _Rate(ProgressColumn):
+    """Items a second, over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        """Nothing until there is a rate."""
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+
+def show_json(readings: Iterable[Reading]) -> None:
+    """Print one JSON object a line, each as soon as it is known."""
     for reading in readings:
         print(json.dumps(reading.to_dict()), flush=True)
-        shown.append(reading)
-    return shown
 
 
-def show_text(readings: Iterable[Reading], files: Sequence[str]) -> list[Reading]:
-    """Print a paragraph for one film, a line each for several `files`, and return the readings.
+def show_text(readings: Iterable[Reading], width: int = 0) -> None:
+    """Print a paragraph for one film, or, with the `width` of the longest file's name, a line for each of several.
 
     A single file that fails is left to the caller, who says so as an error.
     """
     terminal = console()
-    width = max(map(len, files))
-    shown = []
-    if len(files) > 1:
+    if width:
         head = (
             f"{'file':{width}}  {'status':8}  sex  {'months':>6}  {'bone age':>9}  {_INTERVAL:>14}  reasons and notes"
         )
         terminal.print(Text(head, "bold"))
     for reading in readings:
-        if len(files) > 1:
+        if width:
             terminal.print(_line(reading, width))
         elif reading.status != "failed":
             terminal.print(_paragraph(reading))
-        shown.append(reading)
-    return shown
 
 
 def show_segments(records: Iterable[Mapping[str, Any]], out: str | Path) -> list[str]:
@@ -129,39 +130,75 @@ def _figures(row: Mapping[Any, Any]) -> tuple[str, ...]:
     return *counts, f"{row['mae']:.2f}", interval, *rest
 
 
-def write_csv(readings: Iterable[Reading], path: str | Path) -> None:
-    """Write one row a reading under CSV_COLUMNS, whole or not at all; what is not known is blank."""
-    with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(CSV_COLUMNS)
-        for reading in readings:
-            values = reading.to_dict()
-            writer.writerow(
-                (
-                    values["file"],
-                    values["status"],
-                    "; ".join(reading.reasons),
-                    values["sex"],
-                    values["bone_age_months"],
-                    *(values["interval_90"] or (None, None)),
-                    *(values["hand_box"] or (None, None, None, None)),
-                    "; ".join(reading.notes),
-                    values["model"],
-                )
-            )
+def show_growth(growths: Sequence[Growth]) -> None:
+    """Print a line for each child with several films, and what contradicts itself or is to be noted."""
+    terminal = console()
+    shown = [growth for growth in growths if len(growth.films) > 1 or growth.contradictions]
+    rows = [("patient", "sex", "films", "from", "to", "bone age grows by"), *map(_growth_cells, shown)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    head, *lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    terminal.print(Text(head, "bold"))
+    for line, growth in zip(lines, shown, strict=True):
+        terminal.print(Text(line))
+        for style, sentences in (("red", growth.contradictions), ("yellow", growth.notes)):
+            for sentence in sentences:
+                terminal.print(Text(f"  {sentence}", style))
 
 
-def conclude(statuses: Sequence[str], done: str) -> tuple[str, int]:
+def _growth_cells(growth: Growth) -> tuple[str, ...]:
+    times = growth.times or (0.0,)
+    ends = [f"{time / 12:.1f} y" if growth.by_date else in_years(time) for time in (times[0], times[-1])]
+    rate = str(growth.rate) if growth.rate else "no rate"
+    return growth.patient, growth.sex or "?", str(len(growth.films)), *ends, rate
+
+
+def growth_summary(growths: Sequence[Growth], films: Sequence[Film]) -> str:
+    """How many children there are, with several films, with one, contradictory; and films that are nobody's."""
+    several = sum(len(growth.films) > 1 for growth in growths)
+    against = sum(bool(growth.contradictions) for growth in growths)
+    nobodys = sum(not film.patient for film in films)
+    children = "1 child" if len(growths) == 1 else f"{len(growths):,} children"
+    words = f"{children}: {several:,} with several films that count, {len(growths) - several:,} with one or none"
+    words += f"; {against:,} with contradictions" if against else ""
+    return words + (f"; {_counted(nobodys, 'film')} without a patient left out" if nobodys else "")
+
+
+def summary(tally: Tally) -> str:
+    """A run in some lines: films by status, those not aged by reason, and the files that are no films."""
+    kinds = ", ".join(f"{tally.statuses[status]:,} {status}" for status in _STYLES if tally.statuses[status])
+    before = f"; {tally.before:,} of them were read before" if tally.before else ""
+    lines = [f"{_counted(tally.films, 'film')}: {kinds}{before}"]
+    width = max((len(f"{number:,}") for number in tally.not_aged.values()), default=0)
+    lines += [words] if (words := conclude(tally.statuses, "aged")[0]) else []
+    lines += [f"  {number:>{width},}  {status}: {why}" for (status, why), number in tally.not_aged.most_common()]
+    return "\n".join([*lines, *([left_out(tally.no_films)] if tally.no_films else [])])
+
+
+def left_out(no_films: Counter[str]) -> str:
+    """Say which of the files found are no films: "2 files left out as no films: 1 DICOM Basic Text SR, 1 ..."."""
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in no_films.most_common())
+    return f"{_counted(no_films.total(), 'file')} left out as no films: {kinds}"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def conclude(statuses: Iterable[str] | Mapping[str, int], done: str) -> tuple[str, int]:
     """Say how many of several films were not `done` ("aged", "segmented"; "" if none), and give the exit code.
 
     0: all were; 1: some failed or were rejected; 2: not one could be read.
     """
-    lost = Counter(status for status in statuses if status in ("failed", "rejected"))
+    counts: Counter[str] = Counter(statuses)
+    total, lost = (
+        counts.total(),
+        Counter({status: counts[status] for status in ("failed", "rejected") if counts[status]}),
+    )
     if not lost:
         return "", 0
     kinds = ", ".join(f"{number} {status}" for status, number in sorted(lost.items()))
-    summary = "" if len(statuses) == 1 else f"{lost.total()} of {len(statuses)} not {done} ({kinds})"
-    return summary, 2 if lost["failed"] == len(statuses) else 1
+    words = "" if total == 1 else f"{lost.total()} of {total} not {done} ({kinds})"
+    return words, 2 if lost["failed"] == total else 1
 
 
 def _paragraph(reading: Reading) -> Text:
@@ -170,17 +207,43 @@ def _paragraph(reading: Reading) -> Text:
         rows.append(("bone age", f"{in_years(reading.bone_age_months)} ({reading.bone_age_months:.1f} months)"))
     if reading.interval_90:
         low, high = reading.interval_90
-        rows.append((_INTERVAL, f"{in_years(low)} to {in_years(high)} ({low:.1f} to {high:.1f} months)"))
+        rows.append((_INTERVAL, f"{reading.interval_words} ({low:.1f} to {high:.1f} months)"))
     rows.append(("sex", reading.sex or "not known"))
-    label = len(_INTERVAL)
+    rows += _clinical_rows(reading)
+    label = max(len(_INTERVAL), *(len(name) for name, _ in rows))
     text = Text().append(reading.file, "bold")
     for name, value in rows:
         text.append(f"\n  {name:{label}}  {value}")
     text.append(f"\n  {'status':{label}}  ").append(reading.status, _STYLES[reading.status])
-    for name, sentences in (("reason", reading.reasons), ("note", reading.notes)):
+    for name, sentences in (("reason", reading.reasons), ("note", reading.notes), ("caveat", reading.caveats)):
         for sentence in sentences:
             text.append(f"\n  {name:{label}}  {sentence}")
     return text.append(f"\n  {'model':{label}}  {reading.model}")
+
+
+def _clinical_rows(reading: Reading) -> list[tuple[str, str]]:
+    """What a chronological age and a height add to a paragraph; no row for what is not known."""
+    rows: list[tuple[str, str]] = []
+    if reading.chronological_age_months is not None:
+        age = f"{in_years(reading.chronological_age_months)} ({reading.chronological_age_months:.1f} months)"
+        rows.append(("chronological age", f"{age}, {reading.chronological_age_source}"))
+    if reading.difference_months is not None:
+        rows.append(("difference", f"{reading.difference_months:+.1f} months"))
+    if reading.sds is not None:
+        ends = _range(reading.sds_interval_90, "+.2f")
+        rows.append(("SDS", f"{reading.sds:+.2f}{ends}: {reading.assessment}"))
+        rows.append(("SDS from", str(reading.sds_reference)))
+    if reading.reference_mean_months is not None:
+        mean = f"{in_years(reading.reference_mean_months)} ({reading.reference_mean_months:.1f} months)"
+        rows.append(("mean at this age", f"{mean}, SD {reading.reference_sd_months:.1f} months"))
+    if reading.adult_height_cm is not None:
+        ends = _range(reading.adult_height_interval_90, ".1f")
+        rows.append(("adult height", f"{reading.adult_height_cm:.1f} cm{ends}, {reading.adult_height_category} table"))
+    return rows
+
+
+def _range(ends: tuple[float, float] | None, form: str) -> str:
+    return f" ({ends[0]:{form}} to {ends[1]:{form}} over the {_INTERVAL})" if ends else ""
 
 
 def _line(reading: Reading, width: int) -> Text:
@@ -190,5 +253,7 @@ def _line(reading: Reading, width: int) -> Text:
     if reading.interval_90:
         interval = "{:.1f} to {:.1f}".format(*reading.interval_90)
     text = Text(f"{reading.file:{width}}  ").append(f"{reading.status:8}", _STYLES[reading.status])
-    words = "; ".join((*reading.reasons, *reading.notes))
+    facts = [f"{reading.assessment}, SDS {reading.sds:+.2f}"] if reading.sds is not None else []
+    facts += [f"adult height {reading.adult_height_cm:.1f} cm"] if reading.adult_height_cm is not None else []
+    words = "; ".join((*facts, *reading.reasons, *reading.notes))
     return text.append(f"  {reading.sex or '?':3}  {months:>6}  {years:>9}  {interval:>14}  {words}".rstrip())

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from ..data.child import in_years
+from ..data.reference import Category
 from ..data.sex import Sex
 from ..handseg.quality import Status
+
+Assessment = Literal["delayed", "normal", "advanced"]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The result for one file.
+    """The result for one file. What is not known is None; docs/reference/results.md has every field.
 
     `status`: ok, review (a number, to be read with care), rejected (a picture, but not aged) or failed (not readable,
     or its sex unknown); `reasons` say why in sentences. `bone_age_months` and `interval_90` (lower and upper, months)
     are None unless aged. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights.
+
+    `notes` are sentences on what was odd, and on each clinical value that was asked for but cannot be given;
+    `caveats` are sentences that hold for every value of a kind: the children behind a table, the limits of a method.
+
+    With a chronological age (months, `chronological_age_source` says where from): `difference_months` is bone age
+    less chronological age; `reference_mean_months` and `reference_sd_months` are the table's at that age and sex;
+    `sds` is the difference in SDs, `sds_interval_90` the same of both ends of `interval_90`, `sds_reference` names
+    table and centre, `assessment` is the SDS at 2. With `height_cm` too: `adult_height_cm`, the range that the ends of
+    `interval_90` give it (lower, upper), and the category of the table it was read in.
     """
 
     file: str
@@ -27,32 +40,64 @@ class Reading:
     hand_box: tuple[int, int, int, int] | None = None
     notes: tuple[str, ...] = ()
     model: str = ""
+    chronological_age_months: float | None = None
+    chronological_age_source: str | None = None
+    difference_months: float | None = None
+    reference_mean_months: float | None = None
+    reference_sd_months: float | None = None
+    sds: float | None = None
+    sds_interval_90: tuple[float, float] | None = None
+    sds_reference: str | None = None
+    assessment: Assessment | None = None
+    height_cm: float | None = None
+    adult_height_cm: float | None = None
+    adult_height_interval_90: tuple[float, float] | None = None
+    adult_height_category: Category | None = None
+    caveats: tuple[str, ...] = ()
 
     @property
     def aged(self) -> bool:
         """Whether there is a bone age."""
         return self.bone_age_months is not None
 
+    @property
+    def interval_words(self) -> str | None:
+        """The 90 % interval as a clinician reads it: "between 9 y 8 m and 11 y 2 m"."""
+        return None if self.interval_90 is None else "between {} and {}".format(*map(in_years, self.interval_90))
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, months rounded to 0.01, since no film is read finer."""
+        """Plain values for JSON, numbers rounded to 0.01, since no film is read finer."""
         return {
             "file": self.file,
             "status": self.status,
             "reasons": list(self.reasons),
             "sex": self.sex,
             "bone_age_months": _rounded(self.bone_age_months),
-            "interval_90": [_rounded(end) for end in self.interval_90] if self.interval_90 else None,
+            "interval_90": _pair(self.interval_90),
+            "interval_words": self.interval_words,
+            "chronological_age_months": _rounded(self.chronological_age_months),
+            "chronological_age_source": self.chronological_age_source,
+            "difference_months": _rounded(self.difference_months),
+            "reference_mean_months": _rounded(self.reference_mean_months),
+            "reference_sd_months": _rounded(self.reference_sd_months),
+            "sds": _rounded(self.sds),
+            "sds_interval_90": _pair(self.sds_interval_90),
+            "sds_reference": self.sds_reference,
+            "assessment": self.assessment,
+            "height_cm": _rounded(self.height_cm),
+            "adult_height_cm": _rounded(self.adult_height_cm),
+            "adult_height_interval_90": _pair(self.adult_height_interval_90),
+            "adult_height_category": self.adult_height_category,
             "hand_box": list(self.hand_box) if self.hand_box else None,
             "notes": list(self.notes),
+            "caveats": list(self.caveats),
             "model": self.model,
         }
 
 
-def in_years(months: float) -> str:
-    """Months as a clinician reads them: 127.4 becomes "10 y 7 m"."""
-    years, rest = divmod(round(months), 12)
-    return f"{years} y {rest} m"
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 2)
 
 
-def _rounded(months: float | None) -> float | None:
-    return None if months is None else round(months, 2)
+def _pair(ends: tuple[float, float] | None) -> list[float] | None:
+    return None if ends is None else [round(end, 2) for end in ends]

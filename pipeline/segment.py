@@ -41,10 +41,11 @@ def segment_file(file: str | Path, finder: HandFinder, out: str | Path, name: st
     `name-mask.png`: the hand, 255 on 0, in the geometry of the original. `name-crop.png`: the prepared square.
     `name-overlay.png`: the radiograph with the hand's outline (orange) and the box of the crop (blue).
     Returns the record that the JSON holds: file, status, reasons, notes, width and height of the original, hand_box (x,
-    y, width, height in original pixels, null without a hand), crop (its box in original pixels, its size, version and
-    `to_original`, the 2 x 3 matrix that takes (x, y, 1) in the crop to (x, y) in the original, pixel centres being
-    whole numbers; null without a crop) and model. Pictures that an earlier run left under `name` are removed where
-    there is nothing to show now. A file that cannot be read gets a record of status failed.
+    y, width, height in original pixels, null without a hand), crop (its box in original pixels, its size, version,
+    `turned`, the quarter turns anticlockwise that brought the hand upright, and `to_original`, the 2 x 3 matrix that
+    takes (x, y, 1) in the crop to (x, y) in the original, pixel centres being whole numbers; null without a crop) and
+    model. Pictures that an earlier run left under `name` are removed where there is nothing to show now. A file that
+    cannot be read gets a record of status failed.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ def _findings(radiograph: Radiograph, hand: Hand) -> dict[str, Any]:
     return {
         "status": hand.verdict.status,
         "reasons": list(hand.verdict.reasons),
-        "notes": list(radiograph.notes),
+        "notes": [*radiograph.notes, *hand.notes],
         "width": width,
         "height": height,
         "hand_box": list(hand.box.as_tuple()) if hand.box else None,
@@ -85,13 +86,16 @@ def _findings(radiograph: Radiograph, hand: Hand) -> dict[str, Any]:
 
 
 def _way_back(crop: Crop) -> dict[str, Any]:
-    ((left, top),) = crop.fit.to_original(np.zeros((1, 2)))
+    corner, right, down = crop.fit.to_original(np.array([(0, 0), (1, 0), (0, 1)]))
     scale = crop.fit.side / crop.fit.size
+    # one step in the crop is `scale` along one axis of the original and nothing along the other, but for rounding
+    steps = np.rint(np.column_stack([right - corner, down - corner]) / scale) * scale + 0.0
     return {
         "box": list(crop.fit.box.as_tuple()),
         "size": crop.fit.size,
         "version": CROP_VERSION,
-        "to_original": [[scale, 0.0, float(left)], [0.0, scale, float(top)]],
+        "turned": crop.fit.turn,
+        "to_original": np.column_stack([steps, corner]).tolist(),
     }
 
 
@@ -99,17 +103,21 @@ def _pictures(radiograph: Radiograph, hand: Hand) -> dict[str, NDArray[np.uint8]
     return {
         "mask": None if hand.mask is None else hand.mask.astype(np.uint8) * 255,
         "crop": None if hand.crop is None else hand.crop.pixels,
-        "overlay": None if hand.crop is None else _overlay(radiograph.pixels, hand.mask, hand.crop),
+        "overlay": None if hand.crop is None else outlined(radiograph.pixels, hand.mask, hand.crop),
     }
 
 
-def _overlay(pixels: NDArray[np.float32], mask: NDArray[np.bool_] | None, crop: Crop) -> NDArray[np.uint8]:
-    grey = np.rint(pixels * 255).astype(np.uint8)
-    picture = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
-    thickness = max(round(min(pixels.shape) / _THICKNESS), 1)
-    box = crop.fit.box
-    cv2.rectangle(picture, (box.x, box.y, box.width, box.height), FRAME, thickness)
+def outlined(pixels: NDArray[np.float32], mask: NDArray[np.bool_] | None, crop: Crop | None) -> NDArray[np.uint8]:
+    """Give a radiograph's greys as RGB of the same geometry, with outline of the hand and box of the crop drawn."""
+    return marked(cv2.cvtColor(np.rint(pixels * 255).astype(np.uint8), cv2.COLOR_GRAY2RGB), mask, crop)
+
+
+def marked(picture: NDArray, mask: NDArray[np.bool_] | None, crop: Crop | None) -> NDArray[np.uint8]:
+    """Draw outline of the hand and box of the crop on an RGB picture (uint8, height x width x 3), in place."""
+    thickness = max(round(min(picture.shape[:2]) / _THICKNESS), 1)
+    if crop is not None:
+        cv2.rectangle(picture, crop.fit.box.as_tuple(), FRAME, thickness)
     if mask is not None:
         outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, outlines, -1, OUTLINE, thickness)
-    return picture.astype(np.uint8)
+    return picture

@@ -9,13 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..data.cohort import Cohort
 from ..data.config import config_values, load_config, save_config
 from ..data.errors import TrainingError
-from ..data.files import sha256_of, whole_file
-from ..data.sex import Sex
+from ..data.files import sha256_of
 from ..data.split import Split
 from ..data.store import CropStore, StoreKind
 from ..handseg.bootstrap import train_segmenter
@@ -25,14 +22,15 @@ from ..handseg.finder import HandFinder
 from ..regressor.calibration import fit_calibration
 from ..regressor.config import RegressorConfig
 from ..regressor.crops import LabelledCrops
-from ..regressor.network import SEX_CODING
 from ..regressor.reader import BoneAgeReader
 from ..regressor.train import Trained, is_first_process, train_regressor
 from ..weights.bundle import load_weights, save_weights
-from .bone_age import BoneAge
-from .card import model_card
-from .crops import cache_crops, labelled
-from .evaluate import Evaluation, evaluate
+from .bone_age import BoneAge, chosen_device
+from .crops import cache_crops, labelled, read_crops, sexes_of
+from .info import device_name
+from .measure.card import write_card
+from .measure.evaluate import Evaluation, evaluate
+from .measure.robustness import Robustness, measure_robustness
 from .recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -61,8 +59,8 @@ def train_bundle(
     The epoch is chosen and intervals are fitted on `choose`; `report` is read once, at the end, for the figures.
     `segmenter`: weights file to use instead of training one from the films and `cutouts`, less the ids in `exclude`.
     `finer`: films of the same split with more detail, such as sharper copies; those of `train` are learned from too.
-    `out` keeps every step (segmenter, crops, regressors, evaluation); with `resume` finished ones are kept and the one
-    under way goes on. Raises TrainingError when `out` holds another recipe's run.
+    `out` keeps every step (segmenter, crops, regressors, evaluation, robustness); with `resume` finished trainings are
+    kept and the one under way goes on. Raises TrainingError when `out` holds another recipe's run.
     """
     out = Path(out)
     _begin(out, recipe, resume)
@@ -93,8 +91,11 @@ def train_bundle(
     calibrated = weights.with_name("calibrated.safetensors")
     _calibrate(weights, calibrated, crops[CHOOSE], recipe)
     bone_age = _bone_age(segmenter, calibrated, recipe.name)
-    evaluation = evaluate(bone_age, split.take(cohort, REPORT), out / "evaluation", split="films that no training saw")
-    return _bundle(out / recipe.name, segmenter, calibrated, evaluation, recipe, minutes)
+    reported, words = split.take(cohort, REPORT), "films that no training saw"
+    evaluation = evaluate(bone_age, reported, out / "evaluation", split=words)
+    log.info("reading changed copies of %d films", len(reported))
+    robustness = measure_robustness(bone_age, reported, out / "robustness", split=words)
+    return _bundle(out / recipe.name, segmenter, calibrated, evaluation, robustness, recipe, minutes)
 
 
 def train_regressor_on(
@@ -188,31 +189,29 @@ def _trained(
 def _calibrate(weights: Path, target: Path, crops: LabelledCrops, recipe: Recipe) -> None:
     """Store the weights with their name and a calibration fitted on `crops`, which no training saw."""
     reader = BoneAgeReader.load(weights, CROP_VERSION)
-    sexes: list[Sex] = ["M" if code == SEX_CODING["M"] else "F" for code in crops.sexes]
-    squares, raw = [crops.store[key] for key in crops.keys], []
-    for start in range(0, len(squares), 32):
-        raw.extend(reader.raw_months(squares[start : start + 32], sexes[start : start + 32]))
-    calibration = fit_calibration(raw, crops.months, sexes)
+    calibration = fit_calibration(read_crops(reader, crops), crops.months, sexes_of(crops))
     header, state = load_weights(weights, "regressor")
     save_weights(target, replace(header, name=recipe.name, calibration=calibration.to_dict()), state)
 
 
 def _bone_age(segmenter: str | Path, regressor: Path, name: str) -> BoneAge:
-    reader = BoneAgeReader.load(regressor, CROP_VERSION)
-    return BoneAge(HandFinder.load(segmenter, reader.input_size), reader, name)
+    device = chosen_device("auto")
+    reader = BoneAgeReader.load(regressor, CROP_VERSION, device)
+    return BoneAge(HandFinder.load(segmenter, reader.input_size, device), reader, name)
 
 
 def _bundle(
-    folder: Path, segmenter: str | Path, regressor: Path, evaluation: Evaluation, recipe: Recipe, minutes: float
+    folder: Path,
+    segmenter: str | Path,
+    regressor: Path,
+    evaluation: Evaluation,
+    robustness: Robustness,
+    recipe: Recipe,
+    minutes: float,
 ) -> Path:
     """Put both weights files and the model card into `folder`, which appears whole; `minutes` is what training took."""
     header, state = load_weights(regressor, "regressor")
-    cost = {
-        "regressor_minutes": round(minutes, 1),
-        "device": torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else f"cpu, {torch.get_num_threads()} threads",
-    }
+    cost = {"regressor_minutes": round(minutes, 1), "device": device_name()}
     header = replace(
         header,
         metrics={**header.metrics, "report": evaluation.to_dict()},
@@ -223,8 +222,7 @@ def _bundle(
     making.mkdir(parents=True)
     save_weights(making / "regressor.safetensors", header, state)
     shutil.copyfile(segmenter, making / "segmenter.safetensors")
-    with whole_file(making / "MODEL_CARD.md") as temporary:
-        temporary.write_text(model_card(making, evaluation), "utf-8")
+    write_card(making, evaluation, robustness)
     shutil.rmtree(folder, ignore_errors=True)
     making.replace(folder)
     return folder

@@ -10,6 +10,7 @@ Loss = Literal["l1", "mse", "smooth_l1"]
 Optimiser = Literal["adam", "adamw"]
 Schedule = Literal["plateau", "cosine"]
 Pooling = Literal["average", "2x2"]
+Keep = Literal["best", "last"]
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -96,7 +97,8 @@ class RegressorConfig:
     batch_size: int = 32
     ema: float = 0.999
     clip: float = 5.0  # largest norm of the gradient
-    patience: int = 30  # epochs without a better validation MAE before training stops
+    keep: str = "best"  # epoch whose weights are kept: "best" by validation MAE, or the "last", whatever that says
+    patience: int = 30  # epochs without a better validation MAE before training stops, where the best is kept
     teacher: Distillation | None = None
     seed: int = 2017
 
@@ -106,6 +108,7 @@ class RegressorConfig:
         _one_of("loss", self.loss, get_args(Loss))
         _one_of("optimiser", self.optimiser, get_args(Optimiser))
         _one_of("schedule", self.schedule, get_args(Schedule))
+        _one_of("keep", self.keep, get_args(Keep))
         if not self.stages:
             raise ValueError("there are no stages; give at least one")
 

@@ -91,11 +91,14 @@ class BoneAgeNet(nn.Module):
         return self
 
     def start_from_imagenet(self) -> None:
-        """Load ImageNet weights, in place; only for tf_efficientnet_lite0 (training extra), else ConfigError."""
-        if self.config.backbone != "tf_efficientnet_lite0" or self.config.fusion in ("early", "both"):
+        """Load ImageNet weights, in place; only for tf_efficientnet_lite0 (training extra), else ConfigError.
+
+        A plane of sex beside the picture starts at zero, so that every fusion starts from the same features.
+        """
+        if self.config.backbone != "tf_efficientnet_lite0":
             raise ConfigError(
-                f"ImageNet weights can be had offline for tf_efficientnet_lite0 with late sex only, not for "
-                f"{self.config.backbone} with {self.config.fusion}; set imagenet: false"
+                f"ImageNet weights can be had offline for tf_efficientnet_lite0 only, not for {self.config.backbone}; "
+                "set imagenet: false"
             )
         self.backbone.load_state_dict(imagenet_lite0(self.backbone.state_dict()))
 

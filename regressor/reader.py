@@ -14,6 +14,7 @@ from ..data.resize import resize_square
 from ..data.sex import Sex
 from ..weights.bundle import Header, load_net
 from .calibration import Calibration
+from .evidence import evidence_map
 from .network import BoneAgeNet, build_from, normalise
 
 
@@ -63,3 +64,8 @@ class BoneAgeReader:
     def interval_90(self, months: float, sex: Sex) -> tuple[float, float] | None:
         """The 90 % interval around a reading, in months; None where the weights carry no calibration."""
         return self.calibration.interval(months, sex) if self.calibration else None
+
+    def evidence(self, crop: NDArray[np.uint8], sex: Sex) -> NDArray[np.float32]:
+        """Where on a crop its reading comes from: float32 in [0, 1], of the crop's shape (`evidence_map`)."""
+        assert self.header.sex_coding is not None
+        return evidence_map([self.net], np.asarray(crop), self.header.sex_coding[sex], self.input_size)

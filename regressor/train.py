@@ -107,10 +107,11 @@ def train_regressor(
     devices: int | str = "auto",
     nodes: int = 1,
 ) -> Trained:
-    """Train on `training`, choose the epoch by `validation`, write `out/regressor.safetensors`.
+    """Train on `training`, measure on `validation`, write the weights of the epoch to keep as `regressor.safetensors`.
 
-    `out` also gets the resolved configuration, `best.ckpt` and `last.ckpt`, CSV and TensorBoard logs. With `resume` a
-    stopped run goes on from `last.ckpt` exactly as if it had not stopped. `data` and `licence` go into the header.
+    `out` gets them, the resolved configuration, checkpoints (`last.ckpt`, and `best.ckpt` where the best is kept), CSV
+    and TensorBoard logs. With `resume` a stopped run goes on from `last.ckpt` exactly as if it had not stopped. `data`
+    and `licence` go into the header.
     Raises TrainingError when `out` holds another run, when there is nothing to resume, or films are too few.
     """
     out = Path(out)
@@ -119,14 +120,16 @@ def train_regressor(
     save_config(config, out / "regressor.yaml")
     L.seed_everything(config.seed, verbose=False)
     task = _task(training, config)
-    # only what improved is kept as best; the last epoch is always kept, to go on from
-    best = ModelCheckpoint(out, "best", monitor="val_mae", save_top_k=1, enable_version_counter=False)
+    callbacks: list[Callback] = [EpochLines()]
+    if config.keep == "best":
+        callbacks.append(ModelCheckpoint(out, "best", monitor="val_mae", save_top_k=1, enable_version_counter=False))
+        callbacks.append(EarlyStopping("val_mae", patience=config.patience, check_on_train_epoch_end=True))
+    # the last epoch is always stored, to go on from, with what the others know by then
     latest = ModelCheckpoint(out, "last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True)
-    callbacks: list[Callback] = [best, latest, EpochLines()]
-    callbacks.append(EarlyStopping("val_mae", patience=config.patience, check_on_train_epoch_end=True))
+    callbacks.append(latest)
     if sys.stderr.isatty():
         callbacks.append(RichProgressBar())
-    several = nodes > 1 or (isinstance(devices, int) and devices > 1) or torch.cuda.device_count() > 1
+    several = nodes > 1 or (devices if isinstance(devices, int) else torch.cuda.device_count()) > 1
     trainer = L.Trainer(
         default_root_dir=out,
         max_epochs=config.epochs,
@@ -149,7 +152,7 @@ def train_regressor(
     loaders = CropLoaders(training, validation, config, workers)
     trainer.fit(task, datamodule=loaders, ckpt_path=str(last) if resume else None, weights_only=True)
     trainer.strategy.barrier()
-    kept = torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)
+    kept = torch.load(out / f"{config.keep}.ckpt", map_location="cpu", weights_only=True)
     mae = float(kept["val_mae"])
     task.load_state_dict(kept["state_dict"])
     minutes = task.seconds_spent / 60

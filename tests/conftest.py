@@ -91,6 +91,13 @@ def hand_films(tmp_path_factory) -> list[Path]:
 @pytest.fixture
 def finds_hands(monkeypatch) -> None:
     """Let every segmenter loaded be a threshold, which finds synthetic hands; the random net of tiny_bundle cannot."""
+    from boneage.handseg.segmenter import HandSegmenter
+
+    monkeypatch.setattr(HandSegmenter, "load", lambda path, device="cpu": threshold_segmenter())
+
+
+def threshold_segmenter():
+    """A segmenter that calls hand whatever is brighter than the film's background."""
     import torch
 
     from boneage.handseg.segmenter import HandSegmenter
@@ -103,4 +110,4 @@ def finds_hands(monkeypatch) -> None:
         def forward(self, squares: torch.Tensor) -> torch.Tensor:
             return 60 * (torch.nn.functional.avg_pool2d(squares, 5, 1, 2) - self.level)
 
-    monkeypatch.setattr(HandSegmenter, "load", lambda path, device="cpu": HandSegmenter(Threshold(), 128))
+    return HandSegmenter(Threshold(), 128)

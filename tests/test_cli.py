@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from boneage.pipeline.cli import main
-from boneage.pipeline.output import CSV_COLUMNS
+from boneage.pipeline.cohort.rows import COLUMNS
 from boneage.pipeline.reading import Reading
 
 COMMANDS = sorted(main.commands)
@@ -113,12 +113,45 @@ def test_json_is_one_whole_object_a_line_and_nothing_else(weights, hand_films):
 def test_csv_says_the_same_as_json(weights, hand_films, tmp_path):
     result = run("predict", *hand_films, "--sex", "F", "--json", "--csv", tmp_path / "out" / "all.csv", *weights)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "all.csv").read_text())))
-    assert tuple(rows[0]) == CSV_COLUMNS
+    assert tuple(rows[0]) == tuple(COLUMNS)
     for row, line in zip(rows, result.stdout.splitlines(), strict=True):
         record = json.loads(line)
         assert float(row["bone_age_months"]) == record["bone_age_months"]
         assert [int(row[f"hand_box_{side}"]) for side in ("x", "y", "width", "height")] == record["hand_box"]
         assert row["interval_90_low"] == ""  # these weights carry no calibration
+
+
+def test_age_and_height_add_sds_and_adult_height(weights, hand_films, tmp_path):
+    facts = ("--sex", "F", "--height", "140.5cm")
+    dates = ("--birth-date", "2010-01-15", "--exam-date", "2020-04-15")
+    result = run("predict", hand_films[0], *facts, *dates, "--json", *weights)
+    reading = json.loads(result.stdout)
+    assert reading["chronological_age_months"] == 123
+    assert reading["difference_months"] == pytest.approx(reading["bone_age_months"] - 123, abs=0.011)
+    assert reading["assessment"] in ("delayed", "normal", "advanced")
+    assert reading["height_cm"] == 140.5
+    text = run("predict", hand_films[0], *facts, "--age", "10y3m", *weights).stdout
+    assert "10 y 3 m (123.0 months), age given" in text
+    assert f"SDS {' ' * 14} {reading['sds']:+.2f}" in text
+    assert "centre: chronological age" in text
+    assert "Brush Foundation's children" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--age", "10"), "--age: age is '10', expected years and months such as 10y3m"),
+        (("--birth-date", "15.1.2010"), "--birth-date: '15.1.2010' is not a date"),
+        (("--height", "14.05cm"), "--height: height is '14.05cm', expected 40 to 230 cm"),
+        (("--age", "9y0m", "--birth-date", "2010-01-15", "--exam-date", "2020-04-15"), "9 y 0 m (age given) and 10 y"),
+        (("--birth-date", "2020-04-15", "--exam-date", "2010-01-15"), "which is before birth; check both dates"),
+    ],
+)
+def test_facts_that_cannot_be_are_errors_of_one_line(weights, hand_films, options, words):
+    result = run("predict", hand_films[0], "--sex", "F", *options, *weights)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_sex_changes_the_reading(weights, hand_films):
@@ -247,9 +280,9 @@ def test_text_tells_interval_reasons_and_notes(capsys):
     from boneage.pipeline.output import show_text
 
     reading = Reading("a.png", "review", ("the hand may be cut off",), "M", 127.4, (107.1, 146.2), notes=("odd",))
-    show_text([reading], ["a.png"])
+    show_text([reading])
     text = capsys.readouterr().out
-    for words in ("10 y 7 m (127.4 months)", "8 y 11 m to 12 y 2 m (107.1 to 146.2 months)", "cut off", "odd"):
+    for words in ("10 y 7 m (127.4 months)", "between 8 y 11 m and 12 y 2 m (107.1 to 146.2 months)", "cut off", "odd"):
         assert words in text
     assert "\x1b" not in text  # no colours where no terminal is
 

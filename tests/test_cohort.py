@@ -210,12 +210,12 @@ def test_subset_keeps_the_order_and_names_unknown_ids(tmp_path):
 
 def test_inputs_table_needs_only_a_path_and_leaves_missing_files_to_the_reader(tmp_path):
     csv = table(tmp_path / "in.csv", "path,sex,boneage", "films/a.png,girl,", "/b.dcm,,x")
-    assert [(row.path, row.sex) for row in read_inputs_table(csv)] == [
+    assert [(row.path, row.child.sex) for row in read_inputs_table(csv)] == [
         (tmp_path / "films/a.png", "F"),
         (Path("/b.dcm"), None),
     ]
     bare = table(tmp_path / "bare.csv", "picture", "a.png")
-    assert [(row.path.name, row.sex) for row in read_inputs_table(bare, {"path": "picture"})] == [("a.png", None)]
+    assert [(row.path.name, row.child.sex) for row in read_inputs_table(bare, {"path": "picture"})] == [("a.png", None)]
 
 
 def test_inputs_table_reports_bad_rows_together(tmp_path):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from boneage.data.config import config_values, load_config, make_config, save_config
+from boneage.data.config import config_values, load_config, make_config, save_config, without_defaults
 from boneage.data.errors import ConfigError
 from boneage.handseg.config import SegmenterConfig
 from boneage.pipeline.recipe import Recipe
@@ -129,6 +129,21 @@ def test_a_saved_configuration_comes_back_equal(tmp_path, config):
     save_config(config, tmp_path / "saved.yaml")
     assert load_config(type(config), tmp_path / "saved.yaml") == config
     assert make_config(type(config), config_values(config)) == config
+
+
+def test_what_differs_from_the_defaults_makes_the_same_configuration():
+    stages = (Stage(1, 64), Stage(2, 96, 1.0, 0.3))
+    recipe = Recipe(name="mine", regressors=(RegressorConfig(stages=stages), RegressorConfig(teacher=Distillation())))
+    short = without_defaults(Recipe, config_values(recipe))
+    assert make_config(Recipe, short) == recipe
+    assert short == {
+        "name": "mine",
+        "regressors": [
+            {"stages": [{"epochs": 1, "size": 64}, {"epochs": 2, "size": 96, "dropout": 0.3}]},
+            {"teacher": {}},
+        ],
+    }
+    assert without_defaults(Recipe, config_values(Recipe()) | {"old": 1}) == {"old": 1}
 
 
 def test_a_teacher_is_built_from_a_mapping():

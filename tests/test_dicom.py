@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -336,13 +337,55 @@ def test_sex(tmp_path, value, sex):
         ({"PatientAge": "", "PatientBirthDate": "20100115", "StudyDate": "20200115"}, 120),
         ({"PatientBirthDate": "20200101", "StudyDate": "20200131"}, 30 / 30.4375),
         ({"PatientBirthDate": "20100115", "StudyDate": "20090115"}, None),
+        ({"PatientBirthDate": "20100115", "StudyDate": "20200115", "AcquisitionDate": "20200415"}, 123),
+        ({"PatientAge": "010Y", "PatientBirthDate": "20100115", "StudyDate": "20200415"}, 123),
+        ({"PatientAge": "008Y", "PatientBirthDate": "20100115", "StudyDate": "20200415"}, None),
+        ({"PatientAge": "045Y"}, None),
         ({"PatientBirthDate": "20100115"}, None),
         ({}, None),
     ],
 )
 def test_age(tmp_path, tags, months):
-    age = read(tmp_path, dataset(LEVELS, **tags)).age_months
-    assert age == (None if months is None else pytest.approx(months, abs=0.02))
+    age = read(tmp_path, dataset(LEVELS, **tags)).age
+    assert (age.months if age else None) == (None if months is None else pytest.approx(months, abs=1e-9))
+
+
+def test_age_tells_how_finely_it_is_known_and_where_from(tmp_path):
+    stated = read(tmp_path, dataset(LEVELS, PatientAge="010Y")).age
+    assert (stated.resolution_months, stated.source) == (12, "PatientAge")
+    dates = {"PatientBirthDate": "20100115", "StudyDate": "20200115"}
+    dated = read(tmp_path, dataset(LEVELS, PatientAge="010Y", **dates)).age
+    assert dated.source == "PatientBirthDate and StudyDate"
+    assert dated.resolution_months < 0.04
+    acquired = read(tmp_path, dataset(LEVELS, AcquisitionDate="20200415", **dates))
+    assert acquired.age.source == "PatientBirthDate and AcquisitionDate"
+    assert acquired.exam_date == date(2020, 4, 15)
+    assert any("AcquisitionDate is 2020-04-15 and StudyDate 2020-01-15" in note for note in acquired.notes)
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"PatientAge": "008Y", "PatientBirthDate": "20100115", "StudyDate": "20200415"}, ["8 y 0 m", "10 y 3 m"]),
+        ({"PatientBirthDate": "20100115", "StudyDate": "20090115"}, ["2010-01-15", "2009-01-15", "before birth"]),
+        ({"PatientBirthDate": "19000101", "StudyDate": "20200101"}, ["1900-01-01", "2020-01-01", "120 y 0 m"]),
+        ({"PatientAge": "045Y"}, ["45 y 0 m"]),
+    ],
+)
+def test_ages_that_cannot_be_make_the_reading_one_to_review(tmp_path, tags, words):
+    (doubt,) = read(tmp_path, dataset(LEVELS, **tags)).doubts
+    assert [word for word in words if word not in doubt] == []
+
+
+def test_facts_that_are_none_are_named_but_not_quoted(tmp_path):
+    ds = dataset(LEVELS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds.PatientAge, ds.PatientBirthDate = "ten", "NAME OF A CHILD"
+    notes = " ".join(read(tmp_path, ds).notes)
+    assert "PatientAge is not three digits" in notes
+    assert "PatientBirthDate is not a date" in notes
+    assert "NAME" not in notes
 
 
 @pytest.mark.parametrize(

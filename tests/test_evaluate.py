@@ -8,7 +8,7 @@ import pytest
 
 from boneage.data.cohort import Cohort, Film
 from boneage.data.errors import BoneAgeError
-from boneage.pipeline.evaluate import evaluate
+from boneage.pipeline.measure.evaluate import evaluate, read_evaluation
 from boneage.pipeline.reading import Reading
 
 
@@ -55,10 +55,22 @@ def test_every_film_is_in_the_csv_with_its_own_numbers_and_reasons(tmp_path):
 def test_plots_and_table_are_written_and_name_cohort_split_and_model(tmp_path):
     measured = evaluate(Reader(a=56.0, b=88.0, c=None), cohort(), tmp_path, split="part report")
     written = {path.name for path in tmp_path.iterdir()}
-    assert written == {"predictions.csv", "scatter.png", "bland-altman.png", "table.md"}
+    assert written == {"predictions.csv", "predictions.json", "scatter.png", "bland-altman.png", "table.md"}
     text = (tmp_path / "table.md").read_text()
     assert text == measured.table()
     assert all(words in text for words in ("three", "part report", "told"))
+
+
+def test_what_is_written_is_the_evaluation_again(tmp_path):
+    measured = evaluate(Reader(a=56.1234, b=88.0, c=None), cohort(), tmp_path, split="part report")
+    again = read_evaluation(tmp_path)
+    assert again.table() == measured.table()
+    assert again.to_dict() == measured.to_dict()
+    pd.testing.assert_frame_equal(again.films, measured.films)
+    pd.testing.assert_frame_equal(again.coverage(), measured.coverage())
+    (tmp_path / "predictions.json").unlink()
+    with pytest.raises(BoneAgeError, match="boneage evaluate -o"):
+        read_evaluation(tmp_path)
 
 
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):

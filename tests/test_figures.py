@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from boneage.data.errors import BoneAgeError
-from boneage.pipeline.figures import bland_altman_plot, evaluation_table, scatter_plot
+from boneage.pipeline.measure.figures import bland_altman_plot, evaluation_table, scatter_plot
 from boneage.regressor.metrics import by_group
 
 NAMES = {"cohort": "made of numbers", "model": "tiny"}

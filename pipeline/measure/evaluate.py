@@ -1,22 +1,28 @@
-"""Measure a reader on a labelled cohort, and keep every prediction, two plots and a table."""
+"""Measure a reader on a labelled cohort, and keep every prediction, two plots and a table.
+
+What is kept is enough to make the evaluation again without the films.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..data.cohort import Cohort
-from ..data.errors import BoneAgeError
-from ..data.files import whole_file
-from ..regressor.metrics import Agreement, agreement, by_group
-from .bone_age import BoneAge
+from ...data.cohort import Cohort
+from ...data.errors import BoneAgeError
+from ...data.files import whole_file
+from ...regressor.metrics import Agreement, agreement, by_group, coverage_by_group
+from ..bone_age import BoneAge
+from ..reading import Reading
 from .figures import bland_altman_plot, evaluation_table, scatter_plot
-from .reading import Reading
+from .measured import read_measured, write_measured
 
+NAME = "predictions"  # of the CSV of every film and the JSON of what was measured
+MONTHS = ("labelled_months", "predicted_months", "error_months", "interval_90_low", "interval_90_high")
 WHOLE = "every film of it"  # what was read of the cohort, where no part of a split was taken
 
 
@@ -25,7 +31,8 @@ class Evaluation:
     """What was measured.
 
     films: one row a film of the cohort: id, file, status, reasons, sex, labelled_months, predicted_months,
-        error_months (predicted minus labelled), interval_90_low, interval_90_high (months; NaN where there is none).
+        error_months (predicted minus labelled), interval_90_low, interval_90_high (months to 0.01; NaN where there is
+        none).
     overall: agreement over the films with a prediction. groups: the same by sex and age band (`metrics.by_group`).
     """
 
@@ -49,6 +56,10 @@ class Evaluation:
         }
         return {"cohort": self.cohort, "split": self.split, "not_aged": self.not_aged(), **figures}
 
+    def coverage(self) -> pd.DataFrame:
+        """How often the 90 % interval held the label, and its width (`metrics.coverage_by_group`)."""
+        return coverage_by_group(self.films)
+
     def table(self) -> str:
         """All groups as Markdown."""
         return evaluation_table(self.groups, cohort=self.cohort, split=self.split, model=self.model)
@@ -64,26 +75,38 @@ def evaluate(
 ) -> Evaluation:
     """Read every film of a cohort with its own sex and compare with its label.
 
-    out: folder for predictions.csv, scatter.png, bland-altman.png and table.md; None writes nothing.
+    out: folder for predictions.csv and predictions.json, which `read_evaluation` reads, scatter.png, bland-altman.png
+        and table.md; None writes nothing.
     split: in words, which films of the data these are. follow: passes the readings on, as a progress bar does.
     Raises BoneAgeError when not one film could be aged; predictions.csv then tells why.
     """
     readings = follow(bone_age.predict_many((film.path, film.sex) for film in cohort))
     films = _frame(cohort, list(readings))
+    about = {"cohort": cohort.name, "split": split, "model": bone_age.model}
     if out is not None:
-        with whole_file(Path(out) / "predictions.csv") as temporary:
-            films.to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
+        write_measured(out, NAME, films, about)
     aged = films[films["predicted_months"].notna()]
     if aged.empty:
         raise BoneAgeError(
             f"{cohort.name}: none of its {len(cohort)} radiographs could be aged, expected hands; the first: "
             f"{films['status'][0]}: {films['reasons'][0]}"
         )
-    overall = agreement(aged["predicted_months"], aged["labelled_months"])
-    evaluation = Evaluation(cohort.name, split, bone_age.model, films, overall, by_group(films))
+    evaluation = _measured(films, about)
     if out is not None:
         _write(evaluation, Path(out))
     return evaluation
+
+
+def read_evaluation(folder: str | Path) -> Evaluation:
+    """The evaluation that `evaluate` wrote into a folder. Raises BoneAgeError where there is none."""
+    films, about = read_measured(folder, NAME, MONTHS, made_by="boneage evaluate")
+    return _measured(films, about)
+
+
+def _measured(films: pd.DataFrame, about: Mapping[str, str]) -> Evaluation:
+    aged = films[films["predicted_months"].notna()]
+    overall = agreement(aged["predicted_months"], aged["labelled_months"])
+    return Evaluation(**about, films=films, overall=overall, groups=by_group(films))
 
 
 def _frame(cohort: Cohort, readings: list[Reading]) -> pd.DataFrame:
@@ -103,9 +126,9 @@ def _frame(cohort: Cohort, readings: list[Reading]) -> pd.DataFrame:
             for film, reading in zip(cohort, readings, strict=True)
         ]
     )
-    months = ["labelled_months", "predicted_months", "interval_90_low", "interval_90_high"]
-    frame[months] = frame[months].astype("float64")  # a column without any number would be of objects
-    frame.insert(7, "error_months", frame["predicted_months"] - frame["labelled_months"])
+    months = [name for name in MONTHS if name in frame]
+    frame[months] = frame[months].astype("float64").round(2)  # a column without any number would be of objects
+    frame.insert(7, "error_months", (frame["predicted_months"] - frame["labelled_months"]).round(2))
     return frame
 
 

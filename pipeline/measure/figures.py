@@ -1,25 +1,29 @@
-"""Draw and tabulate an evaluation: scatter, Bland-Altman plot and Markdown table, each with its n and model.
+"""Draw and tabulate an evaluation (scatter, Bland-Altman plot, Markdown table) and a comparison (differences, table).
 
-A frame here has one row a film: id, file, sex ("F" or "M"), labelled_months, predicted_months (NaN where the film was
-rejected or not readable), status. Films without a prediction are counted, not drawn.
+Each says its n, and an evaluation its model. An evaluation's frame has one row a film: id, file, sex ("F" or "M"),
+labelled_months, predicted_months (NaN where the film was rejected or not readable), status. Films without a prediction
+are counted, not drawn. A comparison's frame has one row an arm, as `compare.Comparison` tells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import ArrayLike
 
-from ..data.errors import BoneAgeError
-from ..data.files import whole_file
-from ..regressor.metrics import SEX_LABELS, agreement
+from ...data.errors import BoneAgeError
+from ...data.files import whole_file
+from ...regressor.metrics import SEX_LABELS, agreement
 
 _INK, _GRID = "#2b2b2b", "#dddddd"
 _COLOURS = {"F": "#c2571a", "M": "#1f6fa8"}  # orange and blue: told apart by colour-blind readers too
@@ -39,6 +43,11 @@ _TABLE_ROW_OF_ONE = (
     "{within_12:.1%} |"
 )
 _TABLE_ROW_OF_NONE = "| {level} | 0 | {unread:,} | | | | | | | |"
+_ARMS_HEADER = (
+    "| question | arm | seeds | n | MAE (95 % interval) | difference to base (95 % interval) | by seed | images | "
+    "pixels | minutes | cost |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+)
+_VERDICTS = {"better": "#1f6fa8", "worse": "#c2571a", "undecided": "#8a8a8a"}
 
 
 def scatter_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, model: str) -> None:
@@ -122,6 +131,113 @@ def evaluation_table(groups: pd.DataFrame, *, cohort: str, split: str, model: st
         *(templates.get(row["n"], _TABLE_ROW).format_map(row) for row in rows),
     ]
     return "\n".join(lines) + "\n"
+
+
+def comparison_table(
+    rows: pd.DataFrame, failures: Sequence[str], *, base: str, cohort: str, trained_on: int, device: str
+) -> str:
+    """Write the arms of a comparison as Markdown: how it was measured, then one row an arm, then the runs that failed.
+
+    `base`: the base's settings in words; `trained_on`: films each run learned from; `device`: what it ran on.
+    """
+    arms = rows.to_dict("records")
+    n = max((row["n"] for row in arms if row["seeds"]), default=0)
+    lines = [
+        f"Base: {base}.",
+        "",
+        f"{cohort}: every run learned from the same {trained_on:,} films of the part `train`, in the same order for a "
+        f"seed, and its weights after the last epoch, fixed beforehand, read {n:,.0f} films of the part `choose`, "
+        "which measured and chose nothing; the part `report` was not touched. Errors are in months. A film's error is "
+        "the mean of its absolute errors over the seeds. Difference: MAE less the base's on the same films and seeds, "
+        "below 0 where the arm is better, with a paired bootstrap. The intervals tell the chance of the films, not "
+        "that of the seeds, which `by seed` shows. `images` went through the net in the training of one run; `pixels` "
+        f"are theirs and `cost` the minutes of one training, both over the base's; device: {device}.",
+        "",
+        _ARMS_HEADER,
+        *(_arm_line(row, arms[0]) for row in arms),
+    ]
+    if failures:
+        lines += ["", "Runs that failed:", "", *(f"- {failure}" for failure in failures)]
+    return "\n".join(lines) + "\n"
+
+
+def difference_plot(rows: pd.DataFrame, path: str | Path, *, cohort: str, trained_on: int) -> None:
+    """Draw each arm's difference to the base in MAE with its 95 % interval, and its seeds, into an image file.
+
+    Arms of one question stand together; the base's own entries lie at 0. Better or worse is said of an arm whose
+    interval and seeds all lie on one side of 0.
+    """
+    arms = rows.iloc[1:].to_dict("records")
+    base = rows.iloc[0]
+    figure = Figure(figsize=(9.2, 1.9 + 0.34 * len(arms)), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    measured = f"base MAE {base['mae']:.2f} months on n = {base['n']:,.0f} films"
+    if not base["seeds"]:
+        measured = "the base failed"
+    seeds = max(len(row["seeds"]) for row in rows.to_dict("records"))
+    figure.suptitle(
+        f"Difference in MAE to the base: {cohort}\n{measured}; {trained_on:,} films to learn from, "
+        f"{seeds} seed{'' if seeds == 1 else 's'}",
+        fontsize=11,
+        linespacing=1.5,
+        color=_INK,
+    )
+    axes = figure.add_subplot()
+    axes.axvline(0, color=_INK, linewidth=1)
+    axes.grid(axis="x", color=_GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    places, labels, place = [], [], 0.0
+    for number, row in enumerate(arms):
+        if number and row["question"] != arms[number - 1]["question"]:
+            axes.axhline(place - 0.25, color=_GRID, linewidth=0.6)
+            place += 0.5
+        _arm(axes, row, place)
+        places.append(place)
+        labels.append(f"{row['question']}: {row['arm']}" if row["question"] else row["arm"])
+        place += 1
+    axes.set_yticks(places, labels)
+    axes.tick_params(axis="y", length=0)
+    axes.set(ylim=(place - 0.4, -0.6), xlabel="MAE less the base's (months); left of 0 the arm is better")
+    axes.spines[["left", "right", "top"]].set_visible(False)
+    handles = [Line2D([], [], color=colour, marker="o", label=words) for words, colour in _VERDICTS.items()]
+    handles.append(Line2D([], [], color=_INK, marker="o", markerfacecolor="white", linestyle="", label="the base"))
+    handles.append(Line2D([], [], color=_INK, marker="|", markersize=8, linestyle="", label="one seed"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
+    _save(figure, path)
+
+
+def _arm_line(row: Mapping[Any, Any], base: Mapping[Any, Any]) -> str:
+    """One arm's row of the table; what would be over the base's is blank where the base failed."""
+    seeds = len(row["seeds"])
+    cells = [row["question"], row["arm"], str(seeds)]
+    if not seeds:
+        return f"| {' | '.join(cells)} | 0 | failed | | | | | | |"
+    difference, by_seed = "the base" if row["is_base"] else "", ""
+    if pd.notna(row["difference"]):
+        difference = "{difference:+.2f} ({difference_low:+.2f} to {difference_high:+.2f})".format_map(row)
+        by_seed = ", ".join(f"{months:+.2f}" for months in row["by_seed"])
+    cells += [f"{row['n']:,.0f}", "{mae:.2f} ({mae_low:.2f} to {mae_high:.2f})".format_map(row), difference, by_seed]
+    cells += [f"{row['images']:,}", f"{row['pixels'] / base['pixels']:.2f}", f"{row['minutes']:.1f}"]
+    cells.append(f"{row['minutes'] / base['minutes']:.2f}" if base["seeds"] else "")
+    return f"| {' | '.join(cells)} |"
+
+
+def _arm(axes: Axes, row: Mapping[Any, Any], place: float) -> None:
+    """One arm: a dot with its interval and a stroke for each seed, or in words why there is none."""
+    if row["is_base"]:
+        axes.plot(0, place, "o", color=_INK, markerfacecolor="white", zorder=3)
+    elif pd.notna(row["difference"]):
+        low, high = row["difference_low"], row["difference_high"]
+        better, worse, undecided = _VERDICTS.values()
+        lowest, highest = min(low, *row["by_seed"]), max(high, *row["by_seed"])
+        colour = better if highest < 0 else worse if lowest > 0 else undecided
+        axes.plot((low, high), (place, place), color=colour, linewidth=2, solid_capstyle="butt", zorder=2)
+        axes.plot(row["difference"], place, "o", color=colour, zorder=3)
+        axes.plot(row["by_seed"], [place] * len(row["by_seed"]), "|", color=_INK, markersize=8, zorder=4)
+        words = f"{row['difference']:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
+        axes.annotate(words, (1.02, place), xycoords=("axes fraction", "data"), va="center", color=_INK, fontsize=9)
+    else:
+        axes.annotate("failed", (0, place), (6, 0), textcoords="offset points", va="center", color=_INK, style="italic")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,197 @@
+"""What is known of the child beside the film: sex, age, dates and height, and the one age that they agree on.
+
+Nothing is guessed: a fact is given by the user or stated by the DICOM, and where two of them differ it is said.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from .errors import ChildError
+from .sex import Sex
+
+if TYPE_CHECKING:
+    from .radiograph import Radiograph
+
+DAYS_IN_MONTH = 365.25 / 12
+OLDEST_MONTHS = 300.0  # 25 years; whoever is older is no child, whatever the dates say
+HEIGHTS_CM = (40.0, 230.0)  # a newborn's and a tall adult's
+_DAY = 1 / DAYS_IN_MONTH
+_NUMBER = r"(\d+(?:\.(\d+))?)"
+_YEARS = re.compile(rf"{_NUMBER}\s*(?:y|yr|yrs|years?)")
+_MONTHS = re.compile(rf"{_NUMBER}\s*(?:m|mo|months?)")
+_BOTH = re.compile(r"(\d+)\s*(?:y|yr|yrs|years?)\s*(\d+)\s*(?:m|mo|months?)")
+_HEIGHT = re.compile(r"(\d+(?:\.\d+)?)\s*(cm|m)")
+_AGE_FORMS = "expected years and months such as 10y3m, 10.25y or 123mo"
+
+
+@dataclass(frozen=True)
+class Age:
+    """A chronological age.
+
+    months: from birth to the examination, 0 to 300.
+    resolution_months: how finely it is known; an age in whole years is known to 12 months.
+    source: where it is from, in words ("age given", "PatientAge", "birth date and exam date given").
+    """
+
+    months: float
+    resolution_months: float
+    source: str
+
+    def agrees_with(self, other: Age) -> bool:
+        """Whether both are the same age, as far as the coarser of them can tell."""
+        return abs(self.months - other.months) <= max(self.resolution_months, other.resolution_months)
+
+    def __str__(self) -> str:
+        """Such as "10 y 3 m (PatientAge)"."""
+        return f"{in_years(self.months)} ({self.source})"
+
+
+@dataclass(frozen=True)
+class Child:
+    """Facts about a child, as the user gives them; None is not known, and never guessed.
+
+    age: chronological age at the examination.
+    birth_date, exam_date: together they give the age; each completes the other where the DICOM has it.
+    height_cm: standing height at the examination, 40 to 230.
+    """
+
+    sex: Sex | None = None
+    age: Age | None = None
+    birth_date: date | None = None
+    exam_date: date | None = None
+    height_cm: float | None = None
+
+    def completed_by(self, other: Child) -> Child:
+        """These facts, and those of `other` where there is none here."""
+        return replace(other, **{f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None})
+
+
+def parse_age(text: str, where: str = "--age") -> Age:
+    """Read an age such as 10y3m, 10.25y, 10y or 123mo; a bare number has no unit and is refused.
+
+    `where` names the option or column in the message. Raises ChildError for other forms and ages over 25 years.
+    """
+    said = text.strip().lower()
+    if both := _BOTH.fullmatch(said):
+        years, months = int(both[1]), int(both[2])
+        if months > 11:
+            raise ChildError(f"{where}: age is {text!r}, expected at most 11 months beside the years; check the age")
+        age = Age(12.0 * years + months, 1.0, "age given")
+    elif part := _YEARS.fullmatch(said):
+        # 10.25y is known to 0.12 months on paper; who divides by twelve does not count days
+        age = Age(12 * float(part[1]), max(12 / 10 ** len(part[2] or ""), 1.0), "age given")
+    elif part := _MONTHS.fullmatch(said):
+        age = Age(float(part[1]), 1.0, "age given")
+    else:
+        unit = " with its unit" if re.fullmatch(_NUMBER, said) else ""
+        raise ChildError(f"{where}: age is {text!r}, {_AGE_FORMS}; give it{unit} in one of these forms")
+    if age.months > OLDEST_MONTHS:
+        raise ChildError(f"{where}: age is {text!r}, expected at most 25 years; check the age")
+    return age
+
+
+def parse_date(text: str, where: str) -> date:
+    """Read a date in ISO form, 2015-03-27; `where` names it in the message. Raises ChildError for any other."""
+    try:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip()):
+            raise ValueError
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise ChildError(f"{where}: {text!r} is not a date, expected year-month-day such as 2015-03-27") from None
+
+
+def parse_height(text: str, where: str = "--height") -> float:
+    """Read a height such as 140.5cm or 1.405m in centimetres; a bare number has no unit and is refused.
+
+    `where` names the option or column in the message. Raises ChildError for other forms and outside 40 to 230 cm.
+    """
+    match = _HEIGHT.fullmatch(text.strip().lower())
+    if not match:
+        raise ChildError(f"{where}: height is {text!r}, expected centimetres such as 140.5cm; give it with its unit")
+    height = float(match[1]) * (100 if match[2] == "m" else 1)
+    low, high = HEIGHTS_CM
+    if not low <= height <= high:
+        raise ChildError(f"{where}: height is {text!r}, expected {low:g} to {high:g} cm; check the height and its unit")
+    return round(height, 6)
+
+
+def months_between(birth: date, exam: date) -> float:
+    """Age in months: calendar months, and days as parts of a month of 30.4375 days. Negative before birth."""
+    whole = 12 * (exam.year - birth.year) + exam.month - birth.month
+    return whole + (exam.day - birth.day) / DAYS_IN_MONTH
+
+
+def in_years(months: float) -> str:
+    """Months as a clinician reads them: 127.4 becomes "10 y 7 m"."""
+    years, rest = divmod(round(months), 12)
+    return f"{years} y {rest} m"
+
+
+def stated_age(patient_age: Age | None, birth: date | None, exam: date | None, dates: str) -> tuple[Age | None, str]:
+    """The age that a file's own facts agree on, or None, and a sentence on what is wrong with them ("" if nothing).
+
+    The dates tell it finer and go before PatientAge. `dates` names the two. Nothing is taken from facts that are
+    impossible (before birth, over 25 years) or that differ by more than PatientAge's unit.
+    """
+    dated = None
+    if birth and exam:
+        dated = Age(months_between(birth, exam), _DAY, dates)
+        if fault := _impossible(dated.months, f"{dates} are {birth} and {exam}"):
+            return None, f"{fault}, so no chronological age was taken from the DICOM"
+    if patient_age and (fault := _impossible(patient_age.months, f"PatientAge is {in_years(patient_age.months)}")):
+        return None, f"{fault}, so no chronological age was taken from the DICOM"
+    if dated and patient_age and not dated.agrees_with(patient_age):
+        return None, f"the DICOM's ages differ, {patient_age} and {dated}, so neither was taken"
+    return dated or patient_age, ""
+
+
+def agreed_age(film: Radiograph, given: Child) -> tuple[Age | None, str]:
+    """The chronological age at a film by what was given and what its DICOM states; the finest one, where they agree.
+
+    Also a sentence on what is missing, if dates were given that make no age ("" if nothing is). A date given is
+    completed by the DICOM's other one. Raises ChildError, naming both values, where two of the facts contradict each
+    other or an age is impossible.
+    """
+    birth = _agreed_date("birth date", given.birth_date, film.birth_date, film.source)
+    exam = _agreed_date("examination date", given.exam_date, film.exam_date, film.source)
+    ages = [given.age] if given.age else []
+    missing = ""
+    if birth and exam and (given.birth_date or given.exam_date):
+        whose = ["given" if day else "of the DICOM" for day in (given.birth_date, given.exam_date)]
+        ages.append(Age(months_between(birth, exam), _DAY, f"birth date {whose[0]}, examination date {whose[1]}"))
+        if fault := _impossible(ages[-1].months, f"birth date {birth} and examination date {exam}"):
+            raise ChildError(f"{film.source}: {fault}; check both dates")
+    elif given.birth_date:
+        missing = "a birth date was given, but the date of the examination is not known; give --exam-date"
+    elif given.exam_date and not given.age and not film.age:
+        missing = "the date of the examination was given, but the birth date is not known; give --birth-date"
+    ages += [film.age] if film.age else []
+    for one, other in combinations(ages, 2):
+        if not one.agrees_with(other):
+            raise ChildError(
+                f"{film.source}: the chronological ages differ, {one} and {other}; check the child, then give the "
+                "right one or correct the file"
+            )
+    return min(ages, key=lambda age: age.resolution_months, default=None), missing
+
+
+def _impossible(months: float, facts: str) -> str:
+    if months < 0:
+        return f"{facts}, which is before birth"
+    if months > OLDEST_MONTHS:
+        return f"{facts}, which makes {in_years(months)}, expected at most 25 years"
+    return ""
+
+
+def _agreed_date(what: str, given: date | None, stated: date | None, file: str) -> date | None:
+    if given and stated and given != stated:
+        raise ChildError(
+            f"{file}: the {what} {given} was given, the DICOM says {stated}; check the child, then give the right one "
+            "or correct the file, or give --age instead"
+        )
+    return given or stated

@@ -1,0 +1,1 @@
+"""Many films: rows that are streamed and resumed, and the growth of children with several films."""

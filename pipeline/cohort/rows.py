@@ -1,0 +1,89 @@
+"""A reading as one flat row of a table, under the names that CSV and Parquet carry."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from ..reading import Reading
+
+Row = dict[str, Any]  # by COLUMNS; what is not known is None
+
+# Column -> type of its values. A pair of JSON is two columns here, a list of sentences one cell.
+COLUMNS: Mapping[str, type] = {
+    "file": str,
+    "status": str,
+    "reasons": str,
+    "sex": str,
+    "bone_age_months": float,
+    "interval_90_low": float,
+    "interval_90_high": float,
+    "interval_words": str,
+    "chronological_age_months": float,
+    "chronological_age_source": str,
+    "difference_months": float,
+    "reference_mean_months": float,
+    "reference_sd_months": float,
+    "sds": float,
+    "sds_interval_90_low": float,
+    "sds_interval_90_high": float,
+    "sds_reference": str,
+    "assessment": str,
+    "height_cm": float,
+    "adult_height_cm": float,
+    "adult_height_interval_90_low": float,
+    "adult_height_interval_90_high": float,
+    "adult_height_category": str,
+    "hand_box_x": int,
+    "hand_box_y": int,
+    "hand_box_width": int,
+    "hand_box_height": int,
+    "notes": str,
+    "caveats": str,
+    "model": str,
+    "patient": str,
+    "exam_date": str,
+    "fingerprint": str,
+}
+_PARTS = {2: ("low", "high"), 4: ("x", "y", "width", "height")}
+_BETWEEN_SENTENCES = "; "
+
+
+def row_of(reading: Reading, fingerprint: str = "") -> Row:
+    """Flatten a reading. `fingerprint`: of what decided it, by which a run that goes on knows it again."""
+    row: Row = dict.fromkeys(COLUMNS)
+    for name, value in reading.to_dict().items():
+        if name in row:
+            row[name] = _BETWEEN_SENTENCES.join(value) or None if isinstance(value, list) else value
+        elif value is not None:
+            row |= {f"{name}_{part}": item for part, item in zip(_PARTS[len(value)], value, strict=True)}
+    return row | {"fingerprint": fingerprint}
+
+
+def to_line(row: Row) -> bytes:
+    """One record of a CSV, in UTF-8 with its line's end."""
+    return _line(row[name] for name in COLUMNS)
+
+
+def header_line() -> bytes:
+    """The record that names the columns."""
+    return _line(COLUMNS)
+
+
+def from_line(line: bytes) -> Row:
+    """The row of a record; ValueError where it is no whole row of this table."""
+    try:
+        cells = next(csv.reader(io.StringIO(line.decode("utf-8"), newline=""), strict=True), [])
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    if len(cells) != len(COLUMNS):
+        raise ValueError(f"{len(cells)} cells, expected {len(COLUMNS)}")
+    return {name: kind(cell) if cell else None for (name, kind), cell in zip(COLUMNS.items(), cells, strict=True)}
+
+
+def _line(cells: Any) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode("utf-8", "backslashreplace")  # of names that are not Unicode

@@ -1,0 +1,61 @@
+"""Results as DICOM, for a workstation or an archive: a report, a picture and a segmentation of one film."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from highdicom import SOPClass
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from ...data.errors import OutputError
+from ...data.files import whole_file
+from ...data.greys import one_line
+from ..bone_age import BoneAge, Examination
+from .sc import secondary_capture
+from .seg import segmentation
+from .source import read_source
+from .sr import structured_report
+
+Kind = Literal["sr", "sc", "seg"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+DICOM_SUFFIXES = (".dcm",)
+
+
+def write_dicom(
+    bone_age: BoneAge, examination: Examination, path: str | Path, kind: Kind, *, heat_map: bool = False
+) -> None:
+    """Write one result to `path`, whole or not at all, as a new series in the film's study.
+
+    kind: `sr`, the reading as a structured report; `sc`, the annotated film as a picture; `seg`, the hand mask.
+    heat_map: the picture shows where the reading comes from, too.
+    The film's file is read again for what its DICOM says. Raises OutputError where it is not DICOM, where it lacks or
+    contradicts what the result must state, and where there is nothing of this kind to write.
+    """
+    file = examination.radiograph.source
+    source = read_source(file)
+    evidence = bone_age.evidence(examination) if heat_map and kind == "sc" else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they quote the source's values, a patient's name included
+        try:
+            made = _made(kind, examination, source, evidence)
+            if source.get("SpecificCharacterSet"):
+                made.SpecificCharacterSet = source.SpecificCharacterSet
+            with whole_file(path) as temporary:
+                made.save_as(temporary, enforce_file_format=True)
+        except (ValueError, KeyError, AttributeError) as error:  # of highdicom and pydicom
+            raise OutputError(
+                f"{file}: what this DICOM says of patient, study or picture cannot be carried over "
+                f"({one_line(error)}); correct that attribute, or export the film again"
+            ) from error
+
+
+def _made(kind: Kind, examination: Examination, source: Dataset, evidence: NDArray[np.float32] | None) -> SOPClass:
+    if kind == "sr":
+        return structured_report(examination, source)
+    if kind == "sc":
+        return secondary_capture(examination, source, evidence)
+    return segmentation(examination, source)

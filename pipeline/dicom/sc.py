@@ -1,0 +1,129 @@
+"""A reading as a picture in the archive: the film with hand outline and crop box, and the result written under it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from highdicom.sc import SCImage
+from highdicom.sr import CodedConcept
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.valuerep import DSfloat
+
+from ...data.child import in_years
+from ..bone_age import Examination
+from ..output import DISCLAIMER
+from ..reading import Reading
+from ..report.heatmap import heat_picture
+from ..segment import outlined
+from .source import NAME, VERSION, identity, plain
+
+SERIES = 9002
+_LONG_SIDE = (1024, 2048)  # of the film in the picture, pixels: enough to write on, and no more than a screen shows
+_TYPE = 1 / 34  # size of most letters, in widths of the film
+_INHERITED = (
+    "BurnedInAnnotation",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
+)
+_WHITE, _GREY, _AMBER = (255, 255, 255), (170, 170, 170), (255, 190, 70)
+
+
+def secondary_capture(
+    examination: Examination, source: Dataset, evidence: NDArray[np.float32] | None = None
+) -> SCImage:
+    """Draw a reading as a colour picture in the study of the film whose DICOM tags are `source`.
+
+    `evidence`: of the reading (`BoneAge.evidence`); the film under its heat map is drawn at the right of the film then.
+    The film is scaled to a long side of 1,024 to 2,048 pixels, and pixel spacing with it, where the film has one in the
+    patient. No name, number or date of the patient is drawn.
+    """
+    radiograph, hand, reading = examination.radiograph, examination.hand, examination.reading
+    pictures = [outlined(radiograph.pixels, hand.mask, hand.crop)]
+    if evidence is not None:
+        pictures.append(heat_picture(examination, evidence))
+    height, width = radiograph.pixels.shape
+    scale = float(np.clip(max(height, width), *_LONG_SIDE)) / max(height, width)
+    size = round(width * scale), round(height * scale)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    films = np.hstack([cv2.resize(picture, size, interpolation=way) for picture in pictures])
+    drawn = np.vstack([films, _caption(reading, films.shape[1], size[0])]).astype(np.uint8)
+    image = SCImage.from_ref_dataset(
+        source,
+        pixel_array=drawn,
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        patient_orientation=("L", "F"),  # replaced below: highdicom asks for one, where the standard allows none
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        **identity(reading.model, SERIES, "Bone age picture (research use)"),
+    )
+    image.PatientOrientation = source.get("PatientOrientation")
+    image.Laterality = radiograph.laterality or ""
+    image.copy_patient_and_study_information(source)
+    spacing = source.get("PixelSpacing")
+    if spacing:
+        sides = zip(spacing, (height, width), reversed(size), strict=True)
+        scaled = [DSfloat(float(mm) * before / after, auto_format=True) for mm, before, after in sides]
+        image["PixelSpacing"] = DataElement("PixelSpacing", "DS", scaled)
+    _say_where_from(image, source)
+    return image
+
+
+def _say_where_from(image: SCImage, source: Dataset) -> None:
+    """State source and derivation, and carry over what the pixels inherit from the film."""
+    image.ConversionType = "WSD"  # made on a workstation; highdicom says a digital interface
+    image.DerivationDescription = f"Film with hand outline, crop box and bone age, by {NAME} {VERSION}"
+    reference = Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
+    purpose = codes.cid7202.SourceImageForImageProcessingOperation
+    reference.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(purpose)]
+    image.SourceImageSequence = [reference]
+    for name in _INHERITED:
+        if source.get(name):
+            setattr(image, name, source.get(name))
+
+
+def _caption(reading: Reading, width: int, film: int) -> NDArray[np.uint8]:
+    """The result in words, white on black, `width` pixels wide and as high as it takes; `film`: width of one film."""
+    size = max(round((width + film) / 2 * _TYPE), 16)
+    margin = size
+    lines: list[tuple[str, tuple[int, int, int], int]] = []
+    for text, colour, relative in _words(reading):
+        points = round(size * relative)
+        # an average letter of the font is a little over half as wide as its size
+        for part in textwrap.wrap(plain(text), max(int((width - 2 * margin) / (0.52 * points)), 20)):
+            lines.append((part, colour, points))
+    canvas = Image.new("RGB", (width, 2 * margin + sum(round(1.4 * points) for *_, points in lines)))
+    draw = ImageDraw.Draw(canvas)
+    y = margin
+    for text, colour, points in lines:
+        draw.text((margin, y), text, colour, ImageFont.load_default(points))
+        y += round(1.4 * points)
+    return np.asarray(canvas)
+
+
+def _words(reading: Reading) -> Iterator[tuple[str, tuple[int, int, int], float]]:
+    """Each line: text, colour, size relative to most letters'."""
+    if reading.bone_age_months is not None:
+        yield f"Bone age {in_years(reading.bone_age_months)}  ({reading.bone_age_months:.1f} months)", _WHITE, 1.3
+        if reading.interval_words:
+            yield f"90 % interval: {reading.interval_words}", _WHITE, 0.9
+    else:
+        yield "No bone age", _WHITE, 1.3
+    if reading.chronological_age_months is not None:
+        text = f"Chronological age {in_years(reading.chronological_age_months)}"
+        if reading.sds is not None:
+            ends = " ({:+.1f} to {:+.1f})".format(*reading.sds_interval_90) if reading.sds_interval_90 else ""
+            text += f", SDS {reading.sds:+.1f}{ends}: {reading.assessment}"
+        yield text, _WHITE, 0.9
+    if reading.status != "ok":
+        yield f"{reading.status}: {'; '.join(reading.reasons)}", _AMBER, 0.9
+    yield f"{NAME} {VERSION}, weights {reading.model}. {DISCLAIMER}", _GREY, 0.75

@@ -1,0 +1,80 @@
+"""The hand mask of a film as a DICOM segmentation: one binary segment in the film's own pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from highdicom import AlgorithmIdentificationSequence
+from highdicom.color import CIELabColor
+from highdicom.seg import Segmentation, SegmentDescription
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from ...data.errors import OutputError
+from ..bone_age import Examination
+from ..segment import OUTLINE
+from .source import MAKER, NAME, VERSION, identity, new_uid, plain
+
+SERIES = 9003
+_IN_SPACE = ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
+
+
+def segmentation(examination: Examination, source: Dataset) -> Segmentation:
+    """Give the hand mask on the film whose DICOM tags are `source`, pixel for pixel.
+
+    Its frame is the film's, row for row and column for column, and refers to it; where the film has a place in space,
+    the segmentation has the same.
+    Raises OutputError where no hand was outlined.
+    """
+    hand, model = examination.hand, examination.reading.model
+    if hand.mask is None:
+        raise OutputError(
+            f"{examination.reading.file}: no hand was outlined ({'; '.join(hand.verdict.reasons)}), so there is no "
+            "segmentation to write; leave the segmentation out for this film"
+        )
+    segment = SegmentDescription(
+        segment_number=1,
+        segment_label="Hand",
+        segmented_property_category=codes.SCT.AnatomicalStructure,
+        segmented_property_type=codes.SCT.Hand,
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=AlgorithmIdentificationSequence(
+            f"{NAME} hand segmenter",
+            family=codes.cid7162.ArtificialIntelligence,
+            version=VERSION,
+            source=MAKER,
+            parameters={"weights": plain(model)},
+        ),
+        tracking_uid=new_uid(),
+        tracking_id="Hand",
+        display_color=CIELabColor.from_rgb(*OUTLINE),
+    )
+    made = Segmentation(
+        source_images=[source if all(source.get(name) for name in _IN_SPACE) else _only_in_pixels(source)],
+        pixel_array=hand.mask.astype(np.uint8)[None],
+        segmentation_type="BINARY",
+        segment_descriptions=[segment],
+        content_label="HAND",
+        content_description="Outline of the hand that bone age was read from",
+        omit_empty_frames=False,
+        **identity(model, SERIES, "Hand outline (research use)"),
+    )
+    if "FrameOfReferenceUID" not in made:
+        made.SharedFunctionalGroupsSequence[0].pop("PixelMeasuresSequence", None)  # the empty one of _only_in_pixels
+    made.PatientOrientation = source.get("PatientOrientation")
+    return made
+
+
+def _only_in_pixels(source: Dataset) -> Dataset:
+    """The source without a place in space, as highdicom reads geometry from it.
+
+    Most radiographs state none, or not the whole of it. PS3.3 A.51.5 ties the mask to the film's pixels then, and
+    frame of reference and pixel spacing are left out.
+    """
+    for name in ("FrameOfReferenceUID", "PixelSpacing"):
+        source.pop(name, None)
+    # what highdicom looks for in classes that allow several frames (XA, RF), and a film of one frame may lack
+    group = Dataset()
+    group.PixelMeasuresSequence = [Dataset()]
+    source.SharedFunctionalGroupsSequence, source.PerFrameFunctionalGroupsSequence = [group], [Dataset()]
+    source.NumberOfFrames = 1
+    return source

@@ -1,0 +1,120 @@
+"""The DICOM of a film as the object that others refer to: whose it is, and what every new object says of its maker."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import FileDataset
+from pydicom.uid import UID, generate_uid
+from pydicom.valuerep import DA, TM
+
+from ...data.dicom import is_dicom, read_tags
+from ...data.errors import OutputError
+
+NAME = "boneage"
+VERSION = version(NAME)
+MAKER = "boneage project"  # of device and algorithm
+
+# Without these an object can be neither referred to nor put into the film's study.
+_NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+# These must be there, but the standard lets them be empty (type 2 of the modules Patient and General Study).
+_MAY_BE_EMPTY = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+_DATES = {"PatientBirthDate": (DA, "YYYYMMDD"), "StudyDate": (DA, "YYYYMMDD"), "StudyTime": (TM, "HHMMSS")}
+
+
+def read_source(file: str | Path) -> FileDataset:
+    """Tags of the film's DICOM, read from the file again, without its picture.
+
+    What may be empty and is missing is added empty. Raises OutputError for a file that is not DICOM, for one without
+    the UIDs that a reference to it needs, and for dates, times and a sex that no new object may carry.
+    """
+    with open(file, "rb") as opened:
+        if not is_dicom(opened.read(132)):
+            raise OutputError(
+                f"{file}: is not a DICOM, and a DICOM result belongs to the patient, study and instance of one; give "
+                "the film as DICOM, or ask for another kind of result"
+            )
+    source = read_tags(file)
+    for name in ("SOPClassUID", "SOPInstanceUID"):
+        if not source.get(name) and (stated := source.file_meta.get(f"MediaStorage{name}")):
+            setattr(source, name, stated)
+    missing = [name for name in _NEEDED if not source.get(name)]
+    if missing:
+        raise OutputError(
+            f"{file}: this DICOM has no {', '.join(missing)}, so no other object can refer to it; export it again "
+            "from the archive with its UIDs"
+        )
+    for name in _MAY_BE_EMPTY:
+        if name not in source:
+            setattr(source, name, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they quote the values, a patient's name included
+        _check_values(file, source)
+    return source
+
+
+def _check_values(file: str | Path, source: FileDataset) -> None:
+    """Name what highdicom would refuse; the values are not quoted, since they are the patient's."""
+    for name, (kind, form) in _DATES.items():
+        try:
+            kind(source.get(name))
+        except ValueError as error:
+            raise OutputError(
+                f"{file}: {name} is not of the form {form}; correct it, or export the film again"
+            ) from error
+    if str(source.PatientSex or "") not in ("", "F", "M", "O"):
+        raise OutputError(f"{file}: PatientSex is none of F, M and O, nor empty; correct it in the film's DICOM")
+    if UID(source.SOPClassUID).type != "SOP Class":
+        raise OutputError(
+            f"{file}: its SOP class ({source.SOPClassUID}) is not one of the standard's, so what it says cannot be "
+            "carried over; export the film as CR, DX or secondary capture"
+        )
+
+
+def new_uid() -> UID:
+    """A UID of its own, made of a random UUID (PS3.5 B.2), for which no root has to be registered."""
+    return generate_uid(prefix=None)
+
+
+def device_uid(model: str) -> UID:
+    """The same UID for each run of one version with one set of weights: the device that observed."""
+    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'{NAME} {VERSION} {model}').int}")
+
+
+def identity(model: str, number: int, description: str) -> dict[str, Any]:
+    """What every new object states: UIDs of a series and an instance of its own, its maker, and that it is research.
+
+    `number`: of the series, high so that viewers list it below the films. `description`: of the series.
+    """
+    return {
+        "series_instance_uid": new_uid(),
+        "series_number": number,
+        "series_description": description,
+        "sop_instance_uid": new_uid(),
+        "instance_number": 1,
+        "manufacturer": MAKER,
+        "manufacturer_model_name": NAME,
+        "software_versions": VERSION,
+        "device_serial_number": plain(model) or "unnamed",
+        "content_qualification": "RESEARCH",
+        "specific_character_set": None,  # highdicom knows no sets of several; the writer gives it the source's
+    }
+
+
+def plain(text: str) -> str:
+    """Text in ASCII, which every character set of the source can hold; what has no ASCII form becomes "?"."""
+    return text.replace("±", "+-").encode("ascii", "replace").decode()

@@ -1,0 +1,249 @@
+"""Compare ways to train a regressor: every arm of a plan on the same films, each measured against the base."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ...data.cohort import Cohort
+from ...data.config import config_values, make_config, save_config
+from ...data.errors import BoneAgeError, TrainingError
+from ...data.files import whole_file
+from ...data.split import Split, make_split, read_split, write_split
+from ...handseg.crop import CROP_VERSION
+from ...regressor.config import RegressorConfig
+from ...regressor.crops import LabelledCrops
+from ...regressor.metrics import agreement, paired_difference
+from ...regressor.reader import BoneAgeReader
+from ...regressor.train import train_regressor
+from ..bone_age import chosen_device
+from ..crops import cache_crops, labelled, open_view, read_crops, sexes_of
+from ..info import device_name
+from .figures import comparison_table, difference_plot
+from .plan import BASE, Arm, Plan, View, images_and_pixels
+
+log = logging.getLogger(__name__)
+
+TRAIN, CHOOSE = "train", "choose"  # parts of a split; the third, which is reported on, is never touched here
+Crops = Mapping[tuple[View, int], Mapping[str, LabelledCrops]]  # by view and size, then by part
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What was measured.
+
+    rows: one row an arm, the base first: `question`, `arm`, `is_base` (as the base is the arm itself, or equal to it),
+        `seeds` (those that finished), `n` films, `mae` with `mae_low` and `mae_high`, `difference` to the base with
+        `difference_low` and `difference_high` and `by_seed` (a tuple), all in months; `images` taken through the net in
+        the training of one run, `pixels` of them, `minutes` of training (mean over seeds). NaN where there is none.
+    failures: a sentence for each run that failed. trained_on: films that every run learned from.
+    """
+
+    plan: Plan
+    cohort: str
+    trained_on: int
+    rows: pd.DataFrame
+    failures: tuple[str, ...]
+
+    def table(self) -> str:
+        """All arms as Markdown, with what they were measured on."""
+        base = self.plan.settings_of(BASE, self.plan.seeds[0])
+        net = f"{base.net.backbone}{' from ImageNet' if base.imagenet else ''}"
+        stages = ", then ".join(f"{stage.epochs} epochs at {stage.size} px" for stage in base.stages)
+        told = (
+            f"{net}, view {self.plan.view}, sex {base.net.fusion}, pooling {base.net.pooling}, loss {base.loss}, "
+            f"augmentation {base.augmentation}, {stages}"
+        )
+        return comparison_table(
+            self.rows, self.failures, base=told, cohort=self.cohort, trained_on=self.trained_on, device=device_name()
+        )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One arm with one seed, and the folder of its training."""
+
+    arm: Arm
+    seed: int
+    view: View
+    settings: RegressorConfig
+    folder: Path
+
+    @property
+    def _record(self) -> Path:
+        return self.folder / "run.json"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do; TrainingError when what was done is not what is asked for."""
+        if not self._record.exists():
+            return False
+        stored = json.loads(self._record.read_text("utf-8"))
+        settings = make_config(RegressorConfig, stored["settings"], str(self._record))
+        if settings != self.settings or stored["view"] != self.view:
+            raise TrainingError(
+                f"{self.folder}: {self.arm.title} was trained with other settings; give another folder or arm name"
+            )
+        return True
+
+    def train(self, crops: Mapping[str, LabelledCrops], workers: int) -> None:
+        """Train, or go on training, then read the films that measure."""
+        going_on = (self.folder / "last.ckpt").exists()
+        about = {"films": len(crops[TRAIN]), "description": f"comparison, {self.arm.title}, seed {self.seed}"}
+        options: dict[str, Any] = {"resume": going_on, "workers": workers, "devices": 1}
+        trained = train_regressor(crops[TRAIN], crops[CHOOSE], self.folder, self.settings, data=about, **options)
+        reader = BoneAgeReader.load(trained.weights, CROP_VERSION, chosen_device("auto"))
+        frame = _predictions(reader, crops[CHOOSE])
+        with whole_file(self.folder / "predictions.csv") as temporary:
+            frame.to_csv(temporary, index=False, float_format="%.3f", lineterminator="\n")
+        record = {
+            "arm": self.arm.title,
+            "seed": self.seed,
+            "view": self.view,
+            "minutes": round(trained.minutes, 3),
+            "device": device_name(),
+            "settings": config_values(self.settings),
+        }
+        with whole_file(self._record) as temporary:
+            temporary.write_text(json.dumps(record, indent=1), "utf-8")
+        for checkpoint in self.folder.glob("*.ckpt"):  # needed only to go on
+            checkpoint.unlink()
+
+    def errors(self) -> NDArray[np.float64]:
+        """Absolute errors in months, in the order of the films."""
+        frame = pd.read_csv(self.folder / "predictions.csv", dtype={"id": str})
+        return frame["error_months"].abs().to_numpy(np.float64)
+
+    def minutes(self) -> float:
+        """Time the training took."""
+        return float(json.loads(self._record.read_text("utf-8"))["minutes"])
+
+
+def compare(
+    cohort: Cohort, split: Split, plan: Plan, out: str | Path, *, segmenter: str | Path, workers: int = 1
+) -> Comparison:
+    """Train every arm with every seed on the split's part `train`, and measure it against the base on `choose`.
+
+    All arms see the same films, those usable in every view that the plan asks for, and with one seed in the same order.
+    The weights after the last epoch are measured, so `choose` chooses nothing; the part `report` is never read.
+    `segmenter`: weights file that cuts the view `hand`. `out` gets `comparison.md`, `differences.png`, `plan.yaml`,
+    `films.csv` (id and part), the crops, and in `runs` the predictions of every run. When called again, finished runs
+    are kept and the one under way goes on where it stopped, so arms and seeds may be added to a plan. A run that fails
+    is reported and not fatal. Raises TrainingError when `out` holds runs on other films or with other settings.
+    """
+    out = Path(out)
+    runs = [
+        _Run(arm, seed, plan.view_of(arm), plan.settings_of(arm, seed), out / "runs" / arm.folder / f"seed-{seed}")
+        for seed in plan.seeds  # the first seed of every arm comes before the second of any
+        for arm in plan.all_arms
+        if arm is BASE or not plan.is_base(arm)
+    ]
+    done = {(run.arm.folder, run.seed): run for run in runs if run.finished}
+    crops = _shared_crops(cohort, split, plan, out, {(run.view, run.settings.input_size) for run in runs}, segmenter)
+    save_config(plan, out / "plan.yaml")
+    failures = []
+    for number, run in enumerate(runs, 1):
+        if (run.arm.folder, run.seed) in done:
+            continue
+        log.info("run %d of %d: %s, seed %d", number, len(runs), run.arm.title, run.seed)
+        try:
+            run.train(crops[run.view, run.settings.input_size], workers)
+        except Exception as error:  # whatever it is, the other arms can still be compared
+            reason = " ".join(str(error).split()) or repr(error)
+            failures.append(f"{run.arm.title}, seed {run.seed}: {reason}")
+            log.error("failed: %s", failures[-1], exc_info=not isinstance(error, BoneAgeError))
+        else:
+            done[run.arm.folder, run.seed] = run
+    trained_on = len(next(iter(crops.values()))[TRAIN])
+    comparison = Comparison(plan, cohort.name, trained_on, _rows(plan, done, trained_on), tuple(failures))
+    with whole_file(out / "comparison.md") as temporary:
+        temporary.write_text(comparison.table(), "utf-8")
+    if done:
+        difference_plot(comparison.rows, out / "differences.png", cohort=cohort.name, trained_on=trained_on)
+    return comparison
+
+
+def _shared_crops(
+    cohort: Cohort, split: Split, plan: Plan, out: Path, kinds: set[tuple[View, int]], segmenter: str | Path
+) -> Crops:
+    """The crops of every view and size, of the same films in the same order."""
+    parts = {TRAIN: _drawn(split.take(cohort, TRAIN), plan), CHOOSE: split.take(cohort, CHOOSE)}
+    stores = {}
+    for view, size in sorted(kinds):
+        store, finder = open_view(view, out / "crops" / f"{view}-{size}", size, segmenter)
+        for part in parts.values():
+            cache_crops(part, store, finder)
+        stores[view, size] = store
+    for name, part in parts.items():
+        usable = [set(labelled(part, store).ids) for store in stores.values()]
+        parts[name] = part.subset(set.intersection(*usable))
+    films = Split({film.id: name for name, part in parts.items() for film in part})
+    stored = out / "films.csv"
+    if stored.exists() and read_split(stored) != films:
+        raise TrainingError(f"{stored}: the folder holds a comparison on other films; give another folder")
+    write_split(films, stored)
+    return {kind: {name: labelled(part, store) for name, part in parts.items()} for kind, store in stores.items()}
+
+
+def _drawn(films: Cohort, plan: Plan) -> Cohort:
+    """As many of the films as the plan wants, alike in sex and bone age to all of them."""
+    if plan.films > len(films):
+        raise TrainingError(f"{films.name}: {len(films)} films, the plan wants {plan.films}; lower `films` in it")
+    if plan.films in (0, len(films)):
+        return films
+    return make_split(films, {"drawn": plan.films, "left": 1.0}, plan.films_seed).take(films, "drawn")
+
+
+def _predictions(reader: BoneAgeReader, crops: LabelledCrops) -> pd.DataFrame:
+    months = read_crops(reader, crops)
+    if not np.isfinite(months).all():
+        raise TrainingError("the trained net reads no number from some films; the training diverged")
+    return pd.DataFrame(
+        {
+            "id": crops.ids,
+            "sex": sexes_of(crops),
+            "labelled_months": crops.months,
+            "predicted_months": months,
+            "error_months": months - crops.months,
+        }
+    )
+
+
+def _rows(plan: Plan, done: Mapping[tuple[str, int], _Run], films: int) -> pd.DataFrame:
+    """One row an arm; see Comparison."""
+    errors = {name: run.errors() for name, run in done.items()}
+    rows = []
+    for arm in plan.all_arms:
+        is_base = arm is BASE or plan.is_base(arm)
+        folder = BASE.folder if is_base else arm.folder
+        seeds = [seed for seed in plan.seeds if (folder, seed) in done]
+        images, pixels = images_and_pixels(plan.settings_of(arm, plan.seeds[0]), films)
+        row = {"question": arm.question, "arm": arm.name, "is_base": is_base, "seeds": tuple(seeds)}
+        row |= {"images": images, "pixels": pixels}
+        if seeds:
+            row["minutes"] = np.mean([done[folder, seed].minutes() for seed in seeds])
+            # a film's error is the mean of its absolute errors over the seeds
+            mean = _mean([errors[folder, seed] for seed in seeds])
+            measured = asdict(agreement(mean, np.zeros_like(mean)))
+            row |= {name: measured[name] for name in ("n", "mae", "mae_low", "mae_high")}
+        paired = [(errors[folder, seed], errors[BASE.folder, seed]) for seed in seeds if (BASE.folder, seed) in done]
+        if paired and not is_base:
+            gap = paired_difference(_mean([own for own, _ in paired]), _mean([base for _, base in paired]))
+            row |= {"difference": gap.mae, "difference_low": gap.low, "difference_high": gap.high}
+            row["by_seed"] = tuple(float(own.mean() - base.mean()) for own, base in paired)
+        rows.append(row)
+    months = ["mae", "mae_low", "mae_high", "difference", "difference_low", "difference_high", "by_seed"]
+    names = ["question", "arm", "is_base", "seeds", "n", *months, "images", "pixels", "minutes"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _mean(errors: Sequence[NDArray[np.float64]]) -> NDArray[Any]:
+    return np.mean(errors, axis=0)

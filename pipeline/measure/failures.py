@@ -1,0 +1,91 @@
+"""Known failures shown on drawn hands: what a bundle makes of films that are not as they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...data.files import whole_file
+from ...data.synthetic import SyntheticHand, synthetic_hand
+from ..bone_age import BoneAge
+from ..reading import Reading
+
+Pixels = NDArray[np.float32]
+AGE_MONTHS, SEX = 120.0, "F"  # of every hand drawn
+SHOWN = 200  # pixels of a shown picture's longer side
+_SEED, _SIZE = 36, (512, 400)
+_GREYS = 32  # levels of a shown picture, which keeps its file small
+
+
+@dataclass(frozen=True)
+class Case:
+    """A film that is not as it should be: `title` in words, `draw` gives its pixels, float32 in [0, 1]."""
+
+    title: str
+    draw: Callable[[], Pixels]
+
+
+def show_cases(bone_age: BoneAge, folder: str | Path) -> dict[str, Reading]:
+    """Read a film of every case of CASES, write a small picture of it to `folder`, and return the readings.
+
+    The keys are the pictures' names, `case-NAME.png`; they show what was read, on fewer pixels.
+    """
+    shown = {}
+    with TemporaryDirectory(prefix="boneage-") as temporary:
+        for name, case in CASES.items():
+            picture = Image.fromarray(np.rint(np.clip(case.draw(), 0, 1) * 255).astype(np.uint8))
+            film, file = Path(temporary, f"{name}.png"), f"case-{name}.png"
+            picture.save(film)
+            shown[file] = bone_age.predict(film, SEX)
+            picture.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+            with whole_file(Path(folder) / file) as whole:
+                picture.quantize(_GREYS, dither=Image.Dither.NONE).save(whole, optimize=True)
+    return shown
+
+
+@cache
+def _hand(label: bool = True) -> SyntheticHand:
+    return synthetic_hand(AGE_MONTHS, SEX, _SEED, _SIZE, label=label)
+
+
+def _upright() -> Pixels:
+    return _hand().pixels
+
+
+def _two() -> Pixels:
+    return np.hstack([_upright(), _hand(label=False).pixels[:, ::-1]])
+
+
+def _in_plaster() -> Pixels:
+    """Bright and blurred from the forearm to the middle of the palm, as plaster does."""
+    film, height = _upright(), _SIZE[0]
+    thickness = np.minimum(1.4 * cv2.GaussianBlur(_hand().mask.astype(np.float32), (0, 0), 7), 1)
+    below = 1 / (1 + np.exp((0.55 * height - np.arange(height, dtype=np.float32)) / 4))
+    amount = thickness * below[:, None]
+    return np.asarray(film * (1 - amount) + (0.35 + 0.55 * cv2.GaussianBlur(film, (0, 0), 6)) * amount, np.float32)
+
+
+def _small() -> Pixels:
+    """The hand on a third of the film's sides, the rest background."""
+    hand = cv2.resize(_upright(), None, fx=1 / 3, fy=1 / 3, interpolation=cv2.INTER_AREA)
+    film = np.full(_SIZE, np.median(hand[:, :3]), np.float32)
+    film[: hand.shape[0], : hand.shape[1]] = hand
+    return np.roll(film, hand.shape, (0, 1))
+
+
+CASES: Mapping[str, Case] = {
+    "upright": Case("as it should be", _upright),
+    "turned": Case("turned by 90 degrees", lambda: np.rot90(_upright())),
+    "two": Case("two hands", _two),
+    "cut-off": Case("fingers cut off", lambda: _upright()[_SIZE[0] // 3 :]),
+    "plaster": Case("a wrist in plaster", _in_plaster),
+    "small": Case("a small hand on a large film", _small),
+}

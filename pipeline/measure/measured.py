@@ -1,0 +1,43 @@
+"""Measurements kept as a CSV of every reading and a JSON of what was measured, so that figures can be made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ...data.errors import BoneAgeError
+from ...data.files import whole_file
+
+ABOUT = ("cohort", "split", "model")  # what was read, which films of it in words, and by which weights
+
+
+def write_measured(folder: str | Path, name: str, readings: pd.DataFrame, about: Mapping[str, str]) -> None:
+    """Write `folder/name.csv` and `folder/name.json`; numbers are in months, to 0.01."""
+    with whole_file(Path(folder) / f"{name}.csv") as temporary:
+        readings.to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
+    with whole_file(Path(folder) / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps({key: about[key] for key in ABOUT}, indent=2) + "\n", "utf-8")
+
+
+def read_measured(
+    folder: str | Path, name: str, months: Sequence[str], *, made_by: str
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read what `write_measured` wrote: the readings, columns `months` as numbers, and what was measured.
+
+    All other columns are text, "" where blank. Raises BoneAgeError, which names the command `made_by`, where the files
+    are not there or not of this kind.
+    """
+    folder = Path(folder)
+    try:
+        readings = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
+        about = json.loads((folder / f"{name}.json").read_text("utf-8"))
+        readings[list(months)] = readings[list(months)].replace("", "nan").astype("float64")
+        return readings, {key: str(about[key]) for key in ABOUT}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BoneAgeError(
+            f"{folder}: {name}.csv and {name}.json are not there or not whole ({error}); expected a folder that "
+            f"`{made_by} -o` wrote"
+        ) from error

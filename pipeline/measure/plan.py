@@ -1,0 +1,117 @@
+"""What a comparison trains: a base, named arms that differ from it, seeds and films; no torch here, as in recipe.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from ...data.config import config_values, make_config
+from ...regressor.config import RegressorConfig
+
+View = Literal["hand", "frame", "stretched"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train that is compared with the base; without any change it is the base under another name."""
+
+    name: str
+    question: str = ""  # what the arm answers; arms of one question stand together in table and plot
+    changes: dict[str, Any] = field(default_factory=dict)  # of the base's settings, nested as they are; lists replace
+    view: str | None = None  # crops it is trained and measured on; None: the plan's
+
+    @property
+    def title(self) -> str:
+        """Question and name: what the arm is called alone."""
+        return f"{self.question}: {self.name}" if self.question else self.name
+
+    @property
+    def folder(self) -> str:
+        """The title as a name of a folder."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+
+
+BASE = Arm("base")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `boneage compare` does: the base and every arm, each trained with every seed on the same films.
+
+    `view`: `hand` is the crop that the segmenter finds, `frame` the whole film padded square, `stretched` the whole
+    film squeezed into the square. `films`: how many of the part `train` are learned from, alike in sex and bone age to
+    all of it and drawn by `films_seed`; 0 takes all. The weights after the last epoch are measured, so that the films
+    that measure choose nothing.
+    """
+
+    arms: tuple[Arm, ...]
+    base: RegressorConfig = RegressorConfig()
+    view: str = "hand"
+    seeds: tuple[int, ...] = (1, 2)
+    films: int = 0
+    films_seed: int = 2017
+    data: str = ""  # cohort, from the plan's own folder; where the command line names none
+    split: str = ""  # stored split, from the plan's own folder, or rsna; where the command line names none
+
+    def __post_init__(self) -> None:
+        """Refuse arms that cannot be told apart, and settings that no run could have."""
+        folders = [arm.folder for arm in self.all_arms]
+        doubled = sorted({name for name in folders if folders.count(name) > 1})
+        if not self.arms or doubled or not all(folders):
+            raise ValueError(
+                f"arms are {', '.join(arm.title for arm in self.arms) or 'none'}; expected at least one, each with its "
+                f"own name in Latin letters or digits, none called {BASE.name}"
+            )
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds are {self.seeds}, expected at least one and no two alike")
+        if self.films < 0:
+            raise ValueError(f"films is {self.films}, expected a number of films, or 0 for all")
+        for arm in self.all_arms:
+            if self.view_of(arm) not in get_args(View):
+                raise ValueError(f"view is {self.view_of(arm)!r}, expected one of {', '.join(get_args(View))}")
+            if "seed" in arm.changes:
+                raise ValueError(f"arm {arm.title} changes the seed; give seeds to the whole plan")
+            if self.settings_of(arm, self.seeds[0]).schedule == "plateau":
+                raise ValueError(
+                    f"arm {arm.title}: the plateau schedule follows the films that measure; use the cosine schedule"
+                )
+
+    @property
+    def all_arms(self) -> tuple[Arm, ...]:
+        """The base, then the arms."""
+        return (BASE, *self.arms)
+
+    def view_of(self, arm: Arm) -> Any:
+        """The crops of an arm, one of View."""
+        return self.view if arm.view is None else arm.view
+
+    def settings_of(self, arm: Arm, seed: int) -> RegressorConfig:
+        """What one run is trained with; ConfigError names the arm whose changes are not settings."""
+        values = _merged(config_values(self.base), arm.changes)
+        return make_config(RegressorConfig, {**values, "seed": seed, "keep": "last"}, f"arm {arm.title}")
+
+    def is_base(self, arm: Arm) -> bool:
+        """Whether an arm is trained just as the base is."""
+        seed = self.seeds[0]
+        return self.view_of(arm) == self.view and self.settings_of(arm, seed) == self.settings_of(BASE, seed)
+
+
+def images_and_pixels(settings: RegressorConfig, films: int) -> tuple[int, int]:
+    """How many images, and pixels of them, a whole run of these settings takes through the net in training."""
+    batch = min(settings.batch_size, films)
+    full = films // batch * batch  # what does not fill a batch waits for the next epoch
+    images = sum(stage.epochs * full for stage in settings.stages)
+    return images, sum(stage.epochs * full * stage.size**2 for stage in settings.stages)
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` in place of them, key by key at every depth."""
+    merged = dict(values)
+    for name, change in changes.items():
+        before = merged.get(name)
+        if isinstance(before, Mapping) and isinstance(change, Mapping):
+            change = _merged(before, change)
+        merged[name] = change
+    return merged

@@ -1,0 +1,232 @@
+"""Measure how far a reading depends on how the film was copied, and which promises about that hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...data.cohort import Cohort, Film
+from ...data.copies import COPIES, PLAIN, write_copies
+from ...data.errors import BoneAgeError
+from ...data.files import whole_file
+from ...data.radiograph import read_radiograph
+from ...data.split import make_split
+from ...handseg.orientation import SAID
+from ...regressor.metrics import agreement
+from ..bone_age import BoneAge
+from ..reading import Reading
+from .evaluate import WHOLE
+from .measured import read_measured, write_measured
+
+NAME = "robustness"  # of the CSV of every reading, the JSON of what was measured, and the table
+SAME = ("mirrored", "inverted", "png-16", "dicom", "dicom-window", "dicom-monochrome1")
+TURNED = ("turned-90", "turned-180", "turned-270")
+SAME_WITHIN = 1.0  # months that copies of SAME may change a reading by on average
+TURNED_WITHIN = 3.0  # months within which a turned film has to be read like the upright one, unless it is said to be
+FAR = 12.0  # months
+SEED = 0  # of a sample of films
+YES = "yes"
+_STATUSES = ("ok", "review", "rejected", "failed")
+_MONTHS = ("labelled_months", "predicted_months", "interval_90_low", "interval_90_high", "change_months")
+_HEADER = (
+    "| copy | n | ok / review / rejected / failed | MAE (95 % interval) | change, mean | 95th percentile | over 12 |\n"
+    "|---|--:|--:|--:|--:|--:|--:|"
+)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What was promised of some copies, whether it holds, and what was measured."""
+
+    text: str
+    kept: bool
+    measured: str
+
+    def __str__(self) -> str:
+        """One sentence for a table's foot."""
+        return f"{self.text}: {'**kept**' if self.kept else '**not kept**'} ({self.measured})."
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """What was measured.
+
+    readings: one row a film and copy: id, copy (a name of `COPIES`), status, reasons, notes, said_turned ("yes" where
+        a note says that the hand lies turned), sex, labelled_months, predicted_months, interval_90_low,
+        interval_90_high, change_months (to the reading of the plain copy), all months to 0.01 and NaN where there is
+        none.
+    """
+
+    cohort: str
+    split: str
+    model: str
+    readings: pd.DataFrame
+
+    def summary(self) -> pd.DataFrame:
+        """One row a copy, in the order of COPIES.
+
+        copy; n films; ok, review, rejected, failed: their number; mae, mae_low, mae_high: against the label, over the
+        aged films; compared: films aged as this copy and as the plain one; change_mean, change_95: mean and 95th
+        percentile of the absolute change between the two; far: share of changes over 12 months. Months; NaN where
+        nothing was aged.
+        """
+        return pd.DataFrame([_summarised(name, self._of(name)) for name in COPIES])
+
+    def promises(self) -> list[Promise]:
+        """What is promised of the copies, and whether it holds."""
+        summary = self.summary().set_index("copy")
+        rows = {name: summary.loc[name] for name in SAME}
+        aged = summary.loc[PLAIN, "compared"]
+        told = "; ".join(
+            f"{COPIES[name].title} {row['change_mean']:.2f}"
+            + (f" with {aged - row['compared']} not aged" if row["compared"] < aged else "")
+            for name, row in rows.items()
+        )
+        same = Promise(
+            f"Mirrored, inverted, 16-bit and DICOM copies change the reading by less than {SAME_WITHIN:g} month on "
+            "average",
+            all(row["change_mean"] < SAME_WITHIN for row in rows.values()),
+            told,
+        )
+        return [same, *(self._turned(name) for name in TURNED)]
+
+    def table(self) -> str:
+        """Everything as Markdown: what was measured on which films, a row a copy, and the promises."""
+        n = self.readings["id"].nunique()
+        lines = [
+            f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {n:,} radiographs, each written as "
+            f"{len(COPIES)} files and read back.",
+            "",
+            "All months. MAE: mean absolute error against the label with its 95 % bootstrap interval, over the aged "
+            "films. Change: absolute difference of the reading to that of the first copy, its mean and 95th "
+            f"percentile, and the share of films that it moves by more than {FAR:g} months.",
+            "",
+            _HEADER,
+            *(_row(row) for row in self.summary().to_dict("records")),
+            "",
+            *(f"- {promise}" for promise in self.promises()),
+            f"- Films said to be turned as they are: {np.sum(self._of(PLAIN)['said_turned'] == YES)} of {n:,}.",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _of(self, name: str) -> pd.DataFrame:
+        return self.readings.loc[self.readings["copy"] == name]
+
+    def _turned(self, name: str) -> Promise:
+        films = self._of(name)
+        right = np.abs(films["change_months"].to_numpy(np.float64)) <= TURNED_WITHIN  # False for NaN
+        said = films["said_turned"].to_numpy(str) == YES
+        either = int((right | said).sum())
+        return Promise(
+            f"A film {COPIES[name].title} is read within {TURNED_WITHIN:g} months of the upright one or said to be "
+            "turned",
+            either == len(films),
+            f"{either} of {len(films)}; read so {int(right.sum())}, said to be turned {int(said.sum())}",
+        )
+
+
+def measure_robustness(
+    bone_age: BoneAge,
+    cohort: Cohort,
+    out: str | Path | None = None,
+    *,
+    split: str = WHOLE,
+    follow: Callable[[Iterator[Film]], Iterator[Film]] = iter,
+) -> Robustness:
+    """Write each film of a cohort in every way of `COPIES`, read the files, and compare with the plain copy.
+
+    out: folder for robustness.csv and robustness.json, which `read_robustness` reads, and robustness.md; None writes
+        nothing.
+    split: in words, which films of the data these are. follow: passes the films on, as a progress bar does.
+    """
+    rows = [row for film in follow(iter(cohort)) for row in _rows(film, _read_copies(bone_age, film))]
+    readings = pd.DataFrame(rows)
+    readings[list(_MONTHS)] = readings[list(_MONTHS)].astype("float64").round(2)
+    robustness = Robustness(cohort.name, split, bone_age.model, readings)
+    if out is not None:
+        about = {"cohort": cohort.name, "split": split, "model": bone_age.model}
+        write_measured(out, NAME, readings, about)
+        with whole_file(Path(out) / f"{NAME}.md") as temporary:
+            temporary.write_text(robustness.table(), "utf-8")
+    return robustness
+
+
+def read_robustness(folder: str | Path) -> Robustness:
+    """What `measure_robustness` wrote into a folder. Raises BoneAgeError where there is none."""
+    readings, about = read_measured(folder, NAME, _MONTHS, made_by="boneage robustness")
+    return Robustness(**about, readings=readings)
+
+
+def sample(cohort: Cohort, films: int) -> Cohort:
+    """About `films` of a cohort's films, alike in sex and bone age, the same ones every time; all if it has no more."""
+    if films >= len(cohort):
+        return cohort
+    return make_split(cohort, {"sample": films, "rest": 1.0}, SEED).take(cohort, "sample")
+
+
+def _read_copies(bone_age: BoneAge, film: Film) -> Mapping[str, Reading]:
+    """The reading of every copy; all fail where the film itself cannot be read."""
+    try:
+        pixels = read_radiograph(film.path).pixels
+    except BoneAgeError as error:
+        return dict.fromkeys(COPIES, Reading(str(film.path), "failed", (str(error),), film.sex))
+    with TemporaryDirectory(prefix="boneage-") as folder:
+        files = write_copies(pixels, folder, film.id)
+        readings = bone_age.predict_many((file, film.sex) for file in files.values())
+        return dict(zip(files, readings, strict=True))
+
+
+def _rows(film: Film, readings: Mapping[str, Reading]) -> Iterator[dict[str, object]]:
+    plain = readings[PLAIN].bone_age_months
+    for name, reading in readings.items():
+        months, interval = reading.bone_age_months, reading.interval_90 or (None, None)
+        yield {
+            "id": film.id,
+            "copy": name,
+            "status": reading.status,
+            "reasons": "; ".join(reading.reasons),
+            "notes": "; ".join(reading.notes),
+            "said_turned": YES if set(reading.notes) & set(SAID.values()) else "",
+            "sex": film.sex,
+            "labelled_months": film.bone_age_months,
+            "predicted_months": months,
+            "interval_90_low": interval[0],
+            "interval_90_high": interval[1],
+            "change_months": None if plain is None or months is None else months - plain,
+        }
+
+
+def _summarised(name: str, films: pd.DataFrame) -> dict[str, object]:
+    aged, change = films.dropna(subset=["predicted_months"]), films["change_months"].dropna().abs()
+    measured = agreement(aged["predicted_months"], aged["labelled_months"]) if len(aged) else None
+    return {
+        "copy": name,
+        "n": len(films),
+        **{status: list(films["status"]).count(status) for status in _STATUSES},
+        "mae": measured.mae if measured else np.nan,
+        "mae_low": measured.mae_low if measured else np.nan,
+        "mae_high": measured.mae_high if measured else np.nan,
+        "compared": len(change),
+        "change_mean": change.mean(),
+        "change_95": change.quantile(0.95),
+        "far": (change > FAR).mean(),
+    }
+
+
+def _row(row: Mapping[Any, Any]) -> str:
+    statuses = " / ".join(str(row[status]) for status in _STATUSES)
+    head = f"| {COPIES[row['copy']].title} | {row['n']} | {statuses} "
+    if math.isnan(row["mae"]):
+        return head + "| | | | |"
+    mae = "| {mae:.2f} " if math.isnan(row["mae_low"]) else "| {mae:.2f} ({mae_low:.2f} to {mae_high:.2f}) "
+    change = "| {change_mean:.2f} | {change_95:.2f} | {far:.1%} |"
+    if row["copy"] == PLAIN or not row["compared"]:
+        change = "| | | |"
+    return head + (mae + change).format_map(row)

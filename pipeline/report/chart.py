@@ -1,0 +1,78 @@
+"""Bone age against chronological age, as on a growth chart: the child's point in the band of two SDs."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import MultipleLocator
+
+from ...data.reference import brush
+from ...data.sex import Sex
+from ..clinical import NORMAL_SDS, YOUNGEST_FOR_SDS
+from ..reading import Reading
+from .language import Language
+
+FONTS = Path(__file__).parent / "fonts"
+_YEAR = 12  # months
+_SIZE = (3.3, 2.9)  # inches
+_DPI = 300
+_INK, _GRID, _BAND, _LINE, _POINT = "#2b2b2b", "#e3e3e3", "#cfe0ec", "#7a9bb5", "#b3261e"
+_CHILDREN = {"F": "girls", "M": "boys"}
+
+
+def growth_chart(reading: Reading, language: Language) -> bytes:
+    """Draw a reading that has a bone age as a PNG; without a chronological age its interval goes across the chart."""
+    months, sex = reading.bone_age_months, reading.sex
+    assert months is not None
+    assert sex is not None
+    say, font = language.say, FontProperties(fname=str(FONTS / "NotoSansKR-Regular.otf"), size=7)
+    figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(color=_GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    _draw_band(axes, sex)
+    interval = reading.interval_90 or (months, months)
+    _draw_child(axes, months, interval, reading.chronological_age_months)
+    last = max(months, *interval, reading.chronological_age_months or 0)
+    top = max(18.0, np.ceil(last / _YEAR + 0.5))
+    axes.set(xlim=(0, top), ylim=(0, top))
+    axes.set_xlabel(say("chronological age (years)"), fontproperties=font, color=_INK)
+    axes.set_ylabel(say("bone age (years)"), fontproperties=font, color=_INK)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MultipleLocator(2))
+        for label in axis.get_ticklabels():
+            label.set_fontproperties(font)
+    axes.tick_params(colors=_INK, length=2, width=0.5)
+    for side in axes.spines.values():
+        side.set(color=_INK, linewidth=0.5)
+    words = say("2 SD, {children}", children=say(_CHILDREN[sex]))
+    axes.text(0.97, 0.04, words, transform=axes.transAxes, ha="right", color=_LINE, fontproperties=font)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
+
+
+def _draw_band(axes: Axes, sex: Sex) -> None:
+    """Chronological age, which SDS are counted from, and two SDs on each side of it, where an SDS is given."""
+    table = brush(sex)
+    ages = np.array([YOUNGEST_FOR_SDS, *table.ages[table.ages > YOUNGEST_FOR_SDS]])
+    spread = NORMAL_SDS * np.array([(table.at(float(age)) or (0.0, 0.0))[1] for age in ages])
+    axes.fill_between(ages / _YEAR, (ages - spread) / _YEAR, (ages + spread) / _YEAR, color=_BAND, linewidth=0)
+    axes.plot(ages / _YEAR, ages / _YEAR, color=_LINE, linewidth=0.8)
+
+
+def _draw_child(axes: Axes, months: float, interval: tuple[float, float], age: float | None) -> None:
+    low, high = interval
+    if age is None:
+        axes.axhspan(low / _YEAR, high / _YEAR, color=_POINT, alpha=0.18, linewidth=0)
+        axes.axhline(months / _YEAR, color=_POINT, linewidth=1)
+        return
+    ends = [[(months - low) / _YEAR], [(high - months) / _YEAR]]
+    point = {"x": [age / _YEAR], "y": [months / _YEAR], "yerr": ends}
+    axes.errorbar(**point, fmt="o", markersize=4, elinewidth=1, capsize=2, capthick=1, color=_POINT)

@@ -1,0 +1,41 @@
+"""Where a reading comes from, laid over the film in its own geometry, with outline of the hand and box of the crop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...data.errors import OutputError
+from ...data.files import whole_file
+from ..bone_age import BoneAge, Examination
+from ..segment import marked
+
+COLOURS = cv2.COLORMAP_INFERNO  # rises evenly in lightness, so it reads the same in grey and to the colour-blind
+_OPACITY = 0.75  # where the evidence is greatest; the film shows through in proportion to what is missing of it
+
+
+def heat_picture(examination: Examination, evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The film under its evidence (`BoneAge.evidence`), as RGB, height x width x 3, in the film's geometry."""
+    film = examination.radiograph.pixels[..., None] * np.ones(3, np.float32)
+    share = _OPACITY * evidence[..., None]
+    picture = film * (1 - share) + colours_of(evidence) / np.float32(255) * share
+    return marked(np.rint(picture * 255).astype(np.uint8), examination.hand.mask, examination.hand.crop)
+
+
+def colours_of(evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Evidence in [0, 1], height x width, as RGB."""
+    table = cv2.applyColorMap(np.arange(256, dtype=np.uint8), COLOURS)[:, 0, ::-1]
+    return np.asarray(table[np.rint(evidence * 255).astype(np.uint8)], np.uint8)
+
+
+def write_heatmap(bone_age: BoneAge, examination: Examination, path: str | Path) -> None:
+    """Write `heat_picture` as a PNG, whole or not at all. Raises OutputError for a film that was not aged."""
+    evidence = bone_age.evidence(examination)
+    if evidence is None:
+        raise OutputError(f"{examination.reading.file}: was not aged, so there is no heat map of it")
+    with whole_file(path) as temporary:
+        Image.fromarray(heat_picture(examination, evidence)).save(temporary)

@@ -1,0 +1,46 @@
+"""Lay a report out as HTML: one file with its pictures and letters in it, without scripts, that prints on one A4."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+from fontTools import subset
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from .page import Figure, Page
+
+HERE = Path(__file__).parent
+
+
+def as_html(page: Page) -> bytes:
+    """The page as HTML in UTF-8."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["inlined"] = _inlined
+    template = environment.get_template("report.html")
+    words = template.render(page=page, fonts={})  # once to learn which letters it takes
+    fonts = {weight: _letters(f"NotoSansKR-{name}.otf", words) for weight, name in ((400, "Regular"), (700, "Bold"))}
+    return template.render(page=page, fonts=fonts).encode()
+
+
+def _inlined(figure: Figure) -> str:
+    return f"data:image/{figure.kind};base64,{base64.b64encode(figure.data).decode()}"
+
+
+def _letters(font: str, text: str) -> str:
+    """The letters of `text` that a font has, as a font file in base64."""
+    options = subset.Options(layout_features=["kern"], name_IDs=[0, 13, 14], notdef_outline=True)
+    whole = subset.load_font(str(HERE / "fonts" / font), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text=text)
+    subsetter.subset(whole)
+    buffer = io.BytesIO()
+    subset.save_font(whole, buffer, options)
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,55 @@
+"""Where on a crop a reading comes from: Grad-CAM of the regressor, for one net or for several whose mean is read.
+
+Of the Grad-CAM family this is HiResCAM (Draelos & Carin 2020): activation times gradient, cell by cell, summed over
+channels. Behind average pooling that is what each place adds to the reading or takes from it; Grad-CAM proper averages
+the gradient over places first, and on maps as coarse as a small net's it points nowhere. A low bone age is evidence as
+much as a high one is, so both signs count: the map is the absolute value of what is left once nets and views, whose
+readings are averaged as well, have been averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..data.resize import resize_square
+from .network import FEATURE_STRIDES, BoneAgeNet, normalise
+
+MIN_CELLS = 12  # cells a side below which a map is too coarse to tell the wrist from the palm
+
+
+def evidence_map(
+    nets: Sequence[BoneAgeNet], crop: NDArray[np.uint8], sex_code: float, input_size: int
+) -> NDArray[np.float32]:
+    """How much each place of a crop moved the reading, either way: float32 in [0, 1], of the crop's shape.
+
+    `nets` are in evaluation mode and read squares of `input_size` pixels; their readings and those of the crop's mirror
+    image are averaged, as the reader does. `crop` is uint8, s x s; `sex_code` the number that its sex becomes. The
+    greatest evidence is 1; a map without any is 0 throughout. The maps are those of the deepest features that have
+    at least MIN_CELLS cells a side (or else of the finest): stride 8 at 128 pixels, stride 16 from 192 on.
+    """
+    square = torch.from_numpy(resize_square(crop, input_size)[None])
+    upright = torch.stack([_both_views(net, square, sex_code) for net in nets]).mean(0).abs()
+    evidence = resize_square(upright.cpu().numpy(), crop.shape[0])
+    return np.asarray(evidence / max(evidence.max(), np.finfo(np.float32).tiny), np.float32)
+
+
+def _both_views(net: BoneAgeNet, square: torch.Tensor, sex_code: float) -> torch.Tensor:
+    """Signed evidence (cells, cells), averaged over the square (1, s, s) and its mirror image."""
+    device = next(net.parameters()).device
+    views = normalise(torch.cat([square, square.flip(-1)]).to(device))
+    with torch.inference_mode(False), torch.enable_grad():
+        # it is the input that asks for gradients, so that nets whose weights are frozen have them too
+        readings, features = net.with_features(views.requires_grad_(), torch.full((2,), sex_code, device=device))
+        seen = features[_level(views.shape[-1])]
+        (gradient,) = torch.autograd.grad(readings.sum(), seen)
+    plain, mirrored = (seen * gradient).sum(1).detach().float()
+    return (plain + mirrored.flip(-1)) / 2
+
+
+def _level(size: int) -> int:
+    fine_enough = [level for level, stride in enumerate(FEATURE_STRIDES) if size // stride >= MIN_CELLS]
+    return max(fine_enough, default=0)

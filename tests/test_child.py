@@ -1,0 +1,197 @@
+"""Facts given about a child: their forms, and the one age that they and the DICOM agree on."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from boneage.data.child import (
+    Age,
+    Child,
+    agreed_age,
+    in_years,
+    months_between,
+    parse_age,
+    parse_date,
+    parse_height,
+    stated_age,
+)
+from boneage.data.errors import ChildError
+from boneage.data.radiograph import Radiograph
+
+BORN, TAKEN = date(2010, 1, 15), date(2020, 4, 15)  # 123 months apart
+DAY = 1 / 30.4375
+
+
+def film(**facts) -> Radiograph:
+    return Radiograph(np.zeros((4, 4), np.float32), "film.dcm", **facts)
+
+
+@pytest.mark.parametrize(
+    ("text", "months", "resolution"),
+    [
+        ("10y3m", 123, 1),
+        (" 10 Y 3 M ", 123, 1),
+        ("10y3mo", 123, 1),
+        ("10.25y", 123, 1),
+        ("10.5 years", 126, 1.2),
+        ("10y", 120, 12),
+        ("123mo", 123, 1),
+        ("123m", 123, 1),
+        ("0y9m", 9, 1),
+        ("25y", 300, 12),
+    ],
+)
+def test_forms_of_an_age(text, months, resolution):
+    age = parse_age(text)
+    assert (age.months, age.resolution_months) == (pytest.approx(months), pytest.approx(resolution))
+
+
+@pytest.mark.parametrize(
+    "text", ["10", "10.25", "10,25y", "ten", "", "-3y", "10y3", "3m10y", "1e2mo", "nany", "10y2.5m"]
+)
+def test_an_age_of_another_form_is_refused_and_the_forms_are_named(text):
+    with pytest.raises(ChildError, match=r"--age: age is .*10y3m, 10\.25y or 123mo"):
+        parse_age(text)
+
+
+def test_a_bare_number_is_told_to_lack_its_unit():
+    with pytest.raises(ChildError, match="with its unit"):
+        parse_age("123")
+
+
+def test_impossible_ages_are_refused():
+    with pytest.raises(ChildError, match=r"line 3: age is '10y12m', expected at most 11 months"):
+        parse_age("10y12m", "line 3")
+    with pytest.raises(ChildError, match="'25y1m', expected at most 25 years"):
+        parse_age("25y1m")
+
+
+def test_dates_are_iso():
+    assert parse_date("2015-03-27", "--birth-date") == date(2015, 3, 27)
+    for text in ("27.03.2015", "2015-02-30", "20150327", "2015-3-27", ""):
+        with pytest.raises(ChildError, match=r"--exam-date: .* is not a date, expected year-month-day"):
+            parse_date(text, "--exam-date")
+
+
+def test_height_has_a_unit_and_is_a_childs():
+    assert (parse_height("140.5cm"), parse_height("1.405 m"), parse_height("98 CM")) == (140.5, 140.5, 98)
+    for text in ("140.5", "1405mm", "55in", "tall"):
+        with pytest.raises(ChildError, match=r"expected centimetres such as 140\.5cm"):
+            parse_height(text)
+    for text in ("14.05cm", "140.5m"):
+        with pytest.raises(ChildError, match="40 to 230 cm"):
+            parse_height(text)
+
+
+@pytest.mark.parametrize(
+    ("birth", "exam", "months"),
+    [
+        ("2010-01-15", "2020-04-15", 123),
+        ("2012-02-29", "2013-02-28", 12 - DAY),
+        ("2010-01-31", "2010-03-01", 2 - 30 * DAY),
+        ("2010-01-15", "2010-01-15", 0),
+        ("2010-01-15", "2010-01-14", -DAY),
+    ],
+)
+def test_months_between_two_dates(birth, exam, months):
+    assert months_between(date.fromisoformat(birth), date.fromisoformat(exam)) == pytest.approx(months)
+
+
+def test_months_between_never_falls_as_days_pass():
+    days = [date.fromordinal(date(2019, 12, 20).toordinal() + k) for k in range(120)]
+    ages = [months_between(date(2010, 1, 31), day) for day in days]
+    assert all(later > earlier for earlier, later in pairwise(ages))
+
+
+def test_months_in_words():
+    assert [in_years(months) for months in (0, 11.4, 11.6, 127.4)] == ["0 y 0 m", "0 y 11 m", "1 y 0 m", "10 y 7 m"]
+
+
+def test_a_childs_facts_go_before_those_that_complete_them():
+    row = Child(sex="F", height_cm=140)
+    assert row.completed_by(Child(sex="M", birth_date=BORN)) == Child("F", birth_date=BORN, height_cm=140)
+
+
+def test_nothing_known_is_no_age_and_no_complaint():
+    assert agreed_age(film(), Child()) == (None, "")
+
+
+def test_the_finest_age_is_taken_where_they_agree():
+    coarse = Age(120, 12, "PatientAge")
+    assert agreed_age(film(age=coarse), Child())[0] == coarse
+    found, _ = agreed_age(film(age=coarse), Child(age=parse_age("10y3m")))
+    assert (found.months, found.source) == (123, "age given")
+    dated, _ = agreed_age(film(age=Age(123, DAY, "PatientBirthDate and StudyDate")), Child(age=parse_age("10y")))
+    assert (dated.months, dated.source) == (123, "PatientBirthDate and StudyDate")
+
+
+def test_a_date_given_is_completed_by_the_films_other_one():
+    found, missing = agreed_age(film(exam_date=TAKEN), Child(birth_date=BORN))
+    assert (found.months, found.source) == (123, "birth date given, examination date of the DICOM")
+    assert missing == ""
+    found, _ = agreed_age(film(), Child(birth_date=BORN, exam_date=TAKEN))
+    assert (found.months, found.source) == (123, "birth date given, examination date given")
+
+
+def test_a_date_that_lacks_the_other_is_named_and_today_is_not_taken():
+    age, missing = agreed_age(film(), Child(birth_date=BORN))
+    assert age is None
+    assert "give --exam-date" in missing
+    age, missing = agreed_age(film(), Child(exam_date=TAKEN))
+    assert age is None
+    assert "give --birth-date" in missing
+    assert agreed_age(film(), Child(age=parse_age("10y3m"), exam_date=TAKEN))[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("stated", "given", "words"),
+    [
+        (
+            {"age": Age(123, 1, "PatientAge")},
+            {"age": parse_age("8y1m")},
+            "8 y 1 m (age given) and 10 y 3 m (Pat",
+        ),
+        (
+            {"birth_date": BORN},
+            {"birth_date": date(2010, 5, 11)},
+            "date 2010-05-11 was given, .* says 2010-01-15",
+        ),
+        ({"exam_date": TAKEN}, {"exam_date": date(2020, 4, 16)}, "date 2020-04-16 was given, .* says 2020-04-15"),
+        ({}, {"age": parse_age("9y"), "birth_date": BORN, "exam_date": TAKEN}, "9 y 0 m .* and 10 y 3 m"),
+        ({}, {"birth_date": TAKEN, "exam_date": BORN}, "birth date 2020-04-15 and examination date 2010-01-15.*before"),
+        ({"exam_date": TAKEN}, {"birth_date": date(1990, 1, 1)}, "1990-01-01 and .* 2020-04-15, which makes 30 y 3 m"),
+    ],
+)
+def test_a_contradiction_is_an_error_that_names_the_film_and_both_values(stated, given, words):
+    with pytest.raises(ChildError, match=rf"(?s)film\.dcm: .*{words.replace('(', '.').replace(')', '.')}"):
+        agreed_age(film(**stated), Child(**given))
+
+
+def test_an_age_that_differs_by_less_than_it_is_known_to_is_no_contradiction():
+    found, _ = agreed_age(film(age=Age(123.4, DAY, "PatientBirthDate and StudyDate")), Child(age=parse_age("10.25y")))
+    assert found.months == 123.4
+
+
+def test_a_dicoms_dates_go_before_its_age_in_years():
+    age, fault = stated_age(Age(120, 12, "PatientAge"), BORN, TAKEN, "PatientBirthDate and StudyDate")
+    assert (age.months, age.source, fault) == (123, "PatientBirthDate and StudyDate", "")
+    assert stated_age(Age(120, 12, "PatientAge"), BORN, None, "")[0].months == 120
+
+
+@pytest.mark.parametrize(
+    ("age", "birth", "exam", "words"),
+    [
+        (Age(96, 12, "PatientAge"), BORN, TAKEN, ["8 y 0 m (PatientAge)", "10 y 3 m (dates)", "neither"]),
+        (None, TAKEN, BORN, ["2020-04-15 and 2010-01-15", "before birth"]),
+        (None, date(1900, 1, 1), TAKEN, ["1900-01-01 and 2020-04-15", "120 y 3 m"]),
+        (Age(45 * 12, 12, "PatientAge"), None, None, ["PatientAge is 45 y 0 m", "25 years"]),
+    ],
+)
+def test_facts_of_a_dicom_that_cannot_be_are_not_taken_but_named(age, birth, exam, words):
+    found, fault = stated_age(age, birth, exam, "dates")
+    assert found is None
+    assert [word for word in words if word not in fault] == []
