@@ -1,4 +1,4 @@
-"""Install the five folders and their rooms as the namespace package `boneage`: `data/` becomes `boneage.data`, and so on.
+"""Install the five folders and their rooms as the namespace package `boneage`: `data/` becomes `boneage.data`.
 
 Everything else about the project (dependencies, command, tools) stands in pyproject.toml.
 """

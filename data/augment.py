@@ -18,7 +18,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # before the import: it 
 import albumentations as A
 import cv2
 
-PolicyName = Literal["none", "light", "randaugment", "uniformaugment"]
+PolicyName = Literal["none", "light", "clinic", "randaugment", "uniformaugment"]
 POLICIES: tuple[str, ...] = get_args(PolicyName)
 
 Steps = list[A.BasicTransform | A.BaseCompose]
@@ -103,12 +103,31 @@ def _operations(s: float) -> Steps:
     ]
 
 
+def _copying(s: float) -> Steps:
+    """What happens to films on the way to a reader: bone burnt out, saved small or as JPEG, blurred, noisy."""
+    smaller: dict[str, int] = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
+    return [
+        A.RandomBrightnessContrast(brightness_limit=0, contrast_limit=(0.1, min(0.8 * s, 1.0)), p=0.15),
+        A.OneOf(
+            [
+                A.ImageCompression(quality_range=(20, 90)),
+                A.ImageCompression(quality_range=(20, 50)),
+                A.Downscale(scale_range=(0.5, 0.95), interpolation_pair=smaller),  # pyright: ignore[reportArgumentType]
+                A.GaussianBlur(blur_limit=0, sigma_limit=(0.3, 1.0)),
+                A.GaussNoise(std_range=(0.005, 0.03)),
+            ],
+            p=0.5,
+        ),
+    ]
+
+
 def _steps(name: str, s: float) -> Steps:
     flip = A.HorizontalFlip(p=0.5)
     if name == "none" or s == 0:
         return [flip]
-    if name == "light":
+    if name in ("light", "clinic"):
         return [
+            *(_copying(s) if name == "clinic" else []),
             flip,
             _affine(
                 rotate=(-12 * s, 12 * s),

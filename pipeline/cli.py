@@ -581,7 +581,9 @@ def train_segmenter(
     "--fusion", type=click.Choice(get_args(Fusion)), show_default=DEFAULTS.net.fusion, help="Where sex joins."
 )
 @click.option("--loss", type=click.Choice(get_args(Loss)), show_default=DEFAULTS.loss, help="On z-scored labels.")
-@click.option("--augmentation", show_default=DEFAULTS.augmentation, help="none, light, randaugment or uniformaugment.")
+@click.option(
+    "--augmentation", show_default=DEFAULTS.augmentation, help="none, light, clinic, randaugment or uniformaugment."
+)
 @training_options
 @click.option("--about", default="", help="What the films are, for the weights' header.")
 @click.option("--licence", default="", help="Terms of the weights, for their header.")

@@ -104,7 +104,7 @@ class RegressorConfig:
 
     def __post_init__(self) -> None:
         """Refuse what is not one of the choices."""
-        _one_of("augmentation", self.augmentation, ("none", "light", "randaugment", "uniformaugment"))
+        _one_of("augmentation", self.augmentation, ("none", "light", "clinic", "randaugment", "uniformaugment"))
         _one_of("loss", self.loss, get_args(Loss))
         _one_of("optimiser", self.optimiser, get_args(Optimiser))
         _one_of("schedule", self.schedule, get_args(Schedule))

@@ -18,8 +18,8 @@ BELOW = {
 }
 MODULES = [path for layer in BELOW for path in sorted((ROOT / layer).rglob("*.py"))]
 # what the command line and its help may read without the slow libraries
-LIGHT = ["handseg/config.py", "regressor/config.py", "pipeline/recipe.py", "pipeline/measure/plan.py", "pipeline/cli.py"]
-LIGHT += ["pipeline/__init__.py"]
+LIGHT = ["handseg/config.py", "regressor/config.py", "pipeline/recipe.py", "pipeline/measure/plan.py"]
+LIGHT += ["pipeline/cli.py", "pipeline/__init__.py"]
 SLOW = {"torch", "torchvision", "timm", "lightning", "segmentation_models_pytorch"}
 
 

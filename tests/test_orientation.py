@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import cv2
@@ -15,6 +16,7 @@ from boneage.data.radiograph import Radiograph, read_radiograph
 from boneage.data.split import rsna_split
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg import learn_orientation
+from boneage.handseg.bootstrap import save_with_turns
 from boneage.handseg.config import SegmenterConfig, TurnConfig
 from boneage.handseg.finder import HandFinder
 from boneage.handseg.geometry import Box, SquareFit, quarter_turned
@@ -26,7 +28,7 @@ from boneage.handseg.quality import judge_hand
 from boneage.handseg.segmenter import HandMap, HandSegmenter
 from boneage.pipeline import BoneAge
 from boneage.pipeline.segment import load_finder, segment_file
-from boneage.weights.bundle import Header, load_weights, save_weights
+from boneage.weights.bundle import HOME, Header, load_weights, read_header, save_weights
 
 TINY = ("timm-mobilenetv3_small_minimal_100", (8, 8, 8, 8, 8))
 QUARTERS = (1, 2, 3)
@@ -265,6 +267,21 @@ def test_the_head_learns_from_films_and_changes_nothing_else(tmp_path):
     assert all(torch.equal(after[name], tensor) for name, tensor in again.state_dict().items())
 
 
+def test_weights_with_the_head_say_so_and_see_the_turn(tmp_path, hand):
+    film = tmp_path / "film.png"
+    cv2.imwrite(str(film), np.rint(hand.pixels * 255).astype(np.uint8))
+    arguments = {"encoder": TINY[0], "decoder_channels": TINY[1]}
+    config = SegmenterConfig(*TINY, imagenet=False, input_size=64, turn=TurnConfig(grid=2, epochs=1))
+    header = Header("segmenter", "smp.Unet", arguments, 64, metrics={"composite_iou": {"value": 0.9}})
+    path = tmp_path / "segmenter.safetensors"
+    save_with_turns(path, header, build_from(arguments), [film] * learn_orientation.HELD_OUT, config)
+    stored = read_header(path)
+    assert stored.arguments == {**json.loads(json.dumps(arguments)), "turn_grid": 2}
+    assert set(stored.metrics) == {"composite_iou", "turn_accuracy"}
+    assert stored.recipe["turn"]["epochs"] == 1
+    assert HandSegmenter.load(path).look([hand.pixels])[0].turns is not None
+
+
 def test_too_few_films_teach_no_head(tmp_path):
     net = build_unet(*TINY)
     assert learn_turns(net, [tmp_path / "none.png"], SegmenterConfig(*TINY, input_size=64)) == {}
@@ -309,8 +326,6 @@ def test_the_shipped_segmenter_turns_films_upright(shared_data):
 
 
 def test_the_shipped_masks_do_not_depend_on_the_head():
-    from boneage.weights.bundle import HOME
-
     header, state = load_weights(HOME / "default" / "segmenter.safetensors", "segmenter")
     assert header.arguments["turn_grid"] == TurnConfig().grid
     assert header.metrics["turn_accuracy"]["value"] > 0.95
