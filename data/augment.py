@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,20 +105,18 @@ def _operations(s: float) -> Steps:
 
 def _copying(s: float) -> Steps:
     """What happens to films on the way to a reader: bone burnt out, saved small or as JPEG, blurred, noisy."""
-    smaller: dict[str, int] = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
-    return [
-        A.RandomBrightnessContrast(brightness_limit=0, contrast_limit=(0.1, min(0.8 * s, 1.0)), p=0.15),
-        A.OneOf(
-            [
-                A.ImageCompression(quality_range=(20, 90)),
-                A.ImageCompression(quality_range=(20, 50)),
-                A.Downscale(scale_range=(0.5, 0.95), interpolation_pair=smaller),  # pyright: ignore[reportArgumentType]
-                A.GaussianBlur(blur_limit=0, sigma_limit=(0.3, 1.0)),
-                A.GaussNoise(std_range=(0.005, 0.03)),
-            ],
-            p=0.5,
-        ),
+    smaller: Any = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
+    losses: Steps = [
+        A.ImageCompression(quality_range=(20, 90)),
+        A.ImageCompression(quality_range=(20, 50)),
+        A.Downscale(scale_range=(0.5, 0.95), interpolation_pair=smaller),
+        A.GaussianBlur(blur_limit=0, sigma_limit=(0.3, 1.0)),
+        A.GaussNoise(std_range=(0.005, 0.03)),
     ]
+    burnt_out = A.RandomBrightnessContrast(
+        brightness_limit=0, contrast_limit=(0.1, max(0.1, min(0.8 * s, 1.0))), p=0.15
+    )
+    return [burnt_out, A.OneOf(losses, p=0.5)]
 
 
 def _steps(name: str, s: float) -> Steps:
