@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..data.child import Age, in_years
 from ..data.reference import Category, bayley_pinneau, brush
 from ..data.sex import Sex
@@ -59,6 +62,21 @@ def assessment_of(sds: float) -> Assessment:
     if abs(sds) <= NORMAL_SDS:
         return "normal"
     return "delayed" if sds < 0 else "advanced"
+
+
+def normal_band(
+    sex: Sex, youngest: float = 0.0, oldest: float = np.inf
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Chronological ages in months, rising, and the distance from each within which bone age is normal (both (n,)).
+
+    Straight lines between them are the whole band, from `youngest` to `oldest` as far as an SDS is given; empty where
+    that is nowhere.
+    """
+    table = brush(sex)
+    first, last = max(youngest, YOUNGEST_FOR_SDS), min(oldest, table.last)
+    between = table.ages[(table.ages > first) & (table.ages < last)]
+    ages = np.array([first, *between, last] if first < last else [])
+    return ages, NORMAL_SDS * np.interp(ages, table.ages, table.values[:, 1])
 
 
 def _with_sds(reading: Reading, bone_age: float, sex: Sex, age: Age) -> Reading:

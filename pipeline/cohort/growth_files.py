@@ -17,9 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from ...data.files import whole_file
-from ...data.reference import brush
 from ...data.sex import Sex
-from ..clinical import NORMAL_SDS, YOUNGEST_FOR_SDS
+from ..clinical import normal_band
 from ..inputs import output_names
 from .growth import Growth, Rate
 
@@ -131,11 +130,9 @@ def _draw_reference(axes: Axes, sex: Sex | None, across: tuple[float, float]) ->
     axes.plot(across, across, color=_INK, linewidth=1, linestyle="--", label="bone age = chronological age", zorder=1)
     shown = [*across]
     if sex:
-        table = brush(sex)
-        ages = np.linspace(max(across[0] * _YEAR, YOUNGEST_FOR_SDS), min(across[1] * _YEAR, table.last), 200)
-        if ages[0] < ages[-1]:
-            sds = np.array([table.at(age)[1] for age in ages])  # type: ignore[index]
-            lower, upper = (ages - NORMAL_SDS * sds) / _YEAR, (ages + NORMAL_SDS * sds) / _YEAR
+        ages, spread = normal_band(sex, across[0] * _YEAR, across[1] * _YEAR)
+        if len(ages):
+            lower, upper = (ages - spread) / _YEAR, (ages + spread) / _YEAR
             axes.fill_between(
                 ages / _YEAR, lower, upper, color=_BAND, linewidth=0, zorder=0, label="Brush Foundation, ± 2 SD"
             )

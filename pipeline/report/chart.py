@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MultipleLocator
 
-from ...data.reference import brush
 from ...data.sex import Sex
-from ..clinical import NORMAL_SDS, YOUNGEST_FOR_SDS
+from ..clinical import normal_band
 from ..reading import Reading
 from .language import Language
 
@@ -60,9 +59,7 @@ def growth_chart(reading: Reading, language: Language) -> bytes:
 
 def _draw_band(axes: Axes, sex: Sex) -> None:
     """Chronological age, which SDS are counted from, and two SDs on each side of it, where an SDS is given."""
-    table = brush(sex)
-    ages = np.array([YOUNGEST_FOR_SDS, *table.ages[table.ages > YOUNGEST_FOR_SDS]])
-    spread = NORMAL_SDS * np.array([(table.at(float(age)) or (0.0, 0.0))[1] for age in ages])
+    ages, spread = normal_band(sex)
     axes.fill_between(ages / _YEAR, (ages - spread) / _YEAR, (ages + spread) / _YEAR, color=_BAND, linewidth=0)
     axes.plot(ages / _YEAR, ages / _YEAR, color=_LINE, linewidth=0.8)
 
