@@ -22,24 +22,27 @@ MIN_CELLS = 12  # cells a side below which a map is too coarse to tell the wrist
 
 
 def evidence_map(
-    nets: Sequence[BoneAgeNet], crop: NDArray[np.uint8], sex_code: float, input_size: int
+    nets: Sequence[BoneAgeNet], crop: NDArray[np.uint8], sex_code: float, sizes: Sequence[int]
 ) -> NDArray[np.float32]:
     """How much each place of a crop moved the reading, either way: float32 in [0, 1], of the crop's shape.
 
-    `nets` are in evaluation mode and read squares of `input_size` pixels; their readings and those of the crop's mirror
-    image are averaged, as the reader does. `crop` is uint8, s x s; `sex_code` the number that its sex becomes. The
-    greatest evidence is 1; a map without any is 0 throughout. The maps are those of the deepest features that have
-    at least MIN_CELLS cells a side (or else of the finest): stride 8 at 128 pixels, stride 16 from 192 on.
+    `nets` are in evaluation mode and read squares of `sizes` pixels a side; their readings and those of the crop's
+    mirror image are averaged, as the reader does; its zooms are left out, since they show the same. `crop` is uint8,
+    s x s; `sex_code` the number that its sex becomes. The greatest evidence is 1; a map without any is 0 throughout.
+    The maps are those of the deepest features that have at least MIN_CELLS cells a side (or else of the finest): stride
+    8 at 128 pixels, stride 16 from 192 on.
     """
-    square = torch.from_numpy(resize_square(crop, input_size)[None])
-    upright = torch.stack([_both_views(net, square, sex_code) for net in nets]).mean(0).abs()
-    evidence = resize_square(upright.cpu().numpy(), crop.shape[0])
+    maps = [_both_views(net, resize_square(crop, size), sex_code) for net, size in zip(nets, sizes, strict=True)]
+    # evidence is a sum over cells, so that a finer map's cells hold less each
+    dense = [resize_square(each * each.size, crop.shape[0]) for each in maps]
+    evidence = np.abs(np.mean(dense, axis=0))
     return np.asarray(evidence / max(evidence.max(), np.finfo(np.float32).tiny), np.float32)
 
 
-def _both_views(net: BoneAgeNet, square: torch.Tensor, sex_code: float) -> torch.Tensor:
-    """Signed evidence (cells, cells), averaged over the square (1, s, s) and its mirror image."""
+def _both_views(net: BoneAgeNet, crop: NDArray[np.uint8], sex_code: float) -> NDArray[np.float32]:
+    """Signed evidence (cells, cells), averaged over a crop (s, s) of the net's input size and its mirror image."""
     device = next(net.parameters()).device
+    square = torch.from_numpy(crop[None])
     views = normalise(torch.cat([square, square.flip(-1)]).to(device))
     with torch.inference_mode(False), torch.enable_grad():
         # it is the input that asks for gradients, so that nets whose weights are frozen have them too
@@ -47,7 +50,7 @@ def _both_views(net: BoneAgeNet, square: torch.Tensor, sex_code: float) -> torch
         seen = features[_level(views.shape[-1])]
         (gradient,) = torch.autograd.grad(readings.sum(), seen)
     plain, mirrored = (seen * gradient).sum(1).detach().float()
-    return (plain + mirrored.flip(-1)) / 2
+    return ((plain + mirrored.flip(-1)) / 2).cpu().numpy()
 
 
 def _level(size: int) -> int:

@@ -42,20 +42,20 @@ def crop() -> np.ndarray:
 @pytest.mark.parametrize("fusion", get_args(Fusion))
 def test_every_kind_of_net_has_a_map_that_follows_its_crop(fusion, pooling, crop):
     net = net_of(fusion=fusion, pooling=pooling).requires_grad_(False)
-    evidence = evidence_map([net], crop, -1.0, SIZE)
+    evidence = evidence_map([net], crop, -1.0, [SIZE])
     assert (evidence.shape, evidence.dtype) == (crop.shape, np.float32)
     assert (evidence.min() >= 0, evidence.max()) == (True, pytest.approx(1))
-    mirrored = evidence_map([net], np.ascontiguousarray(crop[:, ::-1]), -1.0, SIZE)
+    mirrored = evidence_map([net], np.ascontiguousarray(crop[:, ::-1]), -1.0, [SIZE])
     np.testing.assert_allclose(mirrored, evidence[:, ::-1], atol=1e-3)
 
 
 def test_averaged_nets_are_shown_together(crop):
     one, other = net_of(0), net_of(1)
-    alone = evidence_map([one], crop, 1.0, SIZE)
-    np.testing.assert_allclose(evidence_map([one, one], crop, 1.0, SIZE), alone, atol=1e-4)
-    both = evidence_map([one, other], crop, 1.0, SIZE)
+    alone = evidence_map([one], crop, 1.0, [SIZE])
+    np.testing.assert_allclose(evidence_map([one, one], crop, 1.0, [SIZE, SIZE]), alone, atol=1e-4)
+    both = evidence_map([one, other], crop, 1.0, [SIZE, SIZE])
     assert np.abs(both - alone).max() > 0.05
-    assert np.abs(both - evidence_map([other], crop, 1.0, SIZE)).max() > 0.05
+    assert np.abs(both - evidence_map([other], crop, 1.0, [SIZE])).max() > 0.05
 
 
 class TopLessBottom(torch.nn.Module):
@@ -74,7 +74,7 @@ class TopLessBottom(torch.nn.Module):
 
 def test_evidence_is_where_the_reading_is_from_and_for_less_as_much_as_for_more():
     grey = np.full((64, 64), 255, np.uint8)
-    rows = evidence_map([TopLessBottom()], grey, 1.0, 64).mean(1)  # pyright: ignore
+    rows = evidence_map([TopLessBottom()], grey, 1.0, [64]).mean(1)  # pyright: ignore
     assert rows[:12].min() > 0.99
     assert rows[-12:].min() > 0.99
     assert rows[20:-20].max() < 1e-6
