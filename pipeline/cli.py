@@ -669,9 +669,10 @@ def train(
 
     run["segmenter"] = _segmenter_file(segmenter) if segmenter else None
     run["finer"] = read_cohort(finer) if finer else None
-    bundle = train_bundle(cohort, parts, out, settings, cutouts=cutouts, exclude=excluded, **run)
+    bundles = train_bundle(cohort, parts, out, settings, cutouts=cutouts, exclude=excluded, **run)
     if is_first_process():
-        click.echo(bundle)
+        for bundle in bundles:
+            click.echo(bundle)
 
 
 @main.command()

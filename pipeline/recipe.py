@@ -1,4 +1,4 @@
-"""The settings of a whole training, from segmenter to bundle; no torch here, so that help reads the defaults."""
+"""The settings of a whole training, from segmenter to bundles; no torch here, so that help reads the defaults."""
 
 from __future__ import annotations
 
@@ -9,23 +9,46 @@ from ..regressor.config import RegressorConfig
 
 
 @dataclass(frozen=True)
+class BundleConfig:
+    """One bundle of a training: the mean over some of its regressors, each over some zooms and mirror images."""
+
+    name: str = "own"
+    regressors: tuple[int, ...] = ()  # by number in the recipe, from 1; none: the last
+    zooms: tuple[float, ...] = (1.0,)  # how much larger than in the crop each view shows it, 0.5 to 2
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be read with."""
+        if not self.name or not self.zooms or not all(0.5 <= zoom <= 2 for zoom in self.zooms):
+            raise ValueError(f"bundle {self.name!r} has zooms {self.zooms}, expected a name, and zooms from 0.5 to 2")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What `boneage train` does, in order.
 
-    `regressors`: trained one after the other; the last is the bundle's. Each imitates the one before where its
-    `teacher` says how, and else starts from its weights; the paths are filled in when it is trained.
+    `regressors`: trained one after the other. Each imitates the one before where its `teacher` says how, and else
+    starts from its weights; the paths are filled in when it is trained. `bundles`: what is made of them.
     """
 
-    name: str = "own"
     segmenter: SegmenterConfig = SegmenterConfig()
     regressors: tuple[RegressorConfig, ...] = (RegressorConfig(),)
+    bundles: tuple[BundleConfig, ...] = (BundleConfig(),)
     data: str = ""  # what the films are and where they come from, for header and model card
     licence: str = ""  # terms of the weights, which follow the films' terms
 
     def __post_init__(self) -> None:
-        """Refuse a recipe without a regressor."""
+        """Refuse a recipe without a regressor, and bundles that cannot be made or told apart."""
         if not self.regressors:
             raise ValueError("there are no regressors; give at least one")
+        names = [bundle.name for bundle in self.bundles]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"the bundles are called {names}, expected at least one, each with a name of its own")
+        for bundle in self.bundles:
+            if any(not 1 <= number <= len(self.regressors) for number in bundle.regressors):
+                raise ValueError(
+                    f"bundle {bundle.name!r} is of the regressors {bundle.regressors}, expected numbers from 1 to "
+                    f"{len(self.regressors)}"
+                )
 
     @property
     def crop_size(self) -> int:

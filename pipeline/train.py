@@ -1,10 +1,10 @@
-"""Train the whole system: segmenter, cached crops, regressor, calibration, evaluation, one bundle of weights."""
+"""Train the whole system: segmenter, cached crops, regressors, calibration, evaluation, bundles of weights."""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ..regressor.calibration import fit_calibration
 from ..regressor.config import RegressorConfig
 from ..regressor.crops import LabelledCrops
 from ..regressor.reader import BoneAgeReader
+from ..regressor.reading import average
 from ..regressor.train import Trained, is_first_process, train_regressor
 from ..weights.bundle import load_weights, save_weights
 from .bone_age import BoneAge, chosen_device
@@ -31,7 +32,7 @@ from .info import device_name
 from .measure.card import write_card
 from .measure.evaluate import Evaluation, evaluate
 from .measure.robustness import Robustness, measure_robustness, sample
-from .recipe import Recipe
+from .recipe import BundleConfig, Recipe
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +55,14 @@ def train_bundle(
     workers: int = 1,
     devices: int | str = "auto",
     nodes: int = 1,
-) -> Path:
-    """Train everything on the split's `train` part and return the folder of the finished bundle.
+) -> tuple[Path, ...]:
+    """Train everything on the split's `train` part and return the folders of the finished bundles.
 
     The epoch is chosen and intervals are fitted on `choose`; `report` is read once, at the end, for the figures.
     `segmenter`: weights file to use instead of training one from the films and `cutouts`, less the ids in `exclude`.
     `finer`: films of the same split with more detail, such as sharper copies; those of `train` are learned from too.
-    `out` keeps every step (segmenter, crops, regressors, evaluation, robustness); with `resume` finished trainings are
-    kept and the one under way goes on. Raises TrainingError when `out` holds another recipe's run.
+    `out` keeps every step (segmenter, crops, regressors, a bundle's evaluation and robustness); with `resume` finished
+    trainings are kept and the one under way goes on. Raises TrainingError when `out` holds another recipe's run.
     """
     out = Path(out)
     _begin(out, recipe, resume)
@@ -81,24 +82,21 @@ def train_bundle(
         )
     options: dict[str, Any] = {"workers": workers, "devices": devices, "nodes": nodes}
     crops = _crops(cohort, split, out, segmenter, recipe.crop_size, finer)
-    minutes, weights = 0.0, Path()
+    minutes, trained = 0.0, list[Path]()
     for number, config in enumerate(recipe.regressors, 1):
-        if number > 1:
-            config = _after(weights, config)
-        trained = _trained(crops, out / f"regressor-{number}", config, recipe, resume, options)
-        minutes, weights = minutes + trained.minutes, trained.weights
+        if trained:
+            config = _after(trained[-1], config)
+        result = _trained(crops, out / f"regressor-{number}", config, recipe, resume, options)
+        minutes += result.minutes
+        trained.append(result.weights)
+    folders = tuple(out / bundle.name for bundle in recipe.bundles)
     if not is_first_process():  # the rest is for one process
-        return out / recipe.name
-    calibrated = weights.with_name("calibrated.safetensors")
-    _calibrate(weights, calibrated, crops[CHOOSE], recipe)
-    bone_age = _bone_age(segmenter, calibrated, recipe.name)
-    reported, words = split.take(cohort, REPORT), "films that no training saw"
-    evaluation = evaluate(bone_age, reported, out / "evaluation", split=words)
-    some = sample(reported, ROBUSTNESS_FILMS)
-    log.info("reading changed copies of %d films", len(some))
-    drawn = words if len(some) == len(reported) else f"a sample, alike in sex and bone age, of the {words}"
-    robustness = measure_robustness(bone_age, some, out / "robustness", split=drawn)
-    return _bundle(out / recipe.name, segmenter, calibrated, evaluation, robustness, recipe, minutes)
+        return folders
+    cost = {"regressor_minutes": round(minutes, 1), "device": device_name()}
+    for bundle in recipe.bundles:
+        nets = [trained[number - 1] for number in bundle.regressors or (len(trained),)]
+        _make_bundle(bundle, nets, segmenter, crops[CHOOSE], split.take(cohort, REPORT), recipe, cost, out)
+    return folders
 
 
 def train_regressor_on(
@@ -189,36 +187,56 @@ def _trained(
     )
 
 
-def _calibrate(weights: Path, target: Path, crops: LabelledCrops, recipe: Recipe) -> None:
-    """Store the weights with their name and a calibration fitted on `crops`, which no training saw."""
+def _make_bundle(
+    config: BundleConfig,
+    nets: Sequence[Path],
+    segmenter: str | Path,
+    choose: LabelledCrops,
+    report: Cohort,
+    recipe: Recipe,
+    cost: Mapping[str, Any],
+    out: Path,
+) -> None:
+    """Average trained nets, calibrate the mean on `choose`, measure it on `report`; `out` gets the bundle's folder."""
+    steps = out / "bundles" / config.name
+    regressor = steps / "regressor.safetensors"
+    average(nets, config.zooms, regressor)
+    _calibrate(regressor, choose, config.name)
+    device = chosen_device("auto")
+    reader = BoneAgeReader.load(regressor, CROP_VERSION, device)
+    bone_age = BoneAge(HandFinder.load(segmenter, reader.input_size, device), reader, config.name)
+    words = "films that no training saw"
+    evaluation = evaluate(bone_age, report, steps / "evaluation", split=words)
+    some = sample(report, ROBUSTNESS_FILMS)
+    log.info("reading changed copies of %d films", len(some))
+    drawn = words if len(some) == len(report) else f"a sample, alike in sex and bone age, of the {words}"
+    robustness = measure_robustness(bone_age, some, steps / "robustness", split=drawn)
+    _assemble(out / config.name, segmenter, regressor, evaluation, robustness, recipe, cost)
+
+
+def _calibrate(weights: Path, crops: LabelledCrops, name: str) -> None:
+    """Give a weights file its name and a calibration fitted on `crops`, which no training saw."""
     reader = BoneAgeReader.load(weights, CROP_VERSION)
     calibration = fit_calibration(read_crops(reader, crops), crops.months, sexes_of(crops))
     header, state = load_weights(weights, "regressor")
-    save_weights(target, replace(header, name=recipe.name, calibration=calibration.to_dict()), state)
+    save_weights(weights, replace(header, name=name, calibration=calibration.to_dict()), state)
 
 
-def _bone_age(segmenter: str | Path, regressor: Path, name: str) -> BoneAge:
-    device = chosen_device("auto")
-    reader = BoneAgeReader.load(regressor, CROP_VERSION, device)
-    return BoneAge(HandFinder.load(segmenter, reader.input_size, device), reader, name)
-
-
-def _bundle(
+def _assemble(
     folder: Path,
     segmenter: str | Path,
     regressor: Path,
     evaluation: Evaluation,
     robustness: Robustness,
     recipe: Recipe,
-    minutes: float,
-) -> Path:
-    """Put both weights files and the model card into `folder`, which appears whole; `minutes` is what training took."""
+    cost: Mapping[str, Any],
+) -> None:
+    """Put both weights files and the model card into `folder`, which appears whole."""
     header, state = load_weights(regressor, "regressor")
-    cost = {"regressor_minutes": round(minutes, 1), "device": device_name()}
     header = replace(
         header,
         metrics={**header.metrics, "report": evaluation.to_dict()},
-        recipe={**config_values(recipe), "cost": cost},
+        recipe={**config_values(recipe), "cost": dict(cost)},
     )
     making = folder.with_name(f".{folder.name}")
     shutil.rmtree(making, ignore_errors=True)
@@ -228,4 +246,3 @@ def _bundle(
     write_card(making, evaluation, robustness)
     shutil.rmtree(folder, ignore_errors=True)
     making.replace(folder)
-    return folder

@@ -111,11 +111,15 @@ def build_reading(header: Header, state: Mapping[str, torch.Tensor]) -> AgeReadi
 def average(files: Sequence[str | Path], zooms: Sequence[float], target: str | Path) -> None:
     """Write the mean of trained nets, each over `zooms` and mirror images, as one weights file, still uncalibrated.
 
-    The first file's header says what the nets have in common; crops are as large as the largest net's input. Raises
-    WeightsError for nets of other crops, label scales or sex coding, whose readings have no common mean.
+    The first file's header says what the nets have in common; crops are as large as the largest net's input. One net
+    over the crop as it is stays as it was trained, so that a training can start from it. Raises WeightsError for nets
+    of other crops, label scales or sex coding, whose readings have no common mean.
     """
     opened = [load_weights(file, "regressor") for file in files]
     first = opened[0][0]
+    if len(opened) == 1 and list(zooms) == [1.0]:
+        save_weights(target, *opened[0])
+        return
     for file, (header, _) in zip(files, opened, strict=True):
         for name in ("crop_version", "label_mean", "label_sd", "sex_coding"):
             theirs, expected = getattr(header, name), getattr(first, name)

@@ -21,13 +21,13 @@ from boneage.pipeline.measure.failures import CASES
 from boneage.pipeline.measure.measured import write_measured
 from boneage.pipeline.measure.robustness import Robustness
 from boneage.pipeline.reading import Reading
-from boneage.pipeline.recipe import Recipe
+from boneage.pipeline.recipe import BundleConfig, Recipe
 from boneage.regressor.config import RegressorConfig, Stage
 from boneage.regressor.metrics import agreement, by_group, coverage_by_group
 from boneage.weights.bundle import Header, read_header
 
 RECIPE = Recipe(
-    name="tiny",
+    bundles=(BundleConfig("tiny"),),
     regressors=(RegressorConfig(stages=(Stage(3, 64),), warmup=7),),
     data="drawn hands",
     licence="Apache-2.0",
@@ -116,7 +116,10 @@ def test_every_figure_is_the_one_measured(headers):
 def test_the_recipe_is_printed_without_defaults_and_makes_the_same_training(headers):
     card = model_card(*headers, evaluation(films()), None, CASES_READ)
     printed = yaml.safe_load(card.split("```yaml\n")[1].split("```")[0])
-    assert printed == {"name": "tiny", "regressors": [{"stages": [{"epochs": 3, "size": 64}], "warmup": 7}]}
+    assert printed == {
+        "regressors": [{"stages": [{"epochs": 3, "size": 64}], "warmup": 7}],
+        "bundles": [{"name": "tiny"}],
+    }
     assert make_config(Recipe, printed).regressors == RECIPE.regressors
 
 

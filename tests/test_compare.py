@@ -162,7 +162,8 @@ def test_the_weights_of_the_last_epoch_are_measured_not_those_of_the_best(
     monkeypatch.setattr(RegressorTask, "validation_step", pretend)
     seen = []
     read = module.read_crops
-    monkeypatch.setattr(module, "read_crops", lambda reader, films: seen.append(reader.reading.nets[0]) or read(reader, films))
+    looking = lambda reader, films: seen.append(reader.reading.nets[0]) or read(reader, films)  # noqa: E731
+    monkeypatch.setattr(module, "read_crops", looking)
     run(Plan((Arm("again", changes={"patience": 1}),), SMALL, seeds=(1,)), cohort, split, tiny_bundle, tmp_path)
     first, last = states[0], states[-1 - len(states) // 2]
     measured = seen[0].state_dict()

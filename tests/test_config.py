@@ -7,7 +7,7 @@ import pytest
 from boneage.data.config import config_values, load_config, make_config, save_config, without_defaults
 from boneage.data.errors import ConfigError
 from boneage.handseg.config import SegmenterConfig
-from boneage.pipeline.recipe import Recipe
+from boneage.pipeline.recipe import BundleConfig, Recipe
 from boneage.regressor.config import Distillation, RegressorConfig, Stage
 
 
@@ -133,15 +133,16 @@ def test_a_saved_configuration_comes_back_equal(tmp_path, config):
 
 def test_what_differs_from_the_defaults_makes_the_same_configuration():
     stages = (Stage(1, 64), Stage(2, 96, 1.0, 0.3))
-    recipe = Recipe(name="mine", regressors=(RegressorConfig(stages=stages), RegressorConfig(teacher=Distillation())))
+    regressors = (RegressorConfig(stages=stages), RegressorConfig(teacher=Distillation()))
+    recipe = Recipe(regressors=regressors, bundles=(BundleConfig("mine", (1, 2)), BundleConfig("small")))
     short = without_defaults(Recipe, config_values(recipe))
     assert make_config(Recipe, short) == recipe
     assert short == {
-        "name": "mine",
         "regressors": [
             {"stages": [{"epochs": 1, "size": 64}, {"epochs": 2, "size": 96, "dropout": 0.3}]},
             {"teacher": {}},
         ],
+        "bundles": [{"name": "mine", "regressors": [1, 2]}, {"name": "small"}],
     }
     assert without_defaults(Recipe, config_values(Recipe()) | {"old": 1}) == {"old": 1}
 
@@ -174,6 +175,10 @@ def test_a_teacher_is_built_from_a_mapping():
         (RegressorConfig, {"stages": [{"epochs": 1, "size": 65}]}),
         (Recipe, {"segmenter": {"rounds": 0}}),
         (Recipe, {"regressors": []}),
+        (Recipe, {"bundles": []}),
+        (Recipe, {"bundles": [{"name": "one"}, {"name": "one", "zooms": [0.9]}]}),
+        (Recipe, {"bundles": [{"regressors": [2]}]}),
+        (Recipe, {"bundles": [{"zooms": [0.1]}]}),
     ],
 )
 def test_values_that_cannot_work_are_configuration_errors(kind, values):

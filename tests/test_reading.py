@@ -95,7 +95,7 @@ def test_crops_are_as_large_as_the_largest_net_wants(tmp_path):
 
 @pytest.mark.parametrize("changes", [{"label_mean": 100.0}, {"crop_version": 2}, {"sex_coding": {"F": 0.0, "M": 1.0}}])
 def test_nets_without_a_common_mean_are_refused(tmp_path, changes):
-    files = [saved(tmp_path / "a.safetensors", a_net(1), 64), saved(tmp_path / "b.safetensors", a_net(2), 64, **changes)]
+    files = [saved(tmp_path / f"{k}.safetensors", a_net(k), 64, **(changes if k else {})) for k in (0, 1)]
     with pytest.raises(WeightsError, match=next(iter(changes))):
         average(files, [1.0], tmp_path / "both.safetensors")
     assert not (tmp_path / "both.safetensors").exists()

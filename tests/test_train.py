@@ -19,7 +19,7 @@ from boneage.data.errors import TrainingError
 from boneage.data.split import make_split
 from boneage.data.synthetic import synthetic_hand
 from boneage.pipeline import BoneAge, crops
-from boneage.pipeline.recipe import Recipe
+from boneage.pipeline.recipe import BundleConfig, Recipe
 from boneage.pipeline.train import train_bundle
 from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
 from boneage.weights.bundle import load_weights, read_header
@@ -27,7 +27,9 @@ from boneage.weights.bundle import load_weights, read_header
 SMALL = RegressorConfig(
     net=NetConfig(backbone="test_efficientnet", hidden=(8,)), stages=(Stage(1, 64, 0.3),), batch_size=8, warmup=2
 )
-RECIPE = Recipe(name="small", regressors=(SMALL, SMALL), data="drawn hands", licence="Apache-2.0")
+ONE = BundleConfig("small")
+BOTH = BundleConfig("both", (1, 2), (0.9, 1.0))
+RECIPE = Recipe(regressors=(SMALL, SMALL), bundles=(ONE,), data="drawn hands", licence="Apache-2.0")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
     read_radiograph = crops.read_radiograph
     monkeypatch.setattr(crops, "read_radiograph", lambda path: read.append(path) or read_radiograph(path))
     segmenter = tiny_bundle / "segmenter.safetensors"
-    bundle = train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, workers=0)
+    (bundle,) = train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, workers=0)
 
     header = read_header(bundle / "regressor.safetensors")
     report = header.metrics["report"]
@@ -70,7 +72,7 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
     card = (bundle / "MODEL_CARD.md").read_text("utf-8")
     assert f"{report['mae']:.2f}" in card
     assert "said to be turned" in card  # the promises on turned films, from the copies read at the end
-    assert (tmp_path / "evaluation" / "predictions.csv").exists()
+    assert (tmp_path / "bundles" / "small" / "evaluation" / "predictions.csv").exists()
     reading = BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex)
     assert reading.aged
     assert reading.model == "small"
@@ -79,7 +81,7 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
     seen = {film.path for part in ("train", "choose") for film in split.take(cohort, part)}
     assert sorted(read) == sorted(seen)
     before = {path.name: path.read_bytes() for path in bundle.iterdir()}
-    again = train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, resume=True, workers=0)
+    (again,) = train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, resume=True, workers=0)
     assert sorted(read) == sorted(seen)
     assert before["segmenter.safetensors"] == (again / "segmenter.safetensors").read_bytes()
     assert read_header(again / "regressor.safetensors").metrics == header.metrics
@@ -91,10 +93,32 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
         train_bundle(cohort, split, tmp_path, other, segmenter=segmenter, resume=True, workers=0)
 
 
+def test_one_training_makes_several_bundles_each_of_the_nets_and_zooms_it_names(
+    cohort, split, tiny_bundle, finds_hands, tmp_path
+):
+    recipe = replace(RECIPE, bundles=(BOTH, ONE))
+    folders = train_bundle(cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+    assert folders == (tmp_path / "both", tmp_path / "small")
+    both, one = (read_header(folder / "regressor.safetensors") for folder in folders)
+    assert (both.name, one.name) == ("both", "small")
+    assert both.calibration != one.calibration
+    trained = [load_weights(tmp_path / f"regressor-{k}" / "regressor.safetensors", "regressor")[1] for k in (1, 2)]
+    state = load_weights(folders[0] / "regressor.safetensors", "regressor")[1]
+    assert len(state) == len(trained[0]) + len(trained[1])
+    for name, tensor in load_weights(folders[1] / "regressor.safetensors", "regressor")[1].items():
+        assert torch.equal(tensor, trained[1][name])  # the bundle that names no regressor is of the last
+        assert torch.equal(state[f"nets.0.{name}"], trained[0][name])
+    film = cohort.films[40]
+    readings = [BoneAge.load(folder).predict(film.path, film.sex).bone_age_months for folder in folders]
+    assert readings[0] != readings[1]
+
+
 def test_a_later_regressor_can_imitate_the_one_before(cohort, split, tiny_bundle, finds_hands, tmp_path):
     student = replace(SMALL, teacher=Distillation())
     recipe = replace(RECIPE, regressors=(SMALL, student))
-    bundle = train_bundle(cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+    (bundle,) = train_bundle(
+        cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0
+    )
     first, final = (read_header(folder / "regressor.safetensors") for folder in (tmp_path / "regressor-1", bundle))
     assert (first.label_mean, first.label_sd) == (final.label_mean, final.label_sd)
 
@@ -103,7 +127,9 @@ def test_a_later_regressor_starts_from_the_one_before_and_keeps_what_is_frozen(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
     recipe = replace(RECIPE, regressors=(SMALL, replace(SMALL, freeze=2)))
-    bundle = train_bundle(cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+    (bundle,) = train_bundle(
+        cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0
+    )
     first, final = (
         load_weights(folder / "regressor.safetensors", "regressor")[1] for folder in (tmp_path / "regressor-1", bundle)
     )

@@ -92,19 +92,23 @@ def coverage_promises(coverage: pd.DataFrame) -> list[Promise]:
 
 
 def _what(segmenter: Header, regressor: Header) -> str:
-    return (
-        f"- Hand segmenter: {_net(segmenter)}, {segmenter.input_size} px input.\n"
-        f"- Regressor: {_net(regressor)}, {regressor.input_size} px input, crop version {regressor.crop_version}.\n"
-        f"- A reading is the mean over the crop and its mirror image, bias-corrected by "
-        f"{_line(regressor.calibration or {})}."
+    nets = regressor.arguments.get("nets") or [{"net": regressor.arguments, "input_size": regressor.input_size}]
+    zooms = regressor.arguments.get("zooms", [1.0])
+    views = "the crop" if zooms == [1.0] else "the crop at zooms of " + ", ".join(f"{zoom:g}" for zoom in zooms)
+    over = "" if len(nets) == 1 else f"{len(nets)} regressors, "
+    return "\n".join(
+        [
+            f"- Hand segmenter: {segmenter.architecture} with {segmenter.arguments.get('encoder', '?')}, "
+            f"{segmenter.input_size} px input.",
+            *(
+                f"- Regressor: {net['net'].get('backbone', '?')}, sex joined {net['net'].get('fusion', '?')}, "
+                f"{net['input_size']} px input."
+                for net in nets
+            ),
+            f"- A reading is the mean over {over}{views} (version {regressor.crop_version}) and its mirror image, "
+            f"bias-corrected by {_line(regressor.calibration or {})}.",
+        ]
     )
-
-
-def _net(header: Header) -> str:
-    arguments: dict[str, Any] = dict(header.arguments)
-    name = arguments.get("encoder") or arguments.get("backbone") or "?"
-    kind = f"{header.architecture} with {name}"
-    return f"{kind}, sex joined {arguments['fusion']}" if "fusion" in arguments else kind
 
 
 def _line(calibration: Mapping[str, Any]) -> str:
