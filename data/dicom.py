@@ -36,15 +36,6 @@ _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom d
 _PALETTE = "PALETTE COLOR"
 
 
-def is_dicom(start: bytes) -> bool:
-    """Tell from a file's first 132 bytes or more whether it is DICOM.
-
-    That is the prefix DICM after a preamble of 128 bytes, or, without a preamble, a first element of group 0002 or
-    0008 in little endian, with which no picture format begins.
-    """
-    return start[128:132] == b"DICM" or start[:2] in (b"\x02\x00", b"\x08\x00")
-
-
 def read_dicom(path: str | Path) -> Radiograph:
     """Read one single-frame DICOM picture, grey or colour, of any modality.
 
@@ -118,7 +109,7 @@ def _decode(path: str | Path, dataset: FileDataset) -> Radiograph:
     else:
         pixels, colour = _greys_of_colour(dataset, stored, photometric)
     return Radiograph(
-        pixels=pixels,
+        greys=pixels,
         source=str(path),
         spacing_mm=_spacing(dataset, notes),
         sex=_sex(dataset),

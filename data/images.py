@@ -17,7 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from .errors import ReadError
-from .greys import check_size, grey_of_colour, one_line, stretch
+from .greys import check_size, grey_of_colour, inverted, one_line, stretch
 from .radiograph import Radiograph
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
@@ -74,25 +74,28 @@ def _decode(path: str | Path, picture: ImageFile.ImageFile) -> Radiograph:
     if picture.mode in _DEEP:
         ImageOps.exif_transpose(picture, in_place=True)
         values = np.asarray(picture)
-        if not np.isfinite(values).all():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ReadError(f"{path}: has pixels that are not numbers, expected finite greys; export it again")
-        pixels = _scaled(values, notes)
+        greys = _scaled(values, notes)
         if white_is_zero:  # Pillow accounts for it in 8-bit pictures alone
-            pixels = 1 - pixels
+            greys = inverted(greys)
     elif deep_colour:
         samples = _upright(_opencv_rgba(path), orientation)
         values, colour = _grey_on_black(samples, notes)
-        pixels = _scaled(values, notes)
+        greys = _scaled(values, notes)
     else:
         ImageOps.exif_transpose(picture, in_place=True)
         if picture.mode in _GREY:
-            values = np.asarray(picture.convert("L"))
+            greys = np.asarray(_in_mode("L", picture))
         elif picture.has_transparency_data:
-            values, colour = _grey_on_black(np.asarray(picture.convert("RGBA")), notes)
+            greys, colour = _grey_on_black(np.asarray(_in_mode("RGBA", picture)), notes)
         else:
-            values, colour = grey_of_colour(np.asarray(picture.convert("RGB")))
-        pixels = np.divide(values, 255, dtype=np.float32)
-    return Radiograph(np.ascontiguousarray(pixels), str(path), colour=colour, notes=tuple(notes))
+            greys, colour = grey_of_colour(np.asarray(_in_mode("RGB", picture)))
+    return Radiograph(np.ascontiguousarray(greys), str(path), colour=colour, notes=tuple(notes))
+
+
+def _in_mode(mode: str, picture: Image.Image) -> Image.Image:
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _scaled(values: np.ndarray, notes: list[str]) -> np.ndarray:

@@ -19,6 +19,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .greys import Greys, white_of
+from .resize import area_means
+
 # Set by hand, not fitted: the middle 70 % of either side, scaled so that its longer side is 90 pixels, and contrast
 # stretched from the 1st to the 99th percentile; the sizes below are in these pixels.
 _MARGIN = 0.15
@@ -31,21 +34,21 @@ _FLAT_RANGE = 1e-3  # below this contrast there is nothing to judge
 _WEIGHTS = np.array([-1.99, -3.9, -3.94, -10.5])  # in the order of `measures`
 
 
-def bone_is_dark(pixels: np.ndarray) -> bool:
-    """Tell whether the greys of a radiograph (float, height x width, in [0, 1]) are inverted: bone dark on bright.
+def bone_is_dark(pixels: Greys) -> bool:
+    """Tell whether the greys of a radiograph are inverted: bone dark on bright.
 
-    A picture without contrast, or without evidence either way, is left as it is. On anything but a radiograph of a
-    limb the answer means nothing.
+    `pixels`: height x width, uint8 or float32 in [0, 1]. A picture without contrast, or without evidence either way,
+    is left as it is. On anything but a radiograph of a limb the answer means nothing.
     """
     return bright_bone_evidence(pixels) < 0
 
 
-def bright_bone_evidence(pixels: np.ndarray) -> float:
-    """Log odds that bone is bright in `pixels` (float, height x width, in [0, 1]); negative where it is dark."""
+def bright_bone_evidence(pixels: Greys) -> float:
+    """Log odds that bone is bright in `pixels` (height x width, uint8 or float32); negative where it is dark."""
     return float(measures(pixels) @ _WEIGHTS)
 
 
-def measures(pixels: np.ndarray) -> np.ndarray:
+def measures(pixels: Greys) -> np.ndarray:
     """Four numbers (float64) that turn their sign with the greys; 0 for a flat picture.
 
     1. Outer border (5 % of the shorter side, median) less centre (the middle half, mean): air is around a hand.
@@ -56,10 +59,9 @@ def measures(pixels: np.ndarray) -> np.ndarray:
     """
     height, width = pixels.shape
     top, left = round(_MARGIN * height), round(_MARGIN * width)
-    middle = pixels[top : height - top, left : width - left].astype(np.float32)
+    middle = pixels[top : height - top, left : width - left]
     scale = _SIDE / max(middle.shape)
-    size = [max(16, round(side * scale)) for side in middle.shape]
-    small = cv2.resize(middle, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    small = _shrunk(middle, *(max(16, round(side * scale)) for side in middle.shape)) / white_of(pixels)
     low, high = np.percentile(small, (1, 99))
     if high - low < _FLAT_RANGE:
         return np.zeros(4)
@@ -85,3 +87,11 @@ def measures(pixels: np.ndarray) -> np.ndarray:
         ],
         np.float64,
     )
+
+
+def _shrunk(picture: Greys, height: int, width: int) -> np.ndarray:
+    """The picture at another size by area, float32; one that is enlarged, on either side, by OpenCV's rule."""
+    if height > picture.shape[0] or width > picture.shape[1]:
+        return cv2.resize(picture.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    edges = (np.linspace(0, old, new + 1) for old, new in zip(picture.shape, (height, width), strict=True))
+    return area_means(picture, *edges)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .child import Age
 from .errors import ReadError
+from .greys import Greys, inverted
 from .sex import Sex
 
 Laterality = Literal["L", "R"]
@@ -21,7 +24,8 @@ Laterality = Literal["L", "R"]
 class Radiograph:
     """One radiograph in one grey scale, whatever its file was.
 
-    pixels: float32, height x width, in [0, 1], upright as the file says, bone bright on dark.
+    greys: height x width, upright as the file says, bone bright on dark: uint8 as decoded where the file has 8 bits,
+        255 being white, else float32 in [0, 1]. `pixels` are the same as float32 in [0, 1].
     source: the path as it was given.
     spacing_mm: distance of neighbouring rows and columns in millimetres, None where unknown.
     sex: from a DICOM's PatientSex, None where it is missing or not F or M.
@@ -34,7 +38,7 @@ class Radiograph:
     doubts: sentences for which a reading of it has to be reviewed.
     """
 
-    pixels: np.ndarray
+    greys: Greys
     source: str
     spacing_mm: tuple[float, float] | None = None
     sex: Sex | None = None
@@ -47,6 +51,22 @@ class Radiograph:
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
 
+    @cached_property
+    def pixels(self) -> NDArray[np.float32]:
+        """The greys as float32 in [0, 1], height x width, four times the memory of 8 bits: made when asked for."""
+        if self.greys.dtype == np.uint8:
+            return np.divide(self.greys, 255, dtype=np.float32)
+        return cast(NDArray[np.float32], self.greys)
+
+
+def is_dicom(start: bytes) -> bool:
+    """Tell from a file's first 132 bytes or more whether it is DICOM.
+
+    That is the prefix DICM after a preamble of 128 bytes, or, without a preamble, a first element of group 0002 or
+    0008 in little endian, with which no picture format begins.
+    """
+    return start[128:132] == b"DICM" or start[:2] in (b"\x02\x00", b"\x08\x00")
+
 
 def read_radiograph(path: str | Path, *, correct_inversion: bool = True) -> Radiograph:
     """Read a radiograph from a PNG, JPEG, WebP, TIFF, BMP or DICOM file, told apart by content, not by suffix.
@@ -56,20 +76,25 @@ def read_radiograph(path: str | Path, *, correct_inversion: bool = True) -> Radi
     stay and a doubt says so. Raises ReadError, with file, finding and remedy, for whatever is not one whole picture.
     """
     # Imported here because both readers make Radiographs, and pydicom is slow to import.
-    from . import dicom, images, polarity
+    from . import polarity
 
-    is_dicom = dicom.is_dicom(_first_bytes(Path(path)))
+    dicom = is_dicom(_first_bytes(Path(path)))
+    if dicom:
+        from .dicom import read_dicom as read
+    else:
+        from .images import read_image as read
     with warnings.catch_warnings():
         # What matters is raised or noted; the decoders' own warnings quote the file, a patient's name included.
         warnings.simplefilter("ignore")
-        radiograph = dicom.read_dicom(path) if is_dicom else images.read_image(path)
-    if not correct_inversion or not polarity.bone_is_dark(radiograph.pixels):
+        radiograph = read(path)
+    if not correct_inversion or not polarity.bone_is_dark(radiograph.greys):
         return radiograph
-    if is_dicom:
+    if dicom:
         doubt = "bone looks dark on bright, and the greys were left as the DICOM states them"
         return replace(radiograph, doubts=(*radiograph.doubts, doubt))
     note = "grey levels were inverted: bone was dark"
-    return replace(radiograph, pixels=1 - radiograph.pixels, inverted=True, notes=(*radiograph.notes, note))
+    greys = inverted(radiograph.greys)
+    return replace(radiograph, greys=greys, inverted=True, notes=(*radiograph.notes, note))
 
 
 def _first_bytes(path: Path) -> bytes:

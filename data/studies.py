@@ -6,11 +6,10 @@ from datetime import date
 from pathlib import Path
 
 from PIL import Image
-from pydicom.uid import UID
 
 from .cohort import SUFFIXES
-from .dicom import exam_date, is_dicom, read_tags
 from .errors import ReadError
+from .radiograph import is_dicom
 
 # Computed and digital radiography, films put on a digitiser, single shots of fluoroscopy, and what a secondary capture
 # of a film calls itself (PS3.3 C.7.3.1.1.1); an object without a modality is looked at too.
@@ -49,6 +48,8 @@ def patient_of(path: str | Path) -> tuple[str | None, date | None]:
         with open(path, "rb") as file:
             if not is_dicom(file.read(132)):
                 return None, None
+        from .dicom import exam_date, read_tags  # pydicom is slow to import, and most files are pictures
+
         tags = read_tags(path)
     except (ReadError, OSError):
         return None, None
@@ -56,6 +57,10 @@ def patient_of(path: str | Path) -> tuple[str | None, date | None]:
 
 
 def _why_no_film(path: Path) -> str | None:
+    from pydicom.uid import UID
+
+    from .dicom import read_tags
+
     tags = read_tags(path)
     kind = UID(str(tags.get("SOPClassUID") or tags.file_meta.get("MediaStorageSOPClassUID") or "")).name
     kind = "DICOM " + (kind.removesuffix(" Storage") or "object of no class")

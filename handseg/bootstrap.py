@@ -24,7 +24,8 @@ from ..data.config import config_values, load_config, save_config
 from ..data.errors import BoneAgeError, TrainingError
 from ..data.files import whole_file
 from ..data.radiograph import read_radiograph
-from ..weights.bundle import Header, save_weights
+from ..weights.bundle import Header
+from ..weights.tensors import save_weights
 from .classical import classical_mask, solidity
 from .config import SegmenterConfig
 from .examples import Example, Pools, SegmentationSet, draw_synthetic, read_cutouts
@@ -224,7 +225,7 @@ def _labelled_films(paths: Iterable[Path], net: nn.Module | None, config: Segmen
     if net is None:
         found = ((square, classical_mask(square)) for square, _ in squares)
         return [(square, mask) for square, mask in found if mask is not None]
-    segmenter = HandSegmenter(net, config.input_size)
+    segmenter = HandSegmenter.of(net, config.input_size)
     examples: list[Example] = []
     for start in range(0, len(squares), config.batch_size):
         part = squares[start : start + config.batch_size]

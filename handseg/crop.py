@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.greys import Greys, white_of
 from .geometry import Box, SquareFit
 
 CROP_VERSION = 1
@@ -30,26 +31,28 @@ class Crop:
 
 
 def cut_crop(
-    pixels: NDArray[np.float32],
+    pixels: Greys,
     box: Box,
     size: int,
     *,
     mask: NDArray[np.bool_] | None = None,
+    mask_place: Box | None = None,
     margin: float = MARGIN,
     turn: int = 0,
 ) -> Crop:
     """Cut `box` (original pixels) with its margin out of a radiograph, pad it square, resize once, set grey levels.
 
-    `pixels`: float32 in [0, 1], height x width, bone bright. `mask`: the hand, bool, same shape; its grey levels set
-    black and white, so exposure, markers and burnt-in frames do not. Without it the whole crop sets them. The margin
-    is clipped at the picture's edge: padding, not invention, fills what was never exposed. `turn`: quarter turns
-    anticlockwise that bring the hand upright; the box is that of the picture as it is.
+    `pixels`: height x width, uint8 or float32 in [0, 1], bone bright. `mask`: the hand, bool, of the whole picture or
+    of its part `mask_place`, around which no hand is; its grey levels set black and white, so exposure, markers and
+    burnt-in frames do not. Without it the whole crop sets them. The margin is clipped at the picture's edge: padding,
+    not invention, fills what was never exposed. `turn`: quarter turns anticlockwise that bring the hand upright; the
+    box is that of the picture as it is.
     """
     height, width = pixels.shape
     fit = SquareFit(box.grown(margin).clipped(height, width), size, (height, width), turn)
-    square = fit.apply(pixels)
+    square = fit.apply(pixels) / white_of(pixels)
     inside = fit.inside()
-    region = inside if mask is None else fit.apply(mask.astype(np.uint8) * 255) > 127
+    region = inside if mask is None else fit.apply(mask.view(np.uint8), mask_place) >= 0.5
     return Crop(_set_levels(square, region if region.any() else inside, inside), fit)
 
 

@@ -38,7 +38,7 @@ def read_cutouts(folder: str | Path, size: int) -> list[Example]:
             raise TrainingError(f"{masks[path.stem]}: {mask.shape} pixels, expected {pixels.shape} as {path.name} has")
         fit = SquareFit(whole_frame(*pixels.shape), size, pixels.shape)
         square = np.rint(fit.apply(pixels) * 255).astype(np.uint8)
-        examples.append((square, (fit.apply(mask.astype(np.uint8) * 255) > 127).astype(np.uint8)))
+        examples.append((square, (fit.apply(mask.view(np.uint8)) >= 0.5).astype(np.uint8)))
     if not examples:
         raise TrainingError(f"{folder}: no cut-out hands; expected pictures in {folder / 'images'}")
     return examples
@@ -53,7 +53,7 @@ def draw_synthetic(count: int, size: int, seed: int) -> list[Example]:
         sex = "F" if index % 2 else "M"
         hand = synthetic_hand(float(rng.uniform(6, 216)), sex, seed + index, (height, height * 4 // 5), label=False)
         square, fit = letterbox(hand.pixels, size)
-        examples.append((square, (fit.apply(hand.mask * np.uint8(255)) > 127).astype(np.uint8)))
+        examples.append((square, (fit.apply(hand.mask) >= 0.5).astype(np.uint8)))
     return examples
 
 

@@ -9,28 +9,39 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.greys import Greys
 from ..data.radiograph import Radiograph
+from ..weights.engine import Backend
 from .crop import Crop, cut_crop
 from .geometry import Box, whole_frame
 from .letterbox import even_exposure
 from .orientation import SAID, UNSURE, surely_turned, surely_upright
 from .quality import Verdict, judge_hand, judge_picture, may_be_hand
 from .segmenter import HandMap, HandSegmenter
+from .spoilt import spoilt
 
 
 @dataclass(frozen=True, eq=False)
 class Hand:
     """What was found on one radiograph.
 
-    `verdict` says whether it may be aged. `box` and `mask` (bool, height x width) are in original pixels; both are
-    None when no hand was found. `crop` is None when the picture is rejected, else upright; its `fit` leads back to the
-    original.
+    `verdict` says whether it may be aged. `seen`: what the segmenter saw of the hand, None where none was found. `crop`
+    is None when the picture is rejected, else upright; its `fit` leads back to the original.
     """
 
     verdict: Verdict
-    box: Box | None = None
-    mask: NDArray[np.bool_] | None = None
+    seen: HandMap | None = None
     crop: Crop | None = None
+
+    @property
+    def box(self) -> Box | None:
+        """The hand's box in original pixels."""
+        return self.seen.box if self.seen else None
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """The hand in original pixels, bool, height x width, made when it is first asked for."""
+        return self.seen.mask if self.seen else None
 
     @property
     def turned(self) -> int:
@@ -51,18 +62,18 @@ class HandFinder:
         self.segmenter, self.crop_size = segmenter, crop_size
 
     @classmethod
-    def load(cls, path: str | Path, crop_size: int, device: str = "cpu") -> HandFinder:
+    def load(cls, path: str | Path, crop_size: int, backend: Backend = Backend()) -> HandFinder:
         """From a segmenter's weights file; raises WeightsError."""
-        return cls(HandSegmenter.load(path, device), crop_size)
+        return cls(HandSegmenter.load(path, backend), crop_size)
 
     def find(self, radiographs: Sequence[Radiograph]) -> list[Hand]:
         """One Hand for each radiograph, in order; the segmenter sees them as one batch."""
-        first = [judge_picture(radiograph.pixels, radiograph.colour) for radiograph in radiographs]
+        first = [judge_picture(radiograph.greys, radiograph.colour) for radiograph in radiographs]
         good = [k for k, verdict in enumerate(first) if verdict.status != "rejected"]
-        seen = dict(zip(good, self._look([radiographs[k].pixels for k in good]), strict=True)) if good else {}
+        seen = dict(zip(good, self._look([radiographs[k].greys for k in good]), strict=True)) if good else {}
         hands = []
         for k, radiograph in enumerate(radiographs):
-            hand = self._hand(radiograph.pixels, seen[k]) if k in seen else Hand(first[k])
+            hand = self._hand(radiograph.greys, seen[k]) if k in seen else Hand(first[k])
             if hand.crop and not surely_upright(seen[k]):
                 hand = replace(hand, verdict=hand.verdict.and_also("review", UNSURE))
             for doubt in radiograph.doubts:
@@ -70,7 +81,7 @@ class HandFinder:
             hands.append(hand)
         return hands
 
-    def _look(self, films: Sequence[NDArray[np.float32]]) -> list[HandMap]:
+    def _look(self, films: Sequence[Greys]) -> list[HandMap]:
         """What is seen of each film as it lies or, where the hand surely lies turned, of the film turned upright."""
         seen = self.segmenter.look(films)
         turns = {k: turn for k, one in enumerate(seen) if (turn := surely_turned(one))}
@@ -80,13 +91,13 @@ class HandFinder:
                 seen[k] = one if surely_upright(one) else seen[k]
         return seen
 
-    def _hand(self, pixels: NDArray[np.float32], seen: HandMap) -> Hand:
+    def _hand(self, pixels: Greys, seen: HandMap) -> Hand:
         verdict = judge_hand(seen)
         if verdict.status == "rejected":
             return self._second_look(pixels, seen.fit.turn, verdict)
         return self._cut_out(pixels, seen, verdict)
 
-    def _second_look(self, pixels: NDArray[np.float32], turn: int, first: Verdict) -> Hand:
+    def _second_look(self, pixels: Greys, turn: int, first: Verdict) -> Hand:
         """Look again with the exposure evened out; failing that, read the whole frame where a hand is likely.
 
         Of 9,728 real films the first look rejected 7; the second found the hand in 5 of them.
@@ -102,7 +113,10 @@ class HandFinder:
             return Hand(verdict, crop=cut_crop(pixels, frame, self.crop_size, margin=0.0, turn=turn))
         return Hand(first)
 
-    def _cut_out(self, pixels: NDArray[np.float32], seen: HandMap, verdict: Verdict) -> Hand:
+    def _cut_out(self, pixels: Greys, seen: HandMap, verdict: Verdict) -> Hand:
         assert seen.box is not None  # no verdict but rejected comes without one
-        crop = cut_crop(pixels, seen.box, self.crop_size, mask=seen.mask, turn=seen.fit.turn)
-        return Hand(verdict, seen.box, seen.mask, crop)
+        around, mask = seen.part
+        crop = cut_crop(pixels, seen.box, self.crop_size, mask=mask, mask_place=around, turn=seen.fit.turn)
+        for doubt in spoilt(pixels[around.slices], mask, crop.fit.scale):
+            verdict = verdict.and_also("review", doubt)
+        return Hand(verdict, seen, crop)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.resize import resize_square
+from ..data.resize import area_means, resize_square
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,22 @@ class Box:
     def area(self) -> int:
         """Pixels inside."""
         return self.width * self.height
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns inside: `picture[box.slices]` is cut out of a picture in which the box lies."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    def seen_from(self, other: Box) -> Box:
+        """The same box with the upper left corner of another as origin."""
+        return Box(self.x - other.x, self.y - other.y, self.width, self.height)
+
+    def common(self, other: Box) -> Box:
+        """What lies in both boxes; without area where nothing does."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        right = min(self.x + self.width, other.x + other.width)
+        bottom = min(self.y + self.height, other.y + other.height)
+        return Box(x, y, max(right - x, 0), max(bottom - y, 0))
 
     def grown(self, margin: float) -> Box:
         """The box with `margin` (a fraction of its own sides) added on each side."""
@@ -105,45 +121,69 @@ class SquareFit:
             points = np.stack([points[:, 1], self.size - 1 - points[:, 0]], axis=1)
         return points
 
-    def apply(self, picture: NDArray) -> NDArray:
-        """Cut the box out of `picture` (height x width, any real dtype), pad to the square with 0, resize once, turn.
+    def apply(self, picture: NDArray, place: Box | None = None) -> NDArray[np.float32]:
+        """Cut the box out of `picture` (height x width, uint8 or float32), pad to the square with 0, resize once, turn.
 
-        Shrinking averages areas, so no detail aliases; enlarging is bilinear. The picture's rim keeps its own grey
-        levels: no padding is mixed into it.
+        float32 in the picture's own units. Shrinking averages areas, so no detail aliases; enlarging is bilinear. The
+        picture's rim keeps its own grey levels: no padding is mixed into it. `place`: where in the frame `picture` lies
+        if it is a part of it, around which the box goes on with the greys of the part's rim.
         """
-        if picture.shape[:2] != self.frame:
-            raise ValueError(f"picture is {picture.shape[:2]}, the fit was made for {self.frame}")
-        box = self.box
-        left, top = self._corner
-        part = picture[box.y : box.y + box.height, box.x : box.x + box.width]
-        square = cv2.copyMakeBorder(
-            part,
-            box.y - top,
-            self.side - box.height - (box.y - top),
-            box.x - left,
-            self.side - box.width - (box.x - left),
-            cv2.BORDER_REPLICATE,
-        )
-        square = quarter_turned(resize_square(square, self.size), self.turn)
-        return np.where(self.inside(), square, square.dtype.type(0))
+        place = place or whole_frame(*self.frame)
+        if picture.shape[:2] != (place.height, place.width):
+            raise ValueError(f"picture is {picture.shape[:2]}, the fit was made for {(place.height, place.width)}")
+        part = self.box.common(place)
+        values = picture[part.seen_from(place).slices]
+        rows, columns = self._shown()
+        square = np.zeros((self.size, self.size), np.float32)
+        left, above = part.x - self._corner[0], part.y - self._corner[1]
+        if self.size < self.side:
+            edges = np.arange(self.size + 1) / self.scale
+            down, across = edges[rows.start : rows.stop + 1] - above, edges[columns.start : columns.stop + 1] - left
+            square[rows, columns] = area_means(values, down, across)
+        else:
+            below, right = self.side - above - part.height, self.side - left - part.width
+            padded = cv2.copyMakeBorder(values, above, below, left, right, cv2.BORDER_REPLICATE)
+            square[rows, columns] = resize_square(padded.astype(np.float32), self.size)[rows, columns]
+        return quarter_turned(square, self.turn)
 
     def inside(self) -> NDArray[np.bool_]:
         """Which pixels of the square (size x size) show the picture rather than padding."""
+        shown = np.zeros((self.size, self.size), bool)
+        shown[self._shown()] = True
+        return quarter_turned(shown, self.turn)
+
+    def _shown(self) -> tuple[slice, slice]:
+        """Rows and columns of the square before it was turned that show the picture."""
         centres = self._unresized(np.stack([np.arange(self.size, dtype=np.float64)] * 2, axis=1))
-        columns = (centres[:, 0] >= self.box.x - 0.5) & (centres[:, 0] <= self.box.x + self.box.width - 0.5)
-        rows = (centres[:, 1] >= self.box.y - 0.5) & (centres[:, 1] <= self.box.y + self.box.height - 0.5)
-        return quarter_turned(rows[:, None] & columns[None, :], self.turn)
+        columns = _between(centres[:, 0], self.box.x - 0.5, self.box.x + self.box.width - 0.5)
+        return _between(centres[:, 1], self.box.y - 0.5, self.box.y + self.box.height - 0.5), columns
 
     def back(self, square: NDArray[np.float32]) -> NDArray[np.float32]:
         """A float32 map over the square (size x size) as a map over the original picture, 0 outside the box."""
-        grid = resize_square(quarter_turned(square, -self.turn), self.side)
-        left, top = self._corner
-        box = self.box
         whole = np.zeros(self.frame, np.float32)
-        whole[box.y : box.y + box.height, box.x : box.x + box.width] = grid[
-            box.y - top : box.y - top + box.height, box.x - left : box.x - left + box.width
-        ]
+        whole[self.box.slices] = self.back_in(self.box, square)
         return whole
+
+    def back_in(self, part: Box, square: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What `back` gives in `part`, which lies inside the box: part.height x part.width."""
+        left, top = self._corner
+        how = cv2.INTER_AREA if self.side < self.size else cv2.INTER_LINEAR
+        # one side after the other, so that no column is made which is not wanted
+        wide = cv2.resize(quarter_turned(square, -self.turn), (self.side, self.size), interpolation=how)
+        wide = wide[:, part.x - left : part.x - left + part.width]
+        high = cv2.resize(wide, (part.width, self.side), interpolation=how)
+        return np.asarray(high[part.y - top : part.y - top + part.height], np.float32)
+
+    def reached_from(self, square: Box) -> Box:
+        """The part of the box where `back` is not 0 for a map that is 0 outside a box of pixels of the square.
+
+        One pixel more on each side, so that the part's rim is 0 too, but for where it is the rim of the box.
+        """
+        corners = np.array([(square.x - 1, square.y - 1), (square.x + square.width, square.y + square.height)])
+        ends = self.to_original(corners) + 0.5
+        x, y = np.floor(ends.min(axis=0) - 1).astype(int).tolist()
+        right, bottom = np.ceil(ends.max(axis=0) + 1).astype(int).tolist()
+        return self.box.common(Box(x, y, right - x, bottom - y))
 
 
 def whole_frame(height: int, width: int) -> Box:
@@ -154,3 +194,7 @@ def whole_frame(height: int, width: int) -> Box:
 def quarter_turned(picture: NDArray, turns: int) -> NDArray:
     """A picture after `turns` quarter turns anticlockwise, its rows in memory order, as OpenCV and torch take them."""
     return np.ascontiguousarray(np.rot90(picture, turns))
+
+
+def _between(centres: NDArray[np.float64], low: float, high: float) -> slice:
+    return slice(int(np.searchsorted(centres, low)), int(np.searchsorted(centres, high, side="right")))

@@ -5,33 +5,35 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.greys import Greys, white_of
 from .geometry import SquareFit, whole_frame
 
 LEVELS = (1.0, 99.5)  # percentiles of the frame that become black and white: dark films are common
 
 
-def letterbox(pixels: NDArray[np.float32], size: int, turn: int = 0) -> tuple[NDArray[np.uint8], SquareFit]:
-    """A radiograph (float32 in [0, 1], height x width) as a uint8 square of `size`, with the way back.
+def letterbox(pixels: Greys, size: int, turn: int = 0) -> tuple[NDArray[np.uint8], SquareFit]:
+    """A radiograph (height x width, uint8 or float32 in [0, 1]) as a uint8 square of `size`, with the way back.
 
     `turn`: quarter turns anticlockwise that bring the hand upright. Padding is 0. A frame of one grey level stays as it
     is: there is nothing to stretch.
     """
     height, width = pixels.shape
     fit = SquareFit(whole_frame(height, width), size, (height, width), turn)
-    square, inside = fit.apply(pixels), fit.inside()
+    square, inside = fit.apply(pixels) / white_of(pixels), fit.inside()
     low, high = np.percentile(square[inside], LEVELS)
     if high - low > 1e-4:
         square = (square - low) / (high - low)
     return np.where(inside, np.rint(np.clip(square, 0, 1) * 255), 0).astype(np.uint8), fit
 
 
-def even_exposure(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+def even_exposure(pixels: Greys) -> NDArray[np.float32]:
     """A radiograph whose exposed field alone is stretched to [0, 1]: for a bright field tilted on a black frame.
 
     Exposed is what is brighter than a tenth of the film's brightest parts.
     """
-    exposed = pixels > max(0.05, 0.1 * float(np.percentile(pixels, LEVELS[1])))
+    greys = pixels / np.float32(white_of(pixels))
+    exposed = greys > max(0.05, 0.1 * float(np.percentile(greys, LEVELS[1])))
     if not exposed.any():
-        return pixels
-    low, high = np.percentile(pixels[exposed], (5.0, LEVELS[1]))
-    return np.clip((pixels - low) / max(high - low, 1e-4), 0.0, 1.0).astype(np.float32)
+        return greys
+    low, high = np.percentile(greys[exposed], (5.0, LEVELS[1]))
+    return np.clip((greys - low) / max(high - low, 1e-4), 0.0, 1.0).astype(np.float32)

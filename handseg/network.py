@@ -9,9 +9,41 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
+from ..data.errors import WeightsError
+from ..weights.bundle import Header
 from ..weights.lite0 import imagenet_lite0
 
 TURNS = 4  # upright, and turned clockwise by 90, 180 and 270 degrees
+
+
+class HandLook(nn.Module):
+    """What is seen of films in the end: the mean of what the U-Net makes of them and of their mirror images.
+
+    `forward(squares)`: letterboxed films, uint8 (n, s, s). Returns the probability of hand, float32 (n, s, s); the
+    intersection over union of the two masks that are averaged, float32 (n,), 0 where both are empty; and, from a net
+    with a head for it, the probability of each turn, float32 (n, TURNS).
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        """`net`: as `build_unet` makes it."""
+        super().__init__()
+        self.net = net
+
+    def forward(self, squares: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """See the class."""
+        upright = normalise(squares[:, None].float() / 255)
+        outputs = self.net(torch.cat([upright, upright.flip(-1)]).contiguous(memory_format=torch.channels_last))
+        logits, turns = outputs if isinstance(outputs, tuple) else (outputs, None)
+        hand, films = torch.sigmoid(logits[:, 0]), squares.shape[0]  # len() would fix the batch in an export
+        plain, mirrored = hand[:films], hand[films:].flip(-1)
+        one, other = plain > 0.5, mirrored > 0.5
+        agreement = (one & other).sum((1, 2)) / (one | other).sum((1, 2)).clamp(min=1)
+        seen = ((plain + mirrored) / 2, agreement)
+        if turns is None:
+            return seen
+        turns = torch.softmax(turns, 1)
+        # what lies turned clockwise lies turned anticlockwise in the mirror
+        return *seen, (turns[:films] + turns[films:, [0, 3, 2, 1]]) / 2
 
 
 def build_unet(encoder: str, decoder_channels: Sequence[int], turn_grid: int = 0) -> nn.Module:
@@ -38,6 +70,16 @@ def turn_head(channels: int, grid: int) -> nn.Sequential:
 def build_from(arguments: Mapping[str, Any]) -> nn.Module:
     """Rebuild the network from the arguments in a weights header; one without `turn_grid` has no head for the turn."""
     return build_unet(arguments["encoder"], arguments["decoder_channels"], arguments.get("turn_grid", 0))
+
+
+def build_look(header: Header, state: Mapping[str, torch.Tensor]) -> HandLook:
+    """What a segmenter's weights file describes, with its tensors. Raises WeightsError when they do not fit."""
+    net = build_from(header.arguments)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{header.name or 'weights'}: the tensors do not fit the header's net ({error})") from error
+    return HandLook(net)
 
 
 def start_from_imagenet(net: nn.Module) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.greys import Greys, white_of
 from .classical import AREA_RANGE, solidity
 from .geometry import Box
 from .segmenter import HandMap
@@ -45,10 +46,10 @@ class Verdict:
         return Verdict(worse, (*self.reasons, reason))
 
 
-def judge_picture(pixels: NDArray[np.float32], colour: float) -> Verdict:
+def judge_picture(pixels: Greys, colour: float) -> Verdict:
     """What can be said before a hand is looked for: too small, blank, or a colour photograph.
 
-    `pixels`: float32 in [0, 1], height x width; `colour`: mean chroma in [0, 1].
+    `pixels`: height x width, uint8 or float32 in [0, 1]; `colour`: mean chroma in [0, 1].
     """
     height, width = pixels.shape
     if min(height, width) < MIN_SIDE:
@@ -60,7 +61,7 @@ def judge_picture(pixels: NDArray[np.float32], colour: float) -> Verdict:
             "rejected", f"the picture is {width} x {height} pixels, too long for a film of a hand"
         )
     low, high = np.percentile(pixels[:: max(height // 256, 1), :: max(width // 256, 1)], (1, 99.5))
-    if high - low < MIN_CONTRAST:
+    if high - low < MIN_CONTRAST * white_of(pixels):
         return Verdict().and_also("rejected", "the picture is blank: it has hardly any contrast")
     if colour > MAX_COLOUR:
         return Verdict().and_also("rejected", "the picture is in colour: a photograph, not a radiograph")
@@ -112,10 +113,13 @@ def field_box(seen: HandMap) -> Box:
     rows, columns = np.flatnonzero(frame.any(axis=1)), np.flatnonzero(frame.any(axis=0))
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     for _ in range(2):  # borders of different greys: one may look flat only when its neighbours are gone
+        before = top, bottom, left, right
         part = square[top:bottom, left:right]
         top, bottom = top + _border(part), bottom - _border(part[::-1])
         part = square[top:bottom, left:right].T
         left, right = left + _border(part), right - _border(part[::-1])
+        if before == (top, bottom, left, right):
+            break
     return Box(left, top, right - left, bottom - top)
 
 
@@ -127,8 +131,10 @@ def _border(lines: NDArray[np.int16]) -> int:
     lines = lines[: (len(lines) - 1) // 2]
     flat = (np.abs(lines - np.median(lines, axis=1, keepdims=True)) <= FLAT).mean(axis=1) > 0.9
     run = len(lines) if flat.all() else int(flat.argmin())
-    steps = np.median(np.abs(lines[EDGE:] - lines[:-EDGE]), axis=1) > STEP
-    found = np.flatnonzero(steps[:run])
+    if not run:
+        return 0
+    near = lines[: run + EDGE]
+    found = np.flatnonzero(np.median(np.abs(near[EDGE:] - near[:-EDGE]), axis=1) > STEP)
     return int(found[-1]) + 1 if len(found) else 0
 
 

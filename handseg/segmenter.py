@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from ..weights.bundle import Header, load_net
+from ..data.greys import Greys
+from ..weights.bundle import Header
+from ..weights.engine import Backend, Engine, Model, open_engine
 from .geometry import Box, SquareFit
 from .letterbox import letterbox
-from .network import build_from, normalise
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +50,24 @@ class HandMap:
         return [labels == k for k in order if stats[k, cv2.CC_STAT_AREA] >= least]
 
     @cached_property
-    def mask(self) -> NDArray[np.bool_]:
-        """The largest component in original geometry, height x width, its outline interpolated between pixels."""
+    def part(self) -> tuple[Box, NDArray[np.bool_]]:
+        """The largest component in original geometry: a box around it, and the mask in this box.
+
+        Its outline is interpolated between pixels. The box is without area where nothing was found.
+        """
         if not self.components:
-            return np.zeros(self.fit.frame, bool)
+            return Box(0, 0, 0, 0), np.zeros((0, 0), bool)
         near = cv2.dilate(self.components[0].astype(np.uint8), np.ones((3, 3), np.uint8))
-        return self.fit.back(self.probability * near) > 0.5
+        around = self.fit.reached_from(Box(*cv2.boundingRect(near)))
+        return around, self.fit.back_in(around, self.probability * near) > 0.5
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """The largest component in original geometry, height x width."""
+        around, inside = self.part
+        mask = np.zeros(self.fit.frame, bool)
+        mask[around.slices] = inside
+        return mask
 
     @cached_property
     def box(self) -> Box | None:
@@ -59,35 +75,34 @@ class HandMap:
 
         It is taken from the interpolated mask, so that it moves smoothly with what the network sees.
         """
-        rows, columns = np.flatnonzero(self.mask.any(axis=1)), np.flatnonzero(self.mask.any(axis=0))
-        if not len(rows):
-            return None
-        left, top = int(columns[0]), int(rows[0])
-        return Box(left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)
+        around, inside = self.part
+        x, y, width, height = cv2.boundingRect(inside.view(np.uint8)) if around.area else (0, 0, 0, 0)
+        return Box(around.x + x, around.y + y, width, height) if width else None
 
 
 class HandSegmenter:
-    """The trained U-Net with what it needs to be used."""
+    """The trained U-Net, on an engine."""
 
-    def __init__(self, net: nn.Module, input_size: int, header: Header | None = None) -> None:
-        """`net`: as build_unet makes it; `input_size`: side of its square input."""
-        self.net = net.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.input_size = input_size
-        self.header = header
+    def __init__(self, engine: Engine, input_size: int, header: Header | None = None) -> None:
+        """`engine`: runs a `network.HandLook`; `input_size`: side of its square input."""
+        self.engine, self.input_size, self.header = engine, input_size, header
 
     @classmethod
-    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> HandSegmenter:
+    def load(cls, path: str | Path, backend: Backend = Backend()) -> HandSegmenter:
         """From a weights file; raises WeightsError."""
-        header, net = load_net(path, "segmenter", build_from)
-        return cls(net.to(device), header.input_size, header)
+        header, engine = open_engine(path, SEGMENTER, backend)
+        return cls(engine, header.input_size, header)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the network lives."""
-        return next(self.net.parameters()).device
+    @classmethod
+    def of(cls, net: nn.Module, input_size: int) -> HandSegmenter:
+        """With a net as build_unet makes it, run by torch where it is."""
+        from ..weights.torch_engine import TorchEngine
+        from .network import HandLook
 
-    def look(self, films: Sequence[NDArray[np.float32]], turns: Sequence[int] | None = None) -> list[HandMap]:
-        """Hand maps of films (float32 in [0, 1], height x width each), computed as one batch.
+        return cls(TorchEngine(HandLook(net), next(net.parameters()).device), input_size)
+
+    def look(self, films: Sequence[Greys], turns: Sequence[int] | None = None) -> list[HandMap]:
+        """Hand maps of films (height x width each, uint8 or float32 in [0, 1]), computed as one batch.
 
         `turns`: quarter turns anticlockwise that bring each hand upright, before it is looked at; None for films as
         they are.
@@ -98,33 +113,22 @@ class HandSegmenter:
     def look_at(self, boxed: Sequence[tuple[NDArray[np.uint8], SquareFit]]) -> list[HandMap]:
         """Hand maps of letterboxed films; a film and its mirror image give mirrored maps."""
         squares = np.stack([square for square, _ in boxed])
-        plain, turns = self._outputs(squares)
-        mirrored, mirrored_turns = self._outputs(np.ascontiguousarray(squares[:, :, ::-1]))
-        mirrored = mirrored[:, :, ::-1]
-        if turns is not None and mirrored_turns is not None:
-            # what lies turned clockwise lies turned anticlockwise in the mirror
-            turns = (turns + mirrored_turns[:, [0, 3, 2, 1]]) / 2
+        probability, agreement, *turns = self.engine(squares)
         return [
-            HandMap(
-                square,
-                (plain[k] + mirrored[k]) / 2,
-                fit,
-                _overlap(plain[k] > 0.5, mirrored[k] > 0.5),
-                None if turns is None else turns[k],
-            )
+            HandMap(square, probability[k], fit, float(agreement[k]), turns[0][k] if turns else None)
             for k, (square, fit) in enumerate(boxed)
         ]
 
-    @torch.inference_mode()
-    def _outputs(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Probability of hand (n x size x size) and of each turn (n x 4, or None) for uint8 n x size x size."""
-        batch = torch.from_numpy(squares)[:, None].to(self.device).float() / 255
-        outputs = self.net(normalise(batch).contiguous(memory_format=torch.channels_last))
-        logits, turns = outputs if isinstance(outputs, tuple) else (outputs, None)
-        hand = torch.sigmoid(logits[:, 0]).float().cpu().numpy()
-        return hand, None if turns is None else torch.softmax(turns, 1).float().cpu().numpy()
+
+def _build(header: Header, state: Mapping[str, torch.Tensor]) -> nn.Module:
+    from .network import build_look
+
+    return build_look(header, state)
 
 
-def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Intersection over union; 0 where both are empty."""
-    return float((one & other).sum() / max((one | other).sum(), 1))
+def _inputs(header: Header) -> dict[str, NDArray[np.uint8]]:
+    size = (2, header.input_size, header.input_size)
+    return {"squares": np.random.default_rng(0).integers(0, 256, size, np.uint8)}
+
+
+SEGMENTER = Model("segmenter", _build, _inputs, (Path(__file__).with_name("network.py"),))

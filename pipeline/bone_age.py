@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..data.child import Age, Child, agreed_age
-from ..data.errors import BoneAgeError, ConfigError, SexError
+from ..data.errors import BoneAgeError, SexError
 from ..data.radiograph import Radiograph, read_radiograph
 from ..data.sex import Sex, parse_sex
 from ..handseg.crop import CROP_VERSION
 from ..handseg.finder import Hand, HandFinder
 from ..regressor.reader import BoneAgeReader
 from ..weights.bundle import resolve_bundle
+from ..weights.engine import chosen_backend
+from .ahead import ahead, cores, in_batches
 from .clinical import assessed
 from .reading import Reading
 
+BATCH = 4  # films that the nets see together: enough for a GPU, and few enough to keep all cores busy to the end
 Request = tuple[str | Path, Child | Sex | None]  # a file and what is given of the child, or the sex alone
 
 
@@ -45,14 +47,19 @@ class BoneAge:
     def __init__(self, finder: HandFinder, reader: BoneAgeReader, model: str) -> None:
         """`model`: the name that results carry."""
         self.finder, self.reader, self.model = finder, reader, model
+        # maps of crops, worked out once for all the files about a film, and gone with its examination
+        self._maps = WeakKeyDictionary[Examination, NDArray[np.float32]]()
 
     @classmethod
-    def load(cls, weights: str | Path = "default", device: str = "auto") -> BoneAge:
-        """Load a bundle: a shipped name or a folder. `device`: as for `chosen_device`. Raises WeightsError."""
-        where = chosen_device(device)
+    def load(cls, weights: str | Path = "default", device: str = "auto", engine: str = "auto") -> BoneAge:
+        """Load a bundle: a shipped name or a folder. `device` and `engine`: as for `weights.engine.chosen_backend`.
+
+        Raises WeightsError, and ConfigError for a device or engine that is not there.
+        """
+        backend = chosen_backend(device, engine)
         folder = resolve_bundle(weights)
-        reader = BoneAgeReader.load(folder / "regressor.safetensors", CROP_VERSION, where)
-        finder = HandFinder.load(folder / "segmenter.safetensors", reader.input_size, where)
+        reader = BoneAgeReader.load(folder / "regressor.safetensors", CROP_VERSION, backend)
+        finder = HandFinder.load(folder / "segmenter.safetensors", reader.input_size, backend)
         return cls(finder, reader, reader.header.name or folder.name)
 
     def predict(self, file: str | Path, sex: Sex | str | None = None, *, child: Child | None = None) -> Reading:
@@ -71,41 +78,41 @@ class BoneAge:
             given = replace(given, sex=parse_sex(sex, "sex"))
         return self._examine([_film(file, given)])[0]
 
-    def predict_many(self, requests: Iterable[Request], batch: int = 8) -> Iterator[Reading]:
+    def predict_many(
+        self, requests: Iterable[Request], batch: int = BATCH, workers: int | None = None
+    ) -> Iterator[Reading]:
         """Read many radiographs: the readings of `examine_many`, which see."""
-        for seen in self.examine_many(requests, batch):
+        for seen in self.examine_many(requests, batch, workers):
             yield seen.reading if isinstance(seen, Examination) else seen
 
-    def examine_many(self, requests: Iterable[Request], batch: int = 8) -> Iterator[Examination | Reading]:
+    def examine_many(
+        self, requests: Iterable[Request], batch: int = BATCH, workers: int | None = None
+    ) -> Iterator[Examination | Reading]:
         """Read many radiographs, in order; a file that fails becomes a reading of status `failed` with its reason.
 
-        `batch` films are decoded and read together; nothing is kept of a batch once it is given out.
+        `batch` films are read together by each of `workers` threads, by default one for each core, so that some films
+        are decoded while the nets look at others. Nothing is kept of a batch once it is given out.
         """
-        with ThreadPoolExecutor(2) as pool:
-            waiting: list[Request] = []
-            for request in requests:
-                waiting.append(request)
-                if len(waiting) == batch:
-                    yield from self._examine_batch(waiting, pool)
-                    waiting = []
-            if waiting:
-                yield from self._examine_batch(waiting, pool)
+        for examined in ahead(self.examine_batch, in_batches(requests, batch), workers or cores()):
+            yield from examined
+
+    def examine_batch(self, requests: Sequence[Request]) -> list[Examination | Reading]:
+        """Read some radiographs together, as `examine_many` does, in this thread."""
+        opened = [_open(request) for request in requests]
+        examined = iter(self._examine([item for item in opened if not isinstance(item, Reading)]))
+        return [replace(item, model=self.model) if isinstance(item, Reading) else next(examined) for item in opened]
 
     def evidence(self, examination: Examination) -> NDArray[np.float32] | None:
         """Where on a film its reading comes from (Grad-CAM): float32 in [0, 1], of the shape of the original's pixels.
 
-        0 outside the crop. None for a film that was not aged.
+        0 outside the crop. None for a film that was not aged. It takes gradients, and so torch, whatever the engine.
         """
         crop, sex = examination.hand.crop, examination.reading.sex
         if crop is None or sex is None:
             return None
-        return crop.fit.back(self.reader.evidence(crop.pixels, sex))
-
-    def _examine_batch(self, requests: Sequence[Request], pool: ThreadPoolExecutor) -> Iterator[Examination | Reading]:
-        opened = list(pool.map(_open, requests))
-        examined = iter(self._examine([item for item in opened if not isinstance(item, Reading)]))
-        for item in opened:
-            yield replace(item, model=self.model) if isinstance(item, Reading) else next(examined)
+        if examination not in self._maps:
+            self._maps[examination] = self.reader.evidence(crop.pixels, sex)
+        return crop.fit.back(self._maps[examination])
 
     def _examine(self, films: Sequence[_Film]) -> list[Examination]:
         hands = self.finder.find([film.radiograph for film in films])
@@ -132,17 +139,6 @@ class BoneAge:
             model=self.model,
         )
         return assessed(reading, film.age, film.height_cm)
-
-
-def chosen_device(device: str) -> str:
-    """The device meant by auto (a GPU where there is one), cpu, cuda or cuda:N; ConfigError when it is not there."""
-    gpus = torch.cuda.device_count()
-    if device == "auto":
-        return "cuda" if gpus else "cpu"
-    there = {"cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))}
-    if device not in there:
-        raise ConfigError(f"device is {device!r}, expected auto or one this machine has: {', '.join(sorted(there))}")
-    return device
 
 
 def agreed_sex(radiograph: Radiograph, given: Sex | None) -> Sex:

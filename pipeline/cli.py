@@ -23,6 +23,7 @@ from ..data.child import Child, parse_age, parse_date, parse_height
 from ..data.errors import BoneAgeError, CohortError
 from ..data.sex import parse_sex
 from ..regressor.config import Fusion, Loss, RegressorConfig
+from ..weights.engine import ENGINES
 from .report.language import LANGUAGES, preferred_language
 
 if TYPE_CHECKING:
@@ -102,6 +103,13 @@ split_option = click.option(
 )
 part_option = click.option("--part", help="Part of the split to read.  [default: report]")
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="What runs the nets; auto: torch on a GPU, else onnx.",
+)
 
 
 def _column_option(roles: str) -> Callable[[F], F]:
@@ -231,13 +239,13 @@ def main() -> None:
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    default=2,
-    show_default=True,
-    help="Batches of 8 films decoded and read at a time; about 0.3 GB of memory each.",
+    default=None,
+    help="Threads that read films, four at a time each.  [default: one for each core]",
 )
 @film_file_options
 @input_column_option
 @device_option
+@engine_option
 @verbose_option
 @click.pass_context
 def predict(
@@ -259,6 +267,7 @@ def predict(
     language: str,
     columns: Mapping[str, str],
     device: str,
+    engine: str,
 ) -> None:
     """Predict bone age in months, and set it against the child's age.
 
@@ -295,7 +304,6 @@ def predict(
 
     from . import output
     from .bone_age import BoneAge
-    from .cohort.readings_file import ReadingsFile
     from .cohort.run import Tally, identity_of, read_films
     from .film_files import FilmFiles
 
@@ -316,10 +324,19 @@ def predict(
             if target:
                 files.add(f"--dicom-{kind}", target, DICOM_SUFFIXES, write)
 
-    bone_age, tally = BoneAge.load(weights, device), Tally()
+    bone_age, tally = BoneAge.load(weights, device, engine), Tally()
     with contextlib.ExitStack() as stack:
-        file = table and stack.enter_context(ReadingsFile(table, parquet=bool(parquet_file), resume=resume))
-        options = {"file": file, "model": identity_of(weights), "patient_ids": patient_ids, "workers": workers}
+        file = None
+        if table:
+            from .cohort.readings_file import ReadingsFile
+
+            file = stack.enter_context(ReadingsFile(table, parquet=bool(parquet_file), resume=resume))
+        options = {
+            "file": file,
+            "model": identity_of(weights) if table else "",
+            "patient_ids": patient_ids,
+            "workers": workers,
+        }
         options["pictures"] = bool(files.kinds)
         outcomes = files.watch(bone_age, read_films(bone_age, rows, **options))
         outcomes = output.with_progress(outcomes, len(rows), "Reading")
@@ -377,10 +394,17 @@ def growth(readings: Path, out: Path, columns: Mapping[str, str]) -> None:
 @weights_option
 @input_column_option
 @device_option
+@engine_option
 @verbose_option
 @click.pass_context
 def segment(
-    ctx: click.Context, inputs: tuple[Path, ...], out: Path, weights: str, columns: Mapping[str, str], device: str
+    ctx: click.Context,
+    inputs: tuple[Path, ...],
+    out: Path,
+    weights: str,
+    columns: Mapping[str, str],
+    device: str,
+    engine: str,
 ) -> None:
     """Find the hand and cut the crop that bone age is read from.
 
@@ -399,7 +423,7 @@ def segment(
     from . import output
     from .segment import load_finder, segment_file
 
-    finder, model = load_finder(weights, device)
+    finder, model = load_finder(weights, device, engine)
     named = output.with_progress(zip(files, output_names(files), strict=True), len(files), "Segmenting")
     records = (segment_file(file, finder, out, name, model) for file, name in named)
     statuses = output.show_segments(records, out)
@@ -415,8 +439,11 @@ def segment(
 @weights_option
 @click.option("-o", "--out", type=PATH, help="Folder for the predictions, two plots and the table.")
 @device_option
+@engine_option
 @verbose_option
-def evaluate(cohort: Cohort, split: str | None, part: str | None, weights: str, out: Path | None, device: str) -> None:
+def evaluate(
+    cohort: Cohort, split: str | None, part: str | None, weights: str, out: Path | None, device: str, engine: str
+) -> None:
     """Measure predicted against labelled bone age on DATA.
 
     DATA is a folder as RSNA publishes it, or a CSV with path or id, sex and bone age. Prints the MAE in months with
@@ -433,7 +460,7 @@ def evaluate(cohort: Cohort, split: str | None, part: str | None, weights: str, 
     from .bone_age import BoneAge
     from .measure.evaluate import evaluate as measure
 
-    bone_age = BoneAge.load(weights, device)
+    bone_age = BoneAge.load(weights, device, engine)
     follow = functools.partial(output.with_progress, total=len(cohort), what="Reading")
     output.show_evaluation(measure(bone_age, cohort, out, split=words, follow=follow))
     if out:
@@ -448,6 +475,7 @@ def evaluate(cohort: Cohort, split: str | None, part: str | None, weights: str, 
 @weights_option
 @out_option
 @device_option
+@engine_option
 @verbose_option
 def robustness(
     cohort: Cohort,
@@ -457,6 +485,7 @@ def robustness(
     weights: str,
     out: Path,
     device: str,
+    engine: str,
 ) -> None:
     """Measure how much readings change when the films of DATA are turned, mirrored, inverted, re-saved and so on.
 
@@ -473,7 +502,7 @@ def robustness(
     from .bone_age import BoneAge
     from .measure.robustness import measure_robustness, sample
 
-    bone_age = BoneAge.load(weights, device)
+    bone_age = BoneAge.load(weights, device, engine)
     cohort = sample(cohort, films or len(cohort))
     follow = functools.partial(output.with_progress, total=len(cohort), what="Copying and reading")
     measured = measure_robustness(bone_age, cohort, out, split=words, follow=follow)
@@ -486,8 +515,9 @@ def robustness(
 @click.option("--evaluation", type=PATH, required=True, metavar="DIR", help="What boneage evaluate -o wrote.")
 @click.option("--robustness", type=PATH, metavar="DIR", help="What boneage robustness -o wrote.")
 @device_option
+@engine_option
 @verbose_option
-def card(bundle: str, evaluation: Path, robustness: Path | None, device: str) -> None:
+def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, engine: str) -> None:
     """Write the model card of BUNDLE, a shipped bundle's name or a bundle's folder, from what was measured of it.
 
     No film is read, only drawn hands, whose pictures lie beside the card. `boneage train` writes it at its end.
@@ -502,7 +532,7 @@ def card(bundle: str, evaluation: Path, robustness: Path | None, device: str) ->
     from .measure.robustness import read_robustness
 
     measured = read_evaluation(evaluation), read_robustness(robustness) if robustness else None
-    click.echo(write_card(resolve_bundle(bundle), *measured, device=device))
+    click.echo(write_card(resolve_bundle(bundle), *measured, device=device, engine=engine))
 
 
 @main.command()
@@ -524,6 +554,25 @@ def info(weights: str, as_json: bool) -> None:
 
     seen = information(weights)
     click.echo(json.dumps(seen) if as_json else yaml.safe_dump(seen, sort_keys=False, allow_unicode=True).rstrip())
+
+
+@main.command()
+@weights_option
+@click.option("-o", "--out", type=PATH, help="Folder to write to.  [default: the cache, where they are looked for]")
+@verbose_option
+def export(weights: str, out: Path | None) -> None:
+    """Make the ONNX files that the engine onnx reads with, ahead of their first use.
+
+    They are found in the cache and in the bundle's own folder, for all who read with it; the files' names are printed.
+
+    \b
+    Example:
+      boneage export --weights run/own -o run/own
+    """
+    from .export import export_bundle
+
+    for file in export_bundle(weights, out):
+        click.echo(file)
 
 
 @main.command()

@@ -59,7 +59,7 @@ class WholeFrame:
             if self.stretched:
                 how = cv2.INTER_AREA if min(pixels.shape) >= self.crop_size else cv2.INTER_LINEAR
                 pixels = cv2.resize(pixels, (self.crop_size, self.crop_size), interpolation=how)
-            crop = cut_crop(np.asarray(pixels), whole_frame(*pixels.shape), self.crop_size, margin=0.0)
+            crop = cut_crop(np.asarray(pixels, np.float32), whole_frame(*pixels.shape), self.crop_size, margin=0.0)
             hands.append(Hand(Verdict(), crop=crop))
         return hands
 

@@ -7,16 +7,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..weights.bundle import Header, read_header, resolve_bundle
+from ..weights.engine import chosen_backend
 
 PACKAGES = ("boneage", "torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning", "albumentations")
-PACKAGES += ("opencv-python-headless", "pydicom", "numpy")
+PACKAGES += ("onnxruntime", "opencv-python-headless", "pydicom", "numpy")
 
 
 def information(weights: str | Path = "default") -> dict[str, Any]:
-    """Versions, device and the headers of a bundle, as plain values. Raises WeightsError for weights that are not one.
+    """Versions, device, engine and the headers of a bundle, as plain values. Raises WeightsError for other folders.
 
     The tensors are not read; what a bundle was trained on and how it was measured is as its header states.
     """
@@ -25,6 +24,7 @@ def information(weights: str | Path = "default") -> dict[str, Any]:
     return {
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "device": device_name(),
+        "engine": chosen_backend().engine,
         "weights": {
             "name": regressor.name or folder.name,
             "folder": str(folder),
@@ -36,6 +36,8 @@ def information(weights: str | Path = "default") -> dict[str, Any]:
 
 def device_name() -> str:
     """What nets run on here, in words."""
+    import torch
+
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     return ", ".join(gpus) or f"cpu, {torch.get_num_threads()} threads"
 

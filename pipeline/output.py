@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+import click
 
 from .reading import Reading, in_years
 
@@ -31,13 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DISCLAIMER = "Research use only; not a medical device."
-_STYLES = {"ok": "green", "review": "yellow", "rejected": "red", "failed": "red"}
+_COLOURS = {"ok": "green", "review": "yellow", "rejected": "red", "failed": "red"}
 _INTERVAL = "90 % interval"
-
-
-def console() -> Console:
-    """Stdout with colours where it is a terminal, and lines of any length."""
-    return Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 
 def with_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
@@ -48,25 +34,9 @@ def with_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     if total < 2 or not sys.stderr.isatty():
         yield from items
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left"),
-    )
-    terminal = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
-    with Progress(*columns, console=terminal, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
-        yield from progress.track(items, total, description=what)
+    from .progress import under_a_bar
 
-
-class _Rate(ProgressColumn):
-    """Items a second, over the last half minute."""
-
-    def render(self, task: Task) -> Text:
-        """Nothing until there is a rate."""
-        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+    yield from under_a_bar(items, total, what)
 
 
 def show_json(readings: Iterable[Reading]) -> None:
@@ -80,45 +50,43 @@ def show_text(readings: Iterable[Reading], width: int = 0) -> None:
 
     A single file that fails is left to the caller, who says so as an error.
     """
-    terminal = console()
     if width:
         head = (
             f"{'file':{width}}  {'status':8}  sex  {'months':>6}  {'bone age':>9}  {_INTERVAL:>14}  reasons and notes"
         )
-        terminal.print(Text(head, "bold"))
+        click.echo(_styled(head, bold=True))
     for reading in readings:
         if width:
-            terminal.print(_line(reading, width))
+            click.echo(_line(reading, width))
         elif reading.status != "failed":
-            terminal.print(_paragraph(reading))
+            click.echo(_paragraph(reading))
 
 
 def show_segments(records: Iterable[Mapping[str, Any]], out: str | Path) -> list[str]:
     """Print a line for each record of `segment.segment_file`, and return their statuses."""
-    terminal = console()
     statuses = []
     for record in records:
         status, box = record["status"], record["hand_box"]
         where = "hand at x {}, y {}, {} x {} pixels".format(*box) if box else "no hand"
-        text = Text(f"{record['file']}  ").append(f"{status:8}", _STYLES[status]).append(f"  {where}")
-        terminal.print(text.append("".join(f"; {words}" for words in (*record["reasons"], *record["notes"]))))
+        words = "; ".join((where, *record["reasons"], *record["notes"]))
+        click.echo(f"{record['file']}  {_status(status)}  {words}")
         statuses.append(status)
     return statuses
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
     """Print the figures of an evaluation, over all films and by sex and age band."""
-    terminal, overall = console(), evaluation.overall
+    overall = evaluation.overall
     lost = ", ".join(f"{number} {status}" for status, number in evaluation.not_aged().items())
     films = f"{overall.n} of {len(evaluation.films)} films were aged" + (f" ({lost})" if lost else "")
-    terminal.print(f"Model {evaluation.model} on {evaluation.cohort}, {evaluation.split}")
-    terminal.print(f"{films}; all figures are over these, in months, predicted minus labelled.\n")
+    click.echo(f"Model {evaluation.model} on {evaluation.cohort}, {evaluation.split}")
+    click.echo(f"{films}; all figures are over these, in months, predicted minus labelled.\n")
     rows = [("films", "n", "not aged", "MAE", "95 % interval", "median", "RMSE", "bias", "within 6", "within 12")]
     rows += [_figures(row) for row in evaluation.groups.to_dict("records")]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for level, *cells in rows:
         aligned = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-        terminal.print("  ".join((f"{level:{widths[0]}}", *aligned)).rstrip())
+        click.echo("  ".join((f"{level:{widths[0]}}", *aligned)).rstrip())
 
 
 def _figures(row: Mapping[Any, Any]) -> tuple[str, ...]:
@@ -132,17 +100,16 @@ def _figures(row: Mapping[Any, Any]) -> tuple[str, ...]:
 
 def show_growth(growths: Sequence[Growth]) -> None:
     """Print a line for each child with several films, and what contradicts itself or is to be noted."""
-    terminal = console()
     shown = [growth for growth in growths if len(growth.films) > 1 or growth.contradictions]
     rows = [("patient", "sex", "films", "from", "to", "bone age grows by"), *map(_growth_cells, shown)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     head, *lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    terminal.print(Text(head, "bold"))
+    click.echo(_styled(head, bold=True))
     for line, growth in zip(lines, shown, strict=True):
-        terminal.print(Text(line))
-        for style, sentences in (("red", growth.contradictions), ("yellow", growth.notes)):
+        click.echo(line)
+        for colour, sentences in (("red", growth.contradictions), ("yellow", growth.notes)):
             for sentence in sentences:
-                terminal.print(Text(f"  {sentence}", style))
+                click.echo(_styled(f"  {sentence}", fg=colour))
 
 
 def _growth_cells(growth: Growth) -> tuple[str, ...]:
@@ -165,7 +132,7 @@ def growth_summary(growths: Sequence[Growth], films: Sequence[Film]) -> str:
 
 def summary(tally: Tally) -> str:
     """A run in some lines: films by status, those not aged by reason, and the files that are no films."""
-    kinds = ", ".join(f"{tally.statuses[status]:,} {status}" for status in _STYLES if tally.statuses[status])
+    kinds = ", ".join(f"{tally.statuses[status]:,} {status}" for status in _COLOURS if tally.statuses[status])
     before = f"; {tally.before:,} of them were read before" if tally.before else ""
     lines = [f"{_counted(tally.films, 'film')}: {kinds}{before}"]
     width = max((len(f"{number:,}") for number in tally.not_aged.values()), default=0)
@@ -201,7 +168,7 @@ def conclude(statuses: Iterable[str] | Mapping[str, int], done: str) -> tuple[st
     return words, 2 if lost["failed"] == total else 1
 
 
-def _paragraph(reading: Reading) -> Text:
+def _paragraph(reading: Reading) -> str:
     rows: list[tuple[str, str]] = []
     if reading.bone_age_months is not None:
         rows.append(("bone age", f"{in_years(reading.bone_age_months)} ({reading.bone_age_months:.1f} months)"))
@@ -211,14 +178,11 @@ def _paragraph(reading: Reading) -> Text:
     rows.append(("sex", reading.sex or "not known"))
     rows += _clinical_rows(reading)
     label = max(len(_INTERVAL), *(len(name) for name, _ in rows))
-    text = Text().append(reading.file, "bold")
-    for name, value in rows:
-        text.append(f"\n  {name:{label}}  {value}")
-    text.append(f"\n  {'status':{label}}  ").append(reading.status, _STYLES[reading.status])
+    rows.append(("status", _status(reading.status, width=0)))
     for name, sentences in (("reason", reading.reasons), ("note", reading.notes), ("caveat", reading.caveats)):
-        for sentence in sentences:
-            text.append(f"\n  {name:{label}}  {sentence}")
-    return text.append(f"\n  {'model':{label}}  {reading.model}")
+        rows += [(name, sentence) for sentence in sentences]
+    rows.append(("model", reading.model))
+    return "\n".join((_styled(reading.file, bold=True), *(f"  {name:{label}}  {value}" for name, value in rows)))
 
 
 def _clinical_rows(reading: Reading) -> list[tuple[str, str]]:
@@ -246,14 +210,23 @@ def _range(ends: tuple[float, float] | None, form: str) -> str:
     return f" ({ends[0]:{form}} to {ends[1]:{form}} over the {_INTERVAL})" if ends else ""
 
 
-def _line(reading: Reading, width: int) -> Text:
+def _line(reading: Reading, width: int) -> str:
     months = years = interval = ""
     if reading.bone_age_months is not None:
         months, years = f"{reading.bone_age_months:.1f}", in_years(reading.bone_age_months)
     if reading.interval_90:
         interval = "{:.1f} to {:.1f}".format(*reading.interval_90)
-    text = Text(f"{reading.file:{width}}  ").append(f"{reading.status:8}", _STYLES[reading.status])
     facts = [f"{reading.assessment}, SDS {reading.sds:+.2f}"] if reading.sds is not None else []
     facts += [f"adult height {reading.adult_height_cm:.1f} cm"] if reading.adult_height_cm is not None else []
     words = "; ".join((*facts, *reading.reasons, *reading.notes))
-    return text.append(f"  {reading.sex or '?':3}  {months:>6}  {years:>9}  {interval:>14}  {words}".rstrip())
+    cells = f"{reading.sex or '?':3}  {months:>6}  {years:>9}  {interval:>14}  {words}"
+    return f"{reading.file:{width}}  {_status(reading.status)}  {cells}".rstrip()
+
+
+def _status(status: str, width: int = 8) -> str:
+    return _styled(f"{status:{width}}", fg=_COLOURS[status])
+
+
+def _styled(text: str, **style: Any) -> str:
+    """Text with a style, which click leaves out again where stdout is not a terminal."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **style)

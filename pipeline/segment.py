@@ -17,21 +17,21 @@ from ..data.radiograph import Radiograph, read_radiograph
 from ..handseg.crop import CROP_VERSION, Crop
 from ..handseg.finder import Hand, HandFinder
 from ..weights.bundle import read_header, resolve_bundle
-from .bone_age import chosen_device
+from ..weights.engine import chosen_backend
 
 OUTLINE, FRAME = (255, 140, 0), (0, 190, 255)  # RGB of the hand's outline and of the crop's box
 _THICKNESS = 400  # lines are one pixel thick for so many pixels of the shorter side
 
 
-def load_finder(weights: str | Path = "default", device: str = "auto") -> tuple[HandFinder, str]:
+def load_finder(weights: str | Path = "default", device: str = "auto", engine: str = "auto") -> tuple[HandFinder, str]:
     """A bundle's hand finder, which cuts crops of the size that its regressor reads, and the bundle's name.
 
-    Raises WeightsError, and ConfigError for a device that is not there.
+    Raises WeightsError, and ConfigError for a device or engine that is not there.
     """
-    where = chosen_device(device)
+    backend = chosen_backend(device, engine)
     folder = resolve_bundle(weights)
     regressor = read_header(folder / "regressor.safetensors")
-    finder = HandFinder.load(folder / "segmenter.safetensors", regressor.input_size, where)
+    finder = HandFinder.load(folder / "segmenter.safetensors", regressor.input_size, backend)
     return finder, regressor.name or folder.name
 
 

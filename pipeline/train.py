@@ -25,8 +25,9 @@ from ..regressor.crops import LabelledCrops
 from ..regressor.reader import BoneAgeReader
 from ..regressor.reading import average
 from ..regressor.train import Trained, is_first_process, train_regressor
-from ..weights.bundle import load_weights, save_weights
-from .bone_age import BoneAge, chosen_device
+from ..weights.engine import chosen_backend
+from ..weights.tensors import load_weights, save_weights
+from .bone_age import BoneAge
 from .crops import cache_crops, labelled, read_crops, sexes_of
 from .info import device_name
 from .measure.card import write_card
@@ -202,9 +203,9 @@ def _make_bundle(
     regressor = steps / "regressor.safetensors"
     average(nets, config.zooms, regressor)
     _calibrate(regressor, choose, config.name)
-    device = chosen_device("auto")
-    reader = BoneAgeReader.load(regressor, CROP_VERSION, device)
-    bone_age = BoneAge(HandFinder.load(segmenter, reader.input_size, device), reader, config.name)
+    backend = chosen_backend("auto", "torch")
+    reader = BoneAgeReader.load(regressor, CROP_VERSION, backend)
+    bone_age = BoneAge(HandFinder.load(segmenter, reader.input_size, backend), reader, config.name)
     words = "films that no training saw"
     evaluation = evaluate(bone_age, report, steps / "evaluation", split=words)
     some = sample(report, ROBUSTNESS_FILMS)

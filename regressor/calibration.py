@@ -1,9 +1,16 @@
-"""Bias correction and 90 % split-conformal intervals, fitted on films that no training saw."""
+"""Bias correction and 90 % split-conformal intervals, fitted on films that no training saw.
+
+A reading near the middle is likelier than an extreme one, so children at either end of the range are read towards the
+middle, and intervals that hold nine in ten films of every band of *reading* hold fewer of the oldest children. So the
+error that an interval allows is asked for twice, by the band in which a film is read and by that in which it is
+labelled, and the larger of the two counts; then both are shrunk by one factor, for together they would hold too much.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,31 +19,45 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.errors import TrainingError
 from ..data.sex import Sex
 
-BAND_EDGES = (60.0, 120.0, 180.0)  # months of read bone age: under 5, 5 to 9, 10 to 14, from 15 years on
+BAND_EDGES = (60.0, 120.0, 180.0)  # months of bone age: under 5, 5 to 9, 10 to 14, from 15 years on
 LEVEL = 0.90
-FEWEST = 50  # films a band needs for an interval of its own; a smaller one takes its sex's
+FEWEST = 30  # films a band of one sex needs for an error of its own, and a band of both sexes
+_FEWEST_IN_ALL = 10  # with fewer the 90 % interval would be wider than any error seen
+
+Errors = Mapping[Sex, Sequence[float]]  # by sex and band, youngest first, in months
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """`slope` and `intercept` (months) correct a raw reading; `half_width` is the 90 % interval's, in months.
+    """`slope` and `intercept` (months) correct a raw reading; the rest is what a 90 % interval around it holds.
 
-    `half_width` is by sex ("F", "M") and band of the corrected reading, youngest first. `n`: films it was fitted on.
+    `half_width`: the error allowed to a label by sex ("F", "M") and band of the corrected reading, months, youngest
+    first. `label_half_width`: that allowed by the band of the label itself; the larger one counts. Without it, as in
+    weights of earlier versions, the band of the reading alone does. `n`: films it was fitted on.
     """
 
     slope: float
     intercept: float
-    half_width: Mapping[str, Sequence[float]]
+    half_width: Errors
     n: int
+    label_half_width: Errors = field(default_factory=dict)
 
     def corrected(self, raw: ArrayLike) -> NDArray[np.float64]:
         """Raw readings in months, bias-corrected."""
         return self.slope * np.asarray(raw, np.float64) + self.intercept
 
     def interval(self, months: float, sex: Sex) -> tuple[float, float]:
-        """Lower and upper end of the 90 % interval around a corrected reading, in months, cut at 0."""
-        half = self.half_width[sex][int(np.searchsorted(BAND_EDGES, months, side="right"))]
-        return max(months - half, 0.0), months + half
+        """Lower and upper end of the 90 % interval around a corrected reading, in months, cut at 0.
+
+        The interval is the least that has every label in it whose distance to the reading is allowed.
+        """
+        half = self.half_width[sex][int(_band(months))]
+        low, high = months - half, months + half
+        starts, ends = (-math.inf, *BAND_EDGES), (*BAND_EDGES, math.inf)
+        for half, start, end in zip(self.label_half_width.get(sex, ()), starts, ends, strict=False):
+            if start <= months + half and months - half < end:  # labels of this band are near enough
+                low, high = min(low, max(months - half, start)), max(high, min(months + half, end))
+        return max(low, 0.0), high
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a weights header."""
@@ -51,28 +72,45 @@ class Calibration:
 def fit_calibration(raw: ArrayLike, labelled: ArrayLike, sexes: Sequence[Sex]) -> Calibration:
     """Fit on films that no training touched: raw readings and labels in months, (n,) each.
 
-    The correction is least squares of label on reading. The half-width is the conformal quantile of the absolute
-    error: the ceil((n + 1) * 0.9)-th smallest (Vovk et al. 2005; Lei et al. 2018). Raises TrainingError when a sex
-    has too few films for any interval.
+    The correction is least squares of label on reading. An allowed error is the conformal quantile of the errors of a
+    band's films: the ceil((n + 1) * 0.9)-th smallest (Vovk et al. 2005; Lei et al. 2018), of both sexes together where
+    one has fewer than 30, of all films where both have. The factor is the conformal quantile of what each film would
+    have needed. Raises TrainingError where there are too few films for any interval.
     """
-    raw, labelled = np.asarray(raw, np.float64), np.asarray(labelled, np.float64)
+    raw, labelled, of = np.asarray(raw, np.float64), np.asarray(labelled, np.float64), np.asarray(sexes)
+    if len(raw) < _FEWEST_IN_ALL:
+        raise TrainingError(f"{len(raw)} films are too few for a 90 % interval, at least {_FEWEST_IN_ALL} are needed")
     slope, intercept = np.polyfit(raw, labelled, 1) if np.ptp(raw) > 1 else (1.0, float((labelled - raw).mean()))
     corrected = slope * raw + intercept
-    errors, bands = np.abs(corrected - labelled), np.searchsorted(BAND_EDGES, corrected, side="right")
-    of = np.asarray(sexes)
-    widths: dict[str, list[float]] = {}
-    for sex in ("F", "M"):
-        mine = of == sex
-        whole = errors[mine] if mine.sum() >= FEWEST else errors
-        if len(whole) < 10:
-            raise TrainingError(f"{len(whole)} films are too few for a 90 % interval, at least 10 are needed")
-        widths[sex] = [
-            _quantile(errors[mine & (bands == band)] if (mine & (bands == band)).sum() >= FEWEST else whole)
-            for band in range(len(BAND_EDGES) + 1)
-        ]
-    return Calibration(float(slope), float(intercept), widths, len(errors))
+    errors, read_in, labelled_in = np.abs(corrected - labelled), _band(corrected), _band(labelled)
+    by_reading, by_label = _allowed(errors, read_in, of), _allowed(errors, labelled_in, of)
+    films = zip(sexes, read_in, labelled_in, strict=True)
+    allowed = np.array([max(by_reading[sex][read], by_label[sex][label]) for sex, read, label in films])
+    factor = _quantile(errors / np.maximum(allowed, np.finfo(np.float64).tiny))
+    return Calibration(
+        float(slope), float(intercept), _scaled(by_reading, factor), len(errors), _scaled(by_label, factor)
+    )
+
+
+def _band(months: ArrayLike) -> NDArray[np.intp]:
+    return np.searchsorted(BAND_EDGES, months, side="right")
+
+
+def _allowed(errors: NDArray[np.float64], bands: NDArray[np.intp], sexes: NDArray[np.str_]) -> Errors:
+    everyone = np.ones(len(errors), bool)
+    widths: dict[Sex, list[float]] = {"F": [], "M": []}
+    for sex, mine in widths.items():
+        for band in range(len(BAND_EDGES) + 1):
+            groups = (bands == band) & (sexes == sex), bands == band
+            films = next((group for group in groups if group.sum() >= FEWEST), everyone)
+            mine.append(_quantile(errors[films]))
+    return widths
 
 
 def _quantile(errors: NDArray[np.float64]) -> float:
-    rank = int(np.ceil((len(errors) + 1) * LEVEL))
+    rank = math.ceil((len(errors) + 1) * LEVEL)
     return float(np.sort(errors)[min(rank, len(errors)) - 1])
+
+
+def _scaled(widths: Errors, factor: float) -> Errors:
+    return {sex: [width * factor for width in of_sex] for sex, of_sex in widths.items()}

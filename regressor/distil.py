@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..weights.bundle import load_net
+from ..weights.tensors import load_net
 from .network import FEATURE_STRIDES, BoneAgeNet, build_from
 
 

@@ -118,8 +118,8 @@ def coverage_by_group(frame: pd.DataFrame) -> pd.DataFrame:
     frame: one row a film with the columns sex, labelled_months, predicted_months, interval_90_low and interval_90_high
         (months); films without an interval are left out.
     Returns one row a group that has films: `group` ("all", "sex", "band of reading", "band of label"), `level` (in
-    words), `n`, `covered` (share, 0 to 1), `width` (mean, months). A user knows the reading alone, and intervals are
-    fitted by its band; the band of the label shows whom they fail.
+    words), `n`, `covered` (share, 0 to 1), `width` (mean, months). Both bands count: a user knows the reading alone,
+    and by the band of the label it shows whether children are failed whom one reads too young or too old.
     """
     films = frame.dropna(subset=["labelled_months", "interval_90_low", "interval_90_high"])
     read = films.assign(read_months=films["predicted_months"].clip(0, 240))

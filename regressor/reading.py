@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..data.errors import WeightsError
-from ..weights.bundle import Header, load_weights, save_weights
+from ..weights.bundle import Header
+from ..weights.tensors import load_weights, save_weights
 from .network import BoneAgeNet, build_from, normalise
 
 AVERAGE = "boneage.regressor.AgeReading"  # the architecture of a weights file with several nets or views
@@ -55,7 +56,8 @@ class AgeReading(nn.Module):
                 squares = self._view(grey, size, number)
                 readings.append(net(normalise(torch.cat([squares, squares.flip(-1)])), twice))
         mean = torch.stack(readings).mean(0)
-        plain, mirrored = mean[: len(crops)], mean[len(crops) :]
+        read = crops.shape[0]  # len() would fix the batch in an export
+        plain, mirrored = mean[:read], mean[read:]
         return (plain + mirrored) / 2 * self.label_sd + self.label_mean
 
     def _view(self, grey: torch.Tensor, size: int, number: int) -> torch.Tensor:
@@ -92,7 +94,8 @@ def build_reading(header: Header, state: Mapping[str, torch.Tensor]) -> AgeReadi
     if header.label_mean is None or header.label_sd is None or header.sex_coding is None:
         raise WeightsError(f"{header.name or 'weights'}: the header lacks label mean, SD or sex coding")
     several = header.architecture == AVERAGE
-    arguments = header.arguments if several else {"nets": [{"net": header.arguments, "input_size": header.input_size}]}
+    alone: dict[str, Any] = {"nets": [{"net": header.arguments, "input_size": header.input_size}]}
+    arguments = header.arguments if several else alone
     reading = AgeReading(
         [build_from(net["net"]) for net in arguments["nets"]],
         [net["input_size"] for net in arguments["nets"]],

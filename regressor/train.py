@@ -20,10 +20,12 @@ from torch.utils.data import DataLoader
 from ..data.config import config_values, load_config, save_config
 from ..data.errors import TrainingError
 from ..data.files import whole_file
-from ..weights.bundle import Header, load_net, save_weights
+from ..weights.bundle import Header
+from ..weights.tensors import load_net, save_weights
 from .config import RegressorConfig, Stage
 from .crops import Batch, CropSet, EpochOrder, LabelledCrops
 from .distil import Teacher
+from .memory import keep_freed_memory
 from .network import SEX_CODING, BoneAgeNet, build_from
 from .task import RegressorTask
 
@@ -118,6 +120,7 @@ def train_regressor(
     last = out / "last.ckpt"
     _check(training, validation, config, out, resume)
     save_config(config, out / "regressor.yaml")
+    keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     task = _task(training, config)
     callbacks: list[Callback] = [EpochLines()]

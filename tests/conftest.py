@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ["BONEAGE_ENGINE"] = "torch"  # an export takes seconds: tests/test_engine.py asks for it where it matters
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -34,7 +37,8 @@ def tiny_bundle(tmp_path_factory) -> Path:
     from boneage.handseg.network import build_unet
     from boneage.regressor.config import NetConfig
     from boneage.regressor.network import SEX_CODING, BoneAgeNet
-    from boneage.weights.bundle import Header, save_weights
+    from boneage.weights.bundle import Header
+    from boneage.weights.tensors import save_weights
 
     folder = tmp_path_factory.mktemp("weights") / "tiny"
     torch.manual_seed(0)
@@ -88,12 +92,31 @@ def hand_films(tmp_path_factory) -> list[Path]:
     return paths
 
 
+@pytest.fixture(scope="session")
+def drawn_cohort(tmp_path_factory):
+    """72 drawn hands of both sexes as PNGs beside films.csv, from young to old."""
+    import numpy as np
+    from PIL import Image
+
+    from boneage.data.cohort import read_cohort
+    from boneage.data.synthetic import synthetic_hand
+
+    folder = tmp_path_factory.mktemp("cohort")
+    rows = ["path,sex,bone_age_months"]
+    for k, months in enumerate(np.linspace(12, 210, 72).round(1)):
+        hand = synthetic_hand(float(months), "FM"[k % 2], 300 + k, (160, 128), label=False)
+        Image.fromarray(np.rint(hand.pixels * 255).astype(np.uint8)).save(folder / f"{k}.png")
+        rows.append(f"{k}.png,{'FM'[k % 2]},{months}")
+    (folder / "films.csv").write_text("\n".join(rows))
+    return read_cohort(folder / "films.csv")
+
+
 @pytest.fixture
 def finds_hands(monkeypatch) -> None:
     """Let every segmenter loaded be a threshold, which finds synthetic hands; the random net of tiny_bundle cannot."""
     from boneage.handseg.segmenter import HandSegmenter
 
-    monkeypatch.setattr(HandSegmenter, "load", lambda path, device="cpu": threshold_segmenter())
+    monkeypatch.setattr(HandSegmenter, "load", lambda path, backend=None: threshold_segmenter())
 
 
 def threshold_segmenter():
@@ -110,4 +133,4 @@ def threshold_segmenter():
         def forward(self, squares: torch.Tensor) -> torch.Tensor:
             return 60 * (torch.nn.functional.avg_pool2d(squares, 5, 1, 2) - self.level)
 
-    return HandSegmenter(Threshold(), 128)
+    return HandSegmenter.of(Threshold(), 128)

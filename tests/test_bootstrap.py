@@ -14,7 +14,7 @@ from boneage.handseg.bootstrap import train_segmenter
 from boneage.handseg.config import SegmenterConfig
 from boneage.handseg.letterbox import letterbox
 from boneage.handseg.segmenter import HandMap, HandSegmenter
-from boneage.weights.bundle import load_weights
+from boneage.weights.tensors import load_weights
 
 CONFIG = SegmenterConfig(
     encoder="timm-mobilenetv3_small_minimal_100",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,10 @@ import yaml
 from click.testing import CliRunner
 from PIL import Image
 
-from boneage.data.cohort import read_cohort
 from boneage.data.config import config_values, load_config, make_config, save_config
 from boneage.data.errors import ConfigError, TrainingError
 from boneage.data.radiograph import read_radiograph
 from boneage.data.split import make_split, write_split
-from boneage.data.synthetic import synthetic_hand
 from boneage.pipeline import crops
 from boneage.pipeline.cli import main
 from boneage.pipeline.measure import compare as module
@@ -36,22 +33,8 @@ SMALL = RegressorConfig(
 
 
 @pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    """48 drawn hands of both sexes as PNGs beside a CSV."""
-    folder = tmp_path_factory.mktemp("cohort")
-    rows = []
-    for k, months in enumerate(np.linspace(12, 210, 48).round(1)):
-        hand = synthetic_hand(float(months), "FM"[k % 2], 500 + k, (160, 128), label=False)
-        Image.fromarray(np.rint(hand.pixels * 255).astype(np.uint8)).save(folder / f"{k}.png")
-        rows.append((f"{k}.png", "FM"[k % 2], months))
-    with open(folder / "films.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("path", "sex", "bone_age_months"), *rows])
-    return read_cohort(folder / "films.csv")
-
-
-@pytest.fixture(scope="module")
-def split(cohort):
-    return make_split(cohort, {"train": 0.5, "choose": 0.3, "report": 0.2})
+def split(drawn_cohort):
+    return make_split(drawn_cohort, {"train": 0.5, "choose": 0.3, "report": 0.2})
 
 
 def run(plan, cohort, split, tiny_bundle, out):
@@ -59,7 +42,7 @@ def run(plan, cohort, split, tiny_bundle, out):
 
 
 def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stays_its_own(
-    cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
+    drawn_cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
     read = set()
     monkeypatch.setattr(crops, "read_radiograph", lambda path: read.add(path) or read_radiograph(path))
@@ -71,7 +54,7 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
         Arm("frame", "view", view="frame"),
     )
     plan = Plan(arms, SMALL, seeds=(1, 2), films=16)
-    result = run(plan, cohort, split, tiny_bundle, tmp_path)
+    result = run(plan, drawn_cohort, split, tiny_bundle, tmp_path)
 
     rows = result.rows.set_index("arm")
     assert list(rows.index) == ["base", *(arm.name for arm in arms)]
@@ -85,7 +68,7 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
     assert rows.loc["broken", "seeds"] == ()
 
     # figures follow from the predictions
-    parts = {film.id for film in split.take(cohort, "choose")}
+    parts = {film.id for film in split.take(drawn_cohort, "choose")}
     errors = {}
     for name, folder in {"base": "base", "MSE": "loss-mse"}.items():
         tables = [pd.read_csv(tmp_path / "runs" / folder / f"seed-{seed}" / "predictions.csv") for seed in (1, 2)]
@@ -97,7 +80,7 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
     assert rows.loc["MSE", "difference_low"] < rows.loc["MSE", "difference"] < rows.loc["MSE", "difference_high"]
 
     # what is reported on is not even decoded, and no more is learned from than the plan says
-    assert not {film.path for film in split.take(cohort, "report")} & read
+    assert not {film.path for film in split.take(drawn_cohort, "report")} & read
     used = pd.read_csv(tmp_path / "films.csv").groupby("part").size()
     assert dict(used) == {"train": 16, "choose": len(parts)}
 
@@ -109,10 +92,10 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
 
 
 def test_a_comparison_that_was_stopped_goes_on_and_ends_as_if_it_had_not(
-    cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
+    drawn_cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
     plan = Plan((Arm("MSE", changes={"loss": "mse"}),), SMALL, seeds=(3,))
-    whole = run(plan, cohort, split, tiny_bundle, tmp_path / "whole")
+    whole = run(plan, drawn_cohort, split, tiny_bundle, tmp_path / "whole")
 
     class Killed(BaseException):
         """As Ctrl-C or the system ends a program: no arm's own failure."""
@@ -127,30 +110,30 @@ def test_a_comparison_that_was_stopped_goes_on_and_ends_as_if_it_had_not(
 
     monkeypatch.setattr(RegressorTask, "on_train_epoch_start", lambda task: counted(task, killed=True))
     with pytest.raises(Killed):
-        run(plan, cohort, split, tiny_bundle, tmp_path / "cut")
+        run(plan, drawn_cohort, split, tiny_bundle, tmp_path / "cut")
     assert not (tmp_path / "cut" / "comparison.md").exists()
     trained.clear()
     monkeypatch.setattr(RegressorTask, "on_train_epoch_start", lambda task: counted(task, killed=False))
-    resumed = run(plan, cohort, split, tiny_bundle, tmp_path / "cut")
+    resumed = run(plan, drawn_cohort, split, tiny_bundle, tmp_path / "cut")
     assert trained == [("mse", 1)]
     pd.testing.assert_frame_equal(whole.rows.drop(columns="minutes"), resumed.rows.drop(columns="minutes"))
 
     # an arm more is trained beside what is there; other settings under an old name are refused before anything runs
     trained.clear()
     more = replace(plan, arms=(*plan.arms, Arm("smooth", changes={"loss": "smooth_l1"})))
-    run(more, cohort, split, tiny_bundle, tmp_path / "cut")
+    run(more, drawn_cohort, split, tiny_bundle, tmp_path / "cut")
     assert trained == [("smooth_l1", 0), ("smooth_l1", 1)]
     trained.clear()
     other = replace(plan, arms=(Arm("MSE", changes={"loss": "smooth_l1"}), Arm("new", changes={"ema": 0.5})))
     with pytest.raises(TrainingError, match="other settings"):
-        run(other, cohort, split, tiny_bundle, tmp_path / "cut")
+        run(other, drawn_cohort, split, tiny_bundle, tmp_path / "cut")
     with pytest.raises(TrainingError, match="other films"):
-        run(replace(plan, films=16), cohort, split, tiny_bundle, tmp_path / "cut")
+        run(replace(plan, films=16), drawn_cohort, split, tiny_bundle, tmp_path / "cut")
     assert not trained
 
 
 def test_the_weights_of_the_last_epoch_are_measured_not_those_of_the_best(
-    cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
+    drawn_cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
     """Validation is made to call the first epoch the best."""
     states = []
@@ -164,26 +147,26 @@ def test_the_weights_of_the_last_epoch_are_measured_not_those_of_the_best(
     read = module.read_crops
     looking = lambda reader, films: seen.append(reader.reading.nets[0]) or read(reader, films)  # noqa: E731
     monkeypatch.setattr(module, "read_crops", looking)
-    run(Plan((Arm("again", changes={"patience": 1}),), SMALL, seeds=(1,)), cohort, split, tiny_bundle, tmp_path)
+    run(Plan((Arm("again", changes={"patience": 1}),), SMALL, seeds=(1,)), drawn_cohort, split, tiny_bundle, tmp_path)
     first, last = states[0], states[-1 - len(states) // 2]
     measured = seen[0].state_dict()
     assert all(torch.equal(measured[name], tensor) for name, tensor in last.items())
     assert not all(torch.equal(measured[name], tensor) for name, tensor in first.items())
 
 
-def test_a_plan_that_wants_more_films_than_there_are_is_refused(cohort, split, tiny_bundle, tmp_path):
+def test_a_plan_that_wants_more_films_than_there_are_is_refused(drawn_cohort, split, tiny_bundle, tmp_path):
     plan = Plan((Arm("MSE", changes={"loss": "mse"}),), SMALL, films=1000)
     with pytest.raises(TrainingError, match="the plan wants 1000"):
-        run(plan, cohort, split, tiny_bundle, tmp_path)
+        run(plan, drawn_cohort, split, tiny_bundle, tmp_path)
 
 
-def test_views_of_a_film_are_cut_as_they_say(tmp_path, tiny_bundle, finds_hands, cohort):
-    film = cohort.films[20]
+def test_views_of_a_film_are_cut_as_they_say(tmp_path, tiny_bundle, finds_hands, drawn_cohort):
+    film = drawn_cohort.films[20]
     segmenter = tiny_bundle / "segmenter.safetensors"
     squares = {}
     for view in ("hand", "frame", "stretched"):
         store, finder = crops.open_view(view, tmp_path / view, 64, segmenter)
-        crops.cache_crops(cohort.subset([film.id]), store, finder)
+        crops.cache_crops(drawn_cohort.subset([film.id]), store, finder)
         squares[view] = np.asarray(store[store.key_of(film.path)])
     # 160 x 128 pixels in a square of 64: a fifth of the columns is padding, unless they are stretched
     padding = (squares["frame"] == 0).all(axis=0)
@@ -307,9 +290,9 @@ def test_every_fusion_starts_from_the_same_imagenet_features(fusion):
 
 
 def test_the_command_takes_data_and_split_from_the_plan_and_says_what_failed(
-    cohort, split, tiny_bundle, finds_hands, tmp_path
+    drawn_cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
-    folder = cohort.films[0].path.parent
+    folder = drawn_cohort.films[0].path.parent
     write_split(split, tmp_path / "split.csv")
     arms = (Arm("broken", changes={"net": {"backbone": "no_such_net"}}),)
     plan = Plan(arms, SMALL, seeds=(1,), data=str(folder / "films.csv"), split="split.csv")

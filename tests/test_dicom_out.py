@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import highdicom
@@ -72,7 +73,8 @@ def examined(path: Path, mask: np.ndarray = MASK, **reading: Any) -> Examination
     radiograph = read_radiograph(path)
     ys, xs = np.nonzero(mask)
     box = Box(int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1)
-    hand = Hand(Verdict(), box, mask, cut_crop(radiograph.pixels, box, 64, mask=mask))
+    found = SimpleNamespace(box=box, mask=mask)
+    hand = Hand(Verdict(), found, cut_crop(radiograph.pixels, box, 64, mask=mask))
     aged = Reading(str(path), "ok", (), "F", 125.3, (101.25, 149.35), box.as_tuple(), (), "tiny")
     return Examination(radiograph, hand, replace(aged, **reading))
 

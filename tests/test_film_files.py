@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,11 @@ from click.testing import CliRunner
 
 from boneage.data.cohort import InputRow
 from boneage.data.errors import OutputError
+from boneage.pipeline.bone_age import BoneAge
 from boneage.pipeline.cli import main
 from boneage.pipeline.film_files import FilmFiles, film_paths
+from boneage.pipeline.report.heatmap import write_heatmap
+from boneage.pipeline.report.page import write_report
 
 SUFFIXES = (".html", ".pdf")
 
@@ -67,6 +72,26 @@ def test_one_film_with_all_its_files(predict, hand_films, tmp_path):
     assert (done.exit_code, done.exception and str(done.exception)) == (0, None)
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_files_about_a_film_share_one_map_which_goes_with_the_film(finds_hands, tiny_bundle, hand_films, tmp_path):
+    bone_age, maps = BoneAge.load(tiny_bundle), []
+    evidence = bone_age.reader.evidence
+
+    def counted(crop, sex):
+        made = evidence(crop, sex)
+        maps.append(weakref.ref(made))
+        return made
+
+    bone_age.reader.evidence = counted
+    seen = bone_age.examine(hand_films[1], "F")
+    write_heatmap(bone_age, seen, tmp_path / "h.png")
+    write_report(bone_age, seen, tmp_path / "r.html")
+    assert len(maps) == 1
+    assert maps[0]() is not None
+    del seen
+    gc.collect()
+    assert maps[0]() is None
 
 
 def test_a_run_that_goes_on_makes_the_files_that_are_missing(predict, hand_films, tmp_path):

@@ -86,11 +86,15 @@ def test_inside_is_the_box_to_within_half_a_pixel(box, size):
     assert box.contains(fit.to_original(np.stack([x, y], axis=1).astype(float))).all()
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_the_square_keeps_the_dtype(dtype):
-    square = SquareFit(Box(11, 20, 60, 101), 64, FRAME).apply(np.ones(FRAME, dtype))
-    assert square.dtype == dtype
-    assert square.shape == (64, 64)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("box", BOXES)
+def test_eight_bits_give_the_same_greys_as_floats_and_nothing_is_rounded(box, size):
+    eight = np.random.default_rng(0).integers(0, 256, FRAME, np.uint8)
+    fit = SquareFit(box, size, FRAME)
+    square = fit.apply(eight)
+    assert square.dtype == np.float32
+    assert square.shape == (size, size)
+    assert np.abs(square - fit.apply(eight.astype(np.float32))).max() < 1e-3
 
 
 @pytest.mark.parametrize("size", [60, 128, 400])
@@ -106,6 +110,32 @@ def test_back_puts_a_map_where_it_came_from(box, size):
     outside = np.ones(FRAME, bool)
     outside[box.y : box.y + box.height, box.x : box.x + box.width] = False
     assert not whole[outside].any()
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+@pytest.mark.parametrize("size", [31, 101, 400])
+@pytest.mark.parametrize("box", BOXES)
+def test_a_part_comes_back_as_in_the_whole_and_beyond_what_is_reached_there_is_nothing(box, size, turn):
+    fit = SquareFit(box, size, FRAME, turn)
+    square = np.zeros((size, size), np.float32)
+    some = Box(size // 4, size // 3, size // 3, size // 5)
+    square[some.slices] = np.random.default_rng(0).random((some.height, some.width), np.float32)
+    whole, part = fit.back(square), fit.reached_from(some)
+    if part.area:
+        there = fit.back_in(part, square)
+        assert np.array_equal(there, whole[part.slices])
+        assert np.abs(fit.apply(there, part) - fit.apply(whole)).max() < 1e-5
+    whole[part.slices] = 0
+    assert not whole.any()
+
+
+def test_what_two_boxes_have_in_common():
+    one = Box(10, 20, 30, 40)
+    assert one.common(Box(5, 50, 10, 100)) == Box(10, 50, 5, 10)
+    assert one.common(Box(40, 20, 5, 5)).area == 0 == one.common(Box(-9, 20, 5, 5)).area
+    picture = np.random.default_rng(0).random((80, 60))
+    inner = Box(12, 22, 5, 6)
+    assert np.array_equal(picture[one.slices][inner.seen_from(one).slices], picture[inner.slices])
 
 
 def test_a_grown_box_keeps_its_centre_and_is_clipped_at_the_edge():

@@ -28,7 +28,8 @@ from boneage.handseg.quality import judge_hand
 from boneage.handseg.segmenter import HandMap, HandSegmenter
 from boneage.pipeline import BoneAge
 from boneage.pipeline.segment import load_finder, segment_file
-from boneage.weights.bundle import HOME, Header, load_weights, read_header, save_weights
+from boneage.weights.bundle import HOME, Header, read_header
+from boneage.weights.tensors import load_weights, save_weights
 
 TINY = ("timm-mobilenetv3_small_minimal_100", (8, 8, 8, 8, 8))
 QUARTERS = (1, 2, 3)
@@ -66,7 +67,7 @@ class Wrist(torch.nn.Module):
 
 
 def finder(sure: float = 40.0) -> HandFinder:
-    return HandFinder(HandSegmenter(Wrist(sure), 128), 96)
+    return HandFinder(HandSegmenter.of(Wrist(sure), 128), 96)
 
 
 @pytest.mark.parametrize("turn", QUARTERS)
@@ -119,7 +120,7 @@ def test_weights_of_either_kind_are_loaded(tmp_path, hand, grid):
 
 def test_a_film_and_its_mirror_image_lie_turned_the_other_way():
     torch.manual_seed(1)
-    segmenter = HandSegmenter(build_unet(*TINY, turn_grid=2), 64)
+    segmenter = HandSegmenter.of(build_unet(*TINY, turn_grid=2), 64)
     film = np.random.default_rng(0).random((90, 70)).astype(np.float32)
     one, other = segmenter.look([film, np.ascontiguousarray(film[:, ::-1])])
     assert one.turns is not None
@@ -149,9 +150,9 @@ def test_only_a_turned_film_is_looked_at_twice(hand):
     upright, turned = (Radiograph(lying(hand.pixels, turn), "hand.png") for turn in (0, 2))
     finds = finder()
     finds.find([upright, upright])
-    assert finds.segmenter.net.passes == 2 * 2  # each with its mirror image
+    assert finds.segmenter.engine.module.net.passes == 2 * 2  # each with its mirror image
     finds.find([upright, turned])
-    assert finds.segmenter.net.passes == 2 * 2 + 3 * 2
+    assert finds.segmenter.engine.module.net.passes == 2 * 2 + 3 * 2
 
 
 def test_a_turn_that_is_not_sure_is_one_to_review(hand):
@@ -169,7 +170,7 @@ def test_a_turn_that_the_second_look_contradicts_is_not_made(hand):
             logits, turns = super().forward(squares)
             return logits, torch.tensor([0.0, 0.0, 40.0, 0.0]).expand_as(turns)
 
-    (found,) = HandFinder(HandSegmenter(Stubborn(), 128), 96).find([Radiograph(hand.pixels, "hand.png")])
+    (found,) = HandFinder(HandSegmenter.of(Stubborn(), 128), 96).find([Radiograph(hand.pixels, "hand.png")])
     assert found.turned == 0
     assert found.verdict.status == "review"
     assert UNSURE in found.verdict.reasons
@@ -197,7 +198,7 @@ def test_the_sides_that_a_turned_hand_reaches_are_those_of_the_film_as_it_lies()
 
 @pytest.mark.parametrize("turn", [0, *QUARTERS])
 def test_the_record_leads_from_a_turned_crop_back_to_the_film(tiny_bundle, hand_films, tmp_path, monkeypatch, turn):
-    monkeypatch.setattr(HandSegmenter, "load", lambda path, device="cpu": HandSegmenter(Wrist(), 128))
+    monkeypatch.setattr(HandSegmenter, "load", lambda path, backend=None: HandSegmenter.of(Wrist(), 128))
     film = lying(read_radiograph(hand_films[1]).pixels, turn)
     Image.fromarray((film * 255).astype("uint8")).save(tmp_path / "film.png")
     record = segment_file(tmp_path / "film.png", load_finder(tiny_bundle, "cpu")[0], tmp_path, "one")
@@ -219,7 +220,7 @@ def test_the_record_leads_from_a_turned_crop_back_to_the_film(tiny_bundle, hand_
 
 
 def test_a_reading_says_that_its_film_was_turned(tiny_bundle, hand_films, tmp_path, monkeypatch):
-    monkeypatch.setattr(HandSegmenter, "load", lambda path, device="cpu": HandSegmenter(Wrist(), 128))
+    monkeypatch.setattr(HandSegmenter, "load", lambda path, backend=None: HandSegmenter.of(Wrist(), 128))
     bone_age = BoneAge.load(tiny_bundle, "cpu")
     upright = bone_age.predict(hand_films[1], "F")
     Image.fromarray(lying(np.asarray(Image.open(hand_films[1])), 3)).save(tmp_path / "turned.png")
@@ -316,7 +317,7 @@ def test_the_shipped_segmenter_turns_films_upright(shared_data):
     films = list(rsna_split().take(read_cohort(shared_data / "rsna"), "choose"))[:12]
     right = 0
     for film in map(read_radiograph, [film.path for film in films]):
-        laid = finds.find([replace(film, pixels=lying(film.pixels, turn)) for turn in range(4)])
+        laid = finds.find([replace(film, greys=lying(film.greys, turn)) for turn in range(4)])
         for turn, hand in enumerate(laid):
             right += hand.turned == turn
             assert hand.turned == turn or UNSURE in hand.verdict.reasons, film.source

@@ -66,6 +66,17 @@ def test_every_format_gives_the_same_greys(tmp_path, grey8, name, options, toler
     assert radiograph.notes == ()
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_eight_bits_stay_as_decoded_and_deeper_greys_are_reals(tmp_path, grey8, mode):
+    eight = read(saved(tmp_path / "a.png", Image.fromarray(grey8).convert(mode)))
+    assert eight.greys.dtype == np.uint8
+    assert np.array_equal(eight.greys, grey8)
+    deep = read(saved(tmp_path / "b.png", Image.fromarray(grey8.astype(np.uint16) * 16)))
+    assert deep.greys.dtype == np.float32
+    assert deep.pixels is deep.greys
+    np.testing.assert_allclose(deep.pixels, eight.pixels, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_palette_and_grey_with_alpha_give_the_same_greys(tmp_path, grey8, name):
     grey = Image.fromarray(grey8)

@@ -16,7 +16,8 @@ from boneage.regressor.config import NetConfig
 from boneage.regressor.network import SEX_CODING, BoneAgeNet, normalise
 from boneage.regressor.reader import BoneAgeReader
 from boneage.regressor.reading import AgeReading, average, build_reading, resampling
-from boneage.weights.bundle import Header, load_weights, save_weights
+from boneage.weights.bundle import Header
+from boneage.weights.tensors import load_weights, save_weights
 
 CONFIG = NetConfig("tf_efficientnet_lite0", hidden=(8,))
 MEAN, SD = 120.0, 40.0

@@ -13,7 +13,6 @@ from boneage.data.store import CropStore, StoredCrop, StoreKind
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import CROP_VERSION, cut_crop
 from boneage.handseg.geometry import Box
-from boneage.regressor.calibration import Calibration, fit_calibration
 from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
 from boneage.regressor.crops import CropSet, EpochOrder, LabelledCrops
 from boneage.regressor.distil import Teacher
@@ -58,7 +57,7 @@ def settings(epochs: int, **changes) -> RegressorConfig:
 
 def test_training_learns_from_synthetic_hands(cohort, tmp_path):
     training, validation = part(cohort, 0, 200), part(cohort, 200, 240)
-    trained = train_regressor(training, validation, tmp_path, settings(30, learning_rate=3e-3), workers=0)
+    trained = train_regressor(training, validation, tmp_path, settings(40, learning_rate=3e-3), workers=0)
     reader = BoneAgeReader.load(trained.weights, CROP_VERSION)
     read = reader.months(list(validation.at(SIZE)), ["FM"[int(s > 0)] for s in validation.sexes])
     mae = np.abs(read - validation.months).mean()
@@ -225,29 +224,3 @@ def test_mirrored_crops_read_the_same(tiny_bundle, cohort):
     plain = reader.months(crops, ["F"] * 4)
     mirrored = reader.months([np.ascontiguousarray(crop[:, ::-1]) for crop in crops], ["F"] * 4)
     assert np.allclose(plain, mirrored, atol=1e-3)
-
-
-def test_conformal_intervals_cover_about_nine_in_ten_new_films():
-    rng = np.random.default_rng(4)
-
-    def draw(n):
-        labels, sexes = rng.uniform(0, 220, n), np.array(["F", "M"])[rng.integers(0, 2, n)]
-        spread = np.where(labels < 60, 3.0, 9.0) * np.where(sexes == "F", 1.0, 1.5)
-        return 1.1 * (labels + rng.normal(0, spread)) - 5, labels, sexes
-
-    raw, labels, sexes = draw(4000)
-    calibration = fit_calibration(raw, labels, list(sexes))
-    raw, labels, sexes = draw(4000)
-    read = calibration.corrected(raw)
-    ends = np.array([calibration.interval(m, s) for m, s in zip(read, sexes, strict=True)])
-    held = (ends[:, 0] <= labels) & (labels <= ends[:, 1])
-    assert 0.88 <= held.mean() <= 0.92
-    for chosen in (read < 60, read > 120, sexes == "M"):
-        assert 0.85 <= held[chosen].mean() <= 0.95
-    assert calibration.half_width["M"][2] > calibration.half_width["F"][2] > calibration.half_width["F"][0]
-    assert Calibration.from_dict(calibration.to_dict()) == calibration
-
-
-def test_too_few_films_give_no_interval():
-    with pytest.raises(TrainingError, match="too few"):
-        fit_calibration([100.0] * 5, [101.0] * 5, ["F"] * 5)

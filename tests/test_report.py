@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,8 +52,9 @@ WORDS = {
 @pytest.fixture(scope="module")
 def seen() -> Examination:
     hand = synthetic_hand(120, "M", 3, (400, 320))
-    crop = cut_crop(hand.pixels, Box(40, 60, 200, 300), 64, mask=hand.mask > 0)
-    return Examination(Radiograph(hand.pixels, "films/hand.png"), Hand(Verdict(), None, hand.mask > 0, crop), READING)
+    box, mask = Box(40, 60, 200, 300), hand.mask > 0
+    found = Hand(Verdict(), SimpleNamespace(box=box, mask=mask), cut_crop(hand.pixels, box, 64, mask=mask))
+    return Examination(Radiograph(hand.pixels, "films/hand.png"), found, READING)
 
 
 @pytest.fixture(scope="module")

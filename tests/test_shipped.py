@@ -174,7 +174,7 @@ def test_the_same_film_in_other_clothes_reads_the_same(bone_age, real_films, tmp
 def test_a_mirrored_film_has_the_mirrored_hand(bone_age, real_films):
     for path in real_films:
         film = read_radiograph(path)
-        turned = replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]))
+        turned = replace(film, greys=np.ascontiguousarray(film.greys[:, ::-1]))
         hand, mirrored = bone_age.finder.find([film, turned])
         width = film.pixels.shape[1]
         x, y, w, h = mirrored.box.as_tuple()

@@ -8,21 +8,20 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from boneage.data.cohort import Cohort, read_cohort
+from boneage.data.cohort import Cohort, Film
 from boneage.data.config import save_config
 from boneage.data.errors import TrainingError
 from boneage.data.split import make_split
-from boneage.data.synthetic import synthetic_hand
 from boneage.pipeline import BoneAge, crops
 from boneage.pipeline.recipe import BundleConfig, Recipe
 from boneage.pipeline.train import train_bundle
 from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
-from boneage.weights.bundle import load_weights, read_header
+from boneage.weights.bundle import read_header
+from boneage.weights.tensors import load_weights
 
 SMALL = RegressorConfig(
     net=NetConfig(backbone="test_efficientnet", hidden=(8,)), stages=(Stage(1, 64, 0.3),), batch_size=8, warmup=2
@@ -33,19 +32,11 @@ RECIPE = Recipe(regressors=(SMALL, SMALL), bundles=(ONE,), data="drawn hands", l
 
 
 @pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    """72 drawn hands of both sexes as PNGs beside a CSV, and one file that is no picture."""
-    folder = tmp_path_factory.mktemp("cohort")
-    rows = []
-    for k, months in enumerate(np.linspace(12, 210, 72).round(1)):
-        hand = synthetic_hand(float(months), "FM"[k % 2], 300 + k, (160, 128), label=False)
-        Image.fromarray(np.rint(hand.pixels * 255).astype(np.uint8)).save(folder / f"{k}.png")
-        rows.append((f"{k}.png", "FM"[k % 2], months))
-    (folder / "broken.png").write_text("no picture")
-    rows.append(("broken.png", "F", 100))
-    with open(folder / "films.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("path", "sex", "bone_age_months"), *rows])
-    return read_cohort(folder / "films.csv")
+def cohort(drawn_cohort, tmp_path_factory):
+    """The drawn hands, and after them one file that is no picture."""
+    broken = tmp_path_factory.mktemp("broken") / "broken.png"
+    broken.write_text("no picture")
+    return Cohort(drawn_cohort.name, (*drawn_cohort, Film("broken.png", broken, "F", 100.0, "broken.png")))
 
 
 @pytest.fixture(scope="module")

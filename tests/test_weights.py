@@ -12,7 +12,8 @@ from torch import nn
 
 from boneage.data.errors import WeightsError
 from boneage.handseg.network import build_from, build_unet
-from boneage.weights.bundle import Header, load_weights, read_header, resolve_bundle, save_weights
+from boneage.weights.bundle import Header, read_header, resolve_bundle
+from boneage.weights.tensors import load_weights, save_weights
 
 STATE = {"linear.weight": torch.arange(12.0).reshape(3, 4), "norm.count": torch.tensor(7), "half": torch.ones(5).half()}
 

@@ -7,30 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
-
-import torch
+from typing import TYPE_CHECKING
 
 from ...data.cohort import InputRow
 from ...data.files import sha256_of
 from ...data.studies import patient_of, why_no_film
 from ...weights.bundle import resolve_bundle
-from ..bone_age import BoneAge, Examination
+from ..ahead import ahead, cores, in_batches
+from ..bone_age import BATCH, BoneAge, Examination
 from ..reading import Reading
-from .readings_file import ReadingsFile
 from .rows import Row, row_of
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-BATCH = 8  # films that the nets see together
+if TYPE_CHECKING:
+    from .readings_file import ReadingsFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +85,7 @@ def read_films(
     model: str = "",
     patient_ids: bool = False,
     pictures: bool = False,
-    workers: int = 2,
+    workers: int | None = None,
 ) -> Iterator[Outcome]:
     """Read films and give out what became of each, in order; a film that fails is an outcome, not an error.
 
@@ -103,19 +96,20 @@ def read_films(
     model: what to know the weights by (`identity_of`).
     patient_ids: rows also carry the PatientID and the date of DICOMs; otherwise only ids and dates that were given.
     pictures: outcomes carry the examination too, for those who make files of it.
-    workers: batches that are decoded and read at the same time, each by a thread of its own.
+    workers: batches that are read at the same time, each by a thread of its own; by default one for each core.
     """
     read = _Reader(bone_age, file, model, patient_ids, pictures)
-    batches = (inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH))
-    with _nets_share_the_processor(workers):
-        for outcomes in _ahead(read, batches, workers):
-            yield from outcomes
-            if file:
-                file.add(outcome.row for outcome in outcomes if outcome.row)
+    workers = min(workers or cores(), -(-len(inputs) // BATCH) or 1)  # a single batch has all cores to itself
+    for outcomes in ahead(read, in_batches(inputs, BATCH), workers):
+        yield from outcomes
+        if file:
+            file.add(outcome.row for outcome in outcomes if outcome.row)
 
 
 def identity_of(weights: str | Path) -> str:
     """What tells the readings of one bundle by one version of this program from all others."""
+    from importlib.metadata import version
+
     folder = resolve_bundle(weights)
     nets = (sha256_of(folder / f"{net}.safetensors") for net in ("segmenter", "regressor"))
     return " ".join((version("boneage"), *nets))
@@ -143,7 +137,7 @@ class _Reader:
         if None in outcomes:  # one film is to be read, and so are all of the batch
             films = [k for k, outcome in enumerate(outcomes) if outcome is None or outcome.row]
             requests = [(inputs[k].path, inputs[k].child) for k in films]
-            for k, seen in zip(films, self.bone_age.examine_many(requests, batch=BATCH), strict=True):
+            for k, seen in zip(films, self.bone_age.examine_batch(requests), strict=True):
                 reading, picture = (seen, None) if isinstance(seen, Reading) else (seen.reading, seen)
                 row = self._whose(row_of(reading, fingerprints[k]), inputs[k])
                 outcomes[k] = outcomes[k] or Outcome(row, reading, picture if self.pictures else None)
@@ -175,30 +169,3 @@ class _Reader:
             return ""
         content = sha256_of(item.path) if item.path.is_file() else "no file"
         return hashlib.sha256(repr((content, item.child, self.model)).encode()).hexdigest()
-
-
-@contextmanager
-def _nets_share_the_processor(workers: int) -> Iterator[None]:
-    """Let the nets of all workers together use as many threads as one would."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(threads // workers, 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Results of `function` in the order of `items`; at most `workers` of them are worked on or wait to be taken."""
-    waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) == workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

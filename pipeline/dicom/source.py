@@ -12,8 +12,9 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import UID, generate_uid
 from pydicom.valuerep import DA, TM
 
-from ...data.dicom import is_dicom, read_tags
+from ...data.dicom import read_tags
 from ...data.errors import OutputError
+from ...data.radiograph import is_dicom
 
 NAME = "boneage"
 VERSION = version(NAME)

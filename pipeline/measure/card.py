@@ -28,7 +28,11 @@ _A_ROW = 3  # pictures
 
 
 def write_card(
-    folder: str | Path, evaluation: Evaluation, robustness: Robustness | None = None, device: str = "auto"
+    folder: str | Path,
+    evaluation: Evaluation,
+    robustness: Robustness | None = None,
+    device: str = "auto",
+    engine: str = "auto",
 ) -> Path:
     """Write MODEL_CARD.md into a bundle's folder, with pictures of drawn hands that the bundle reads for it.
 
@@ -43,7 +47,7 @@ def write_card(
                 f"{folder}: holds the weights {regressor.name or folder.name!r}, but {measured.model!r} was measured; "
                 "measure these weights"
             )
-    cases = show_cases(BoneAge.load(folder, device), folder)
+    cases = show_cases(BoneAge.load(folder, device, engine), folder)
     with whole_file(folder / NAME) as temporary:
         temporary.write_text(model_card(segmenter, regressor, evaluation, robustness, cases), "utf-8")
     return folder / NAME

@@ -24,7 +24,7 @@ from ...regressor.crops import LabelledCrops
 from ...regressor.metrics import agreement, paired_difference
 from ...regressor.reader import BoneAgeReader
 from ...regressor.train import train_regressor
-from ..bone_age import chosen_device
+from ...weights.engine import chosen_backend
 from ..crops import cache_crops, labelled, open_view, read_crops, sexes_of
 from ..info import device_name
 from .figures import comparison_table, difference_plot
@@ -100,7 +100,7 @@ class _Run:
         about = {"films": len(crops[TRAIN]), "description": f"comparison, {self.arm.title}, seed {self.seed}"}
         options: dict[str, Any] = {"resume": going_on, "workers": workers, "devices": 1}
         trained = train_regressor(crops[TRAIN], crops[CHOOSE], self.folder, self.settings, data=about, **options)
-        reader = BoneAgeReader.load(trained.weights, CROP_VERSION, chosen_device("auto"))
+        reader = BoneAgeReader.load(trained.weights, CROP_VERSION, chosen_backend("auto", "torch"))
         frame = _predictions(reader, crops[CHOOSE])
         with whole_file(self.folder / "predictions.csv") as temporary:
             frame.to_csv(temporary, index=False, float_format="%.3f", lineterminator="\n")

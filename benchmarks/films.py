@@ -1,0 +1,39 @@
+"""Radiographs to read: drawn hands as PNGs of a usual size, and folders of any number of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from boneage.data.synthetic import synthetic_hand
+
+SIZE = (2000, 1500)  # height and width, about those of RSNA's films
+AGES = (36.0, 72.0, 96.0, 120.0, 144.0, 168.0, 192.0, 210.0)  # bone age in months
+SEX = "F"
+
+
+def draw(folder: Path, films: int = len(AGES)) -> tuple[Path, ...]:
+    """The first `films` of eight drawn radiographs, 8-bit PNGs of SIZE."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = tuple(folder / f"{age:.0f}.png" for age in AGES[:films])
+    for seed, (age, path) in enumerate(zip(AGES, paths, strict=False)):
+        hand = synthetic_hand(age, SEX, seed, SIZE)
+        Image.fromarray(np.rint(hand.pixels * 255).astype(np.uint8)).save(path)
+    return paths
+
+
+def folder_of(films: Sequence[Path], number: int, folder: Path) -> Path:
+    """A folder that shows `number` films, which are links to the few there are: a disk need not hold a thousand."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in range(number):
+        (folder / f"{place:05d}.png").symlink_to(films[place % len(films)])
+    return folder
+
+
+def decode(path: Path) -> None:
+    """The PNG decoder alone."""
+    with Image.open(path) as picture:
+        picture.load()

@@ -1,0 +1,215 @@
+"""Training: images a second of the loader alone, of the step alone and of both, and how fast a cached cohort opens.
+
+It leaves its mark on the process, OpenCV's threads and the allocator's habits, so nothing else is measured after it.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+import warnings
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from boneage.data.cohort import Cohort, read_cohort
+from boneage.data.store import CropStore, StoredCrop, StoreKind
+from boneage.data.synthetic import synthetic_hand
+from boneage.handseg.crop import CROP_VERSION
+from boneage.pipeline.crops import WholeFrame, cache_crops, labelled
+from boneage.regressor.config import NetConfig, RegressorConfig, Stage
+from boneage.regressor.crops import Batch, LabelledCrops
+from boneage.regressor.memory import keep_freed_memory
+from boneage.regressor.network import BoneAgeNet
+from boneage.regressor.task import RegressorTask
+from boneage.regressor.train import CropLoaders
+
+from .clock import Sample, in_turns, timed
+from .machine import cores
+from .report import Bar, Findings, Table
+from .setting import Setting
+
+ROUNDS = 3
+SIZE = 256  # pixels
+HANDS = 64  # drawn; the store holds each of them several times
+CROPS, STEPS = 1024, 7
+AHEAD = 4  # batches that two workers have ready before the first is asked for
+COHORT = 12_611  # films of RSNA's training set
+# as the shipped weights' last stage, whose frozen blocks make the step cheap and whose augmentation is the dearest
+CONFIG = RegressorConfig(
+    net=NetConfig("tf_efficientnet_lite0", hidden=(256,)),
+    freeze=3,
+    stages=(Stage(1, SIZE, 1.2, 0.25),),
+    augmentation="clinic",
+)
+
+TIMES_STEP, SCALING, OPENING = 2.0, 1.5, 2.0  # loader over step; two workers over one; seconds
+
+
+def measure(setting: Setting) -> Findings:
+    """Loader and step in turns, alone and together, with 0, 1 and 2 workers; then the opening of a cached cohort."""
+    crops = _crops(setting.folder / "crops", 8 * CONFIG.batch_size if setting.quick else CROPS)
+    batches = list(islice(_loader(crops, 0), 4))
+    steps = 3 if setting.quick else STEPS
+    workers = (0, 1, 2)
+    in_memory: DataLoader[Batch] = DataLoader(batches * steps, batch_size=None)  # pyright: ignore[reportArgumentType]
+    measures = {"step alone": lambda: step_rate(in_memory, steps)}
+    for number in workers:
+        measures[f"loader alone, {_workers(number)}"] = lambda number=number: loader_rate(_loader(crops, number))
+        measures[f"both, {_workers(number)}"] = lambda number=number: step_rate(_loader(crops, number), steps)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    keep_freed_memory()
+    measured = in_turns(measures, setting.rounds(ROUNDS), warm_ups=0)
+    samples = {name: Sample(tuple(values)) for name, values in measured.items()}
+    step = samples["step alone"]
+    rows = [(name, sample, (f"{sample.over(step):.2f}",)) for name, sample in samples.items()]
+    note = (
+        f"{CONFIG.net.backbone}, its first {CONFIG.freeze} blocks frozen, batches of {CONFIG.batch_size}, "
+        f"augmentation {CONFIG.augmentation}, on the processor; the first batches do not count."
+    )
+    speed = Table(f"training at {SIZE} px", "images/s", rows, ("x step alone",), note)
+    best = max(samples[f"loader alone, {_workers(number)}"].over(step) for number in workers)
+    scaling = samples[f"loader alone, {_workers(2)}"].over(samples[f"loader alone, {_workers(1)}"])
+    opening, seconds = _opening(setting, films := 500 if setting.quick else COHORT)
+    return Findings(
+        [speed, opening],
+        [
+            Bar(f"loader alone: at least {TIMES_STEP:g} x what the step takes", f"{best:.1f} x", best >= TIMES_STEP),
+            Bar(
+                f"loader alone: two workers at least {SCALING} x one, on two cores or more",
+                f"{scaling:.2f} x on {cores()} cores",
+                scaling >= SCALING,
+            ),
+            Bar(
+                f"a cached cohort of {films:,} films opens in under {OPENING:g} s",
+                f"{seconds:.2f} s",
+                seconds < OPENING,
+            ),
+        ],
+    )
+
+
+def loader_rate(loader: DataLoader[Batch]) -> float:
+    """Images a second that a loader gives when nothing holds it up; the first batches were loaded ahead."""
+    batches = iter(loader)
+    for _ in range(AHEAD):
+        next(batches)
+    start = time.perf_counter()
+    images = sum(len(months) for _, _, months in batches)
+    return images / (time.perf_counter() - start)
+
+
+def step_rate(batches: DataLoader[Batch], steps: int) -> float:
+    """Images a second of `steps` steps of the training's own task, from the second on."""
+    torch.manual_seed(0)
+    net = BoneAgeNet(CONFIG.net)
+    net.freeze(CONFIG.freeze)
+    net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    clock = _Clock()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = L.Trainer(
+            accelerator="cpu",
+            devices=1,
+            max_epochs=1,
+            limit_train_batches=steps,
+            gradient_clip_val=CONFIG.clip,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[clock],
+        )
+        trainer.fit(RegressorTask(net, CONFIG, 120.0, 40.0, steps), train_dataloaders=batches)
+    taken = clock.ends[-1] - clock.ends[0]
+    return CONFIG.batch_size * (len(clock.ends) - 1) / taken
+
+
+class _Clock(L.Callback):
+    """Notes when each step ends."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """See Lightning."""
+        self.ends.append(time.perf_counter())
+
+
+def _workers(number: int) -> str:
+    return "1 worker" if number == 1 else f"{number} workers"
+
+
+def _loader(crops: LabelledCrops, workers: int) -> DataLoader[Batch]:
+    """The training's own loader, as the first epoch of the only process gets it."""
+    loaders = CropLoaders(crops, crops, CONFIG, workers)
+    loaders.trainer = SimpleNamespace(current_epoch=0, global_rank=0, world_size=1)  # pyright: ignore
+    return loaders.train_dataloader()
+
+
+def _crops(folder: Path, number: int) -> LabelledCrops:
+    store = CropStore(folder, StoreKind(CROP_VERSION, SIZE, "drawn"))
+    rng = np.random.default_rng(0)
+    drawn = min(HANDS, number)
+    months = rng.uniform(12, 210, drawn).astype(np.float32)
+    hands = [synthetic_hand(float(age), "FM"[k % 2], k, (SIZE, SIZE)).pixels for k, age in enumerate(months)]
+    pictures = [np.rint(hand * 255).astype(np.uint8) for hand in hands]
+    keys = tuple(f"film-{k}" for k in range(number))
+    store.append([_row(key, key, 1, 1) for key in keys], [pictures[k % drawn] for k in range(number)])
+    sexes = np.array([(-1.0, 1.0)[k % 2] for k in range(number)], np.float32)
+    return LabelledCrops(store, keys, keys, sexes, np.resize(months, number))
+
+
+def _opening(setting: Setting, films: int) -> tuple[Table, float]:
+    """How long a cohort takes whose crops are all cached: read its table, open the store, find each film's crop."""
+    folder, kind = setting.folder / "cohort", StoreKind(CROP_VERSION, 8, "0" * 64)
+    _make_cohort(folder, kind, films)
+    table, crops = folder / "films.csv", folder / "crops"
+    cohort, store = read_cohort(table), CropStore(crops, kind)
+    samples = timed(
+        {
+            "read the table": lambda: read_cohort(table),
+            "open the store": lambda: CropStore(crops, kind),
+            "find each film's crop": functools.partial(_find, cohort, store),
+            "all of it": lambda: _find(read_cohort(table), CropStore(crops, kind)),
+        },
+        setting.rounds(5),
+    )
+    rows = [(name, sample, ()) for name, sample in samples.items()]
+    return Table(f"opening a cached cohort of {films:,} films", "s", rows), samples["all of it"].median
+
+
+def _find(cohort: Cohort, store: CropStore) -> LabelledCrops:
+    """As a training does: see that no crop is lacking, then look each one up."""
+    cache_crops(cohort, store, WholeFrame(store.kind.size, stretched=False))
+    return labelled(cohort, store)
+
+
+def _make_cohort(folder: Path, kind: StoreKind, films: int, shard: int = 512) -> None:
+    """Files that are never read, their table, and a store with a blank crop for each."""
+    images = folder / "films"
+    images.mkdir(parents=True)
+    rows, lines = [], ["id,boneage,male"]
+    for number in range(films):
+        file = images / f"{number}.png"
+        file.write_bytes(b"-")
+        rows.append(_row(f"{number:064x}", str(file), 1, file.stat().st_mtime_ns))
+        lines.append(f"{number},{12 + number % 200},{number % 2 == 0}")
+    (folder / "films.csv").write_text("\n".join(lines) + "\n")
+    store, blank = CropStore(folder / "crops", kind), np.zeros((kind.size, kind.size), np.uint8)
+    for start in range(0, films, shard):
+        part = rows[start : start + shard]
+        store.append(part, [blank] * len(part))
+
+
+def _row(key: str, file: str, size: int, modified: int) -> StoredCrop:
+    return StoredCrop(key, file, size, modified, "ok", "", 300, 250, 900, 1500)

@@ -1,0 +1,95 @@
+"""Intervals: nine in ten new films of every band, by reading and by label, and no wider than that asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from boneage.data.errors import TrainingError
+from boneage.regressor.calibration import FEWEST, Calibration, fit_calibration
+
+WIDTHS = {"F": [10.0, 10.0, 10.0, 10.0], "M": [12.0, 12.0, 12.0, 12.0]}
+PLAIN = Calibration(1.0, 0.0, WIDTHS, 100)
+
+
+def held(calibration, raw, labels, sexes) -> np.ndarray:
+    read = calibration.corrected(raw)
+    ends = np.array([calibration.interval(m, s) for m, s in zip(read, sexes, strict=True)])
+    return (ends[:, 0] <= labels) & (labels <= ends[:, 1])
+
+
+def test_intervals_hold_about_nine_in_ten_new_films_of_either_sex():
+    rng = np.random.default_rng(4)
+
+    def draw(n):
+        labels, sexes = rng.uniform(0, 220, n), np.array(["F", "M"])[rng.integers(0, 2, n)]
+        spread = np.where(labels < 60, 3.0, 9.0) * np.where(sexes == "F", 1.0, 1.5)
+        return 1.1 * (labels + rng.normal(0, spread)) - 5, labels, sexes
+
+    raw, labels, sexes = draw(4000)
+    calibration = fit_calibration(raw, labels, list(sexes))
+    raw, labels, sexes = draw(4000)
+    inside, read = held(calibration, raw, labels, sexes), calibration.corrected(raw)
+    assert 0.88 <= inside.mean() <= 0.92
+    for chosen in (read < 60, read > 120, sexes == "M"):
+        assert 0.85 <= inside[chosen].mean() <= 0.95
+    assert calibration.half_width["M"][2] > calibration.half_width["F"][2] > calibration.half_width["F"][0]
+    assert Calibration.from_dict(calibration.to_dict()) == calibration
+
+
+def test_old_children_who_are_read_towards_the_middle_are_held_too():
+    rng = np.random.default_rng(5)
+
+    def draw(n):
+        labels = np.clip(rng.normal(130, 40, n), 5, 235)
+        raw = 130 + 0.8 * (labels + rng.normal(0, 10, n) - 130)
+        return raw - 0.3 * np.maximum(labels - 180, 0), labels, ["F", "M"] * (n // 2)
+
+    calibration = fit_calibration(*draw(2000))
+    raw, labels, sexes = draw(20000)
+    inside, old = held(calibration, raw, labels, sexes), labels >= 180
+    by_reading_alone = held(replace(calibration, label_half_width={}), raw, labels, sexes)
+    assert inside[old].mean() >= 0.86 > by_reading_alone[old].mean()
+    assert 0.88 <= inside.mean() <= 0.92
+
+
+def test_an_interval_is_as_wide_as_the_band_of_the_reading_or_the_labels_in_reach_allow():
+    assert PLAIN.interval(150, "F") == (140, 160)
+    assert PLAIN.interval(4, "M") == (0, 16)
+    wide = replace(PLAIN, label_half_width={"F": [0, 0, 15, 40], "M": [5, 5, 5, 5]})
+    assert wide.interval(150, "F") == (135, 190)  # 180 to 190 are in reach of the oldest band's 40 months
+    assert wide.interval(138, "F") == (123, 153)  # 180 is not
+    assert wide.interval(110, "F") == (100, 125)  # the labels below 120 are allowed 10, those from it on 15
+    assert wide.interval(200, "F") == (160 + 20, 240)  # labels under 180 are allowed 15
+    assert wide.interval(150, "M") == (138, 162)
+
+
+def test_weights_of_earlier_versions_have_the_interval_of_their_reading():
+    stored = PLAIN.to_dict()
+    del stored["label_half_width"]
+    assert Calibration.from_dict(stored).interval(100, "M") == (88, 112)
+
+
+def test_a_band_with_few_films_of_one_sex_has_the_error_of_both_and_an_empty_one_that_of_all():
+    n = 4 * FEWEST
+    labels = np.concatenate([np.linspace(62, 118, n), np.linspace(122, 178, n)])
+    sexes = ["F"] * n + ["F"] * (n - 5) + ["M"] * 5
+    signs = np.tile([1, -1], n)  # even errors: 0.4 months in one band, 1 in the other
+    calibration = fit_calibration(labels + signs * np.where(labels < 120, 0.4, 1), labels, sexes)
+    girls, boys = calibration.label_half_width["F"], calibration.label_half_width["M"]
+    assert girls[1] == pytest.approx(0.4, abs=0.05)
+    assert girls[2] == pytest.approx(1, abs=0.05)
+    assert boys == pytest.approx(girls, abs=0.05)
+    assert girls[0] == girls[3] == pytest.approx(1, abs=0.05)
+
+
+def test_too_few_films_give_no_interval():
+    with pytest.raises(TrainingError, match="too few"):
+        fit_calibration([100.0] * 5, [101.0] * 5, ["F"] * 5)
+
+
+def test_exact_readings_have_an_interval_of_no_width():
+    calibration = fit_calibration(np.arange(50.0), np.arange(50.0), ["F", "M"] * 25)
+    assert calibration.interval(30, "F") == pytest.approx((30, 30), abs=1e-6)

@@ -1,0 +1,58 @@
+"""What a reading must not do: decode twice, turn a film of 8 bits into reals, make a mask that nobody asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageFile
+
+from boneage.data.radiograph import Radiograph
+from boneage.handseg import geometry
+from boneage.handseg.segmenter import HandMap
+from boneage.pipeline.bone_age import BoneAge, Examination
+
+
+@pytest.fixture
+def bone_age(finds_hands, tiny_bundle) -> BoneAge:
+    return BoneAge.load(tiny_bundle, "cpu", "torch")
+
+
+def not_wanted(self) -> None:
+    raise AssertionError("made though nobody asked for it")
+
+
+def test_each_film_is_decoded_once(bone_age, hand_films, monkeypatch):
+    decoded: Counter[str] = Counter()
+    real = ImageFile.ImageFile.load_prepare
+    monkeypatch.setattr(
+        ImageFile.ImageFile, "load_prepare", lambda self: decoded.update([Path(self.fp.name).name]) or real(self)
+    )
+    assert all(reading.aged for reading in bone_age.predict_many([(film, "F") for film in hand_films]))
+    assert decoded == {film.name: 1 for film in hand_films}
+
+
+def test_a_film_of_8_bits_is_resized_from_them_and_never_made_reals_as_a_whole(bone_age, hand_films, monkeypatch):
+    depths = []
+    real = geometry.area_means
+    monkeypatch.setattr(
+        geometry, "area_means", lambda picture, *grid: depths.append(picture.dtype) or real(picture, *grid)
+    )
+    monkeypatch.setattr(Radiograph, "pixels", property(not_wanted))
+    assert bone_age.predict(hand_films[1], "F").aged
+    assert depths == [np.uint8] * 3  # for the segmenter, for the crop, and the mask that sets the crop's levels
+
+
+def test_the_mask_of_the_whole_film_is_made_for_those_who_ask(bone_age, hand_films, monkeypatch):
+    made = []
+    real = HandMap.mask.func
+    monkeypatch.setattr(HandMap, "mask", property(lambda self: made.append(self) or real(self)))
+    (seen,) = bone_age.examine_many([(hand_films[1], "F")])
+    assert isinstance(seen, Examination)
+    assert (made, seen.reading.hand_box) == ([], seen.hand.box.as_tuple())
+    rows, columns = np.nonzero(seen.hand.mask)
+    assert len(made) == 1
+    box = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+    assert box == seen.reading.hand_box

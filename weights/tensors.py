@@ -1,0 +1,63 @@
+"""The tensors of a weights file, written with their header and read back only if they are the ones it was made for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from ..data.errors import WeightsError
+from ..data.files import whole_file
+from .bundle import FORMAT, Header, read_record
+
+Net = TypeVar("Net", bound=torch.nn.Module)
+
+
+def save_weights(path: str | Path, header: Header, state: Mapping[str, torch.Tensor]) -> None:
+    """Write tensors and header to `path` (.safetensors), whole or not at all."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    record = json.loads(json.dumps({"format": FORMAT, **asdict(header)}))
+    record["sha256"] = _digest(record, tensors)
+    with whole_file(path) as temporary:
+        save_file(tensors, str(temporary), metadata={"boneage": json.dumps(record, sort_keys=True)})
+
+
+def load_weights(path: str | Path, kind: str) -> tuple[Header, dict[str, torch.Tensor]]:
+    """Read header and tensors; raises WeightsError for another kind, another format or a wrong SHA-256."""
+    header, record = read_record(path, kind)
+    with safe_open(str(path), framework="pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    sha256 = record.pop("sha256", "")
+    if _digest(record, state) != sha256:
+        raise WeightsError(f"{path}: the contents do not match their SHA-256; the file is damaged, fetch it again")
+    return header, state
+
+
+def load_net(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], Net]) -> tuple[Header, Net]:
+    """Rebuild the net of a weights file: `build` makes it from the header's arguments, then its tensors are loaded.
+
+    Raises WeightsError as load_weights, and when the tensors do not fit the net.
+    """
+    header, state = load_weights(path, kind)
+    net = build(header.arguments)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: the tensors do not fit the net that its header describes ({error})") from error
+    return header, net
+
+
+def _digest(record: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
