@@ -377,7 +377,8 @@ def asked(monkeypatch) -> dict[str, tuple]:
 
         def record(*args, _name=name, **options):
             calls[_name] = args, options
-            return train.Trained(Path("regressor.safetensors"), 9.0, 1, 1.0) if "regressor" in _name else Path("done")
+            trained = train.Trained(Path("regressor.safetensors"), 9.0, 1, 1.0)
+            return {"train_bundle": (Path("done"),), "train_regressor_on": trained}.get(_name, Path("done"))
 
         monkeypatch.setattr(train, name, record)
     return calls
@@ -407,11 +408,11 @@ def test_train_hands_on_its_recipe_and_keeps_the_split_it_made(asked, hand_films
         shutil.copy(hand_films[0], tmp_path / f"{k}.png")
         lines.append(f"{k}.png,{'FM'[k % 2]},{12 * k}\n")
     (tmp_path / "cohort.csv").write_text("path,sex,bone_age_months\n" + "".join(lines))
-    (tmp_path / "recipe.yaml").write_text("name: mine\nregressors:\n  - batch_size: 4\n")
+    (tmp_path / "recipe.yaml").write_text("regressors:\n  - batch_size: 4\nbundles:\n  - name: mine\n")
     options = ("--recipe", tmp_path / "recipe.yaml", "--devices", "2", "--resume")
     result = run("train", tmp_path / "cohort.csv", "-o", tmp_path / "run", *options)
     (_, split, _, recipe), passed = asked["train_bundle"]
-    assert (recipe.name, recipe.regressors[0].batch_size) == ("mine", 4)
+    assert (recipe.bundles[0].name, recipe.regressors[0].batch_size) == ("mine", 4)
     assert (passed["devices"], passed["resume"]) == (2, True)
     assert sorted(split.parts.values()).count("train") == 8
     run("train", tmp_path / "cohort.csv", "-o", tmp_path / "run", *options)
