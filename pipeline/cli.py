@@ -92,7 +92,7 @@ verbose_option = click.option(
     "-v", "--verbose", is_flag=True, expose_value=False, callback=_set_up_log, help="Log what is being done to stderr."
 )
 weights_option = click.option(
-    "--weights", default="default", show_default=True, help="A shipped bundle's name, or a bundle's folder."
+    "--weights", default="default", show_default=True, help="A shipped bundle, default or fast, or a folder."
 )
 workers_option = click.option(
     "--workers", type=click.IntRange(0), default=1, show_default=True, help="Processes that prepare batches."
