@@ -15,7 +15,7 @@ from ..weights.engine import Backend
 from .crop import Crop, cut_crop
 from .geometry import Box, whole_frame
 from .letterbox import even_exposure
-from .orientation import SAID, UNSURE, surely_turned, surely_upright
+from .orientation import SAID, UNSURE, likeliest, surely_turned, surely_upright
 from .quality import Verdict, judge_hand, judge_picture, may_be_hand
 from .segmenter import HandMap, HandSegmenter
 from .spoilt import spoilt
@@ -82,13 +82,20 @@ class HandFinder:
         return hands
 
     def _look(self, films: Sequence[Greys]) -> list[HandMap]:
-        """What is seen of each film as it lies or, where the hand surely lies turned, of the film turned upright."""
+        """What is seen of each film as it lies or, where the hand surely lies turned, of the film turned upright.
+
+        Where neither is sure, it is seen the likeliest of all four ways.
+        """
         seen = self.segmenter.look(films)
         turns = {k: turn for k, one in enumerate(seen) if (turn := surely_turned(one))}
         if turns:
             again = self.segmenter.look([films[k] for k in turns], list(turns.values()))
             for k, one in zip(turns, again, strict=True):
                 seen[k] = one if surely_upright(one) else seen[k]
+        for k, one in enumerate(seen):
+            if not surely_upright(one):
+                quarters = range(4)
+                seen[k] = likeliest(self.segmenter.look([films[k]] * len(quarters), quarters))
         return seen
 
     def _hand(self, pixels: Greys, seen: HandMap) -> Hand:

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..data.errors import WeightsError
 from ..weights.bundle import Header
-from ..weights.lite0 import imagenet_lite0
+from ..weights.lite import imagenet_lite
 
 TURNS = 4  # upright, and turned clockwise by 90, 180 and 270 degrees
 
@@ -85,7 +85,7 @@ def build_look(header: Header, state: Mapping[str, torch.Tensor]) -> HandLook:
 def start_from_imagenet(net: nn.Module) -> None:
     """Load ImageNet weights into an EfficientNet-Lite0 encoder, in place; needs the training extra."""
     encoder: Any = net.encoder
-    state = imagenet_lite0(encoder.model.state_dict())
+    state = imagenet_lite("tf_efficientnet_lite0", encoder.model.state_dict())
     encoder.model.load_state_dict(state)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from .segmenter import HandMap
 
 # Probabilities, the mean over film and mirror image, from which on a hand is taken to lie turned, or upright. Of
@@ -15,7 +19,7 @@ SAID = {
     2: "the hand lies upside down on the film; it was read turned upright",
     3: "the hand lies turned by 90 degrees anticlockwise on the film; it was read turned upright",
 }
-UNSURE = "it is not clear which way up the hand lies; it was read as it lies on the film"
+UNSURE = "it is not clear which way up the hand lies; it was read the way that looked likeliest"
 
 
 def surely_turned(seen: HandMap) -> int:
@@ -29,3 +33,14 @@ def surely_turned(seen: HandMap) -> int:
 def surely_upright(seen: HandMap) -> bool:
     """Whether the hand lies upright in what was seen, as far as the network can tell."""
     return seen.turns is None or bool(seen.turns[0] >= UPRIGHT)
+
+
+def likeliest(views: Sequence[HandMap]) -> HandMap:
+    """Of the four views of one film, turned anticlockwise by 0 to 3 quarters, that in which the hand lies upright.
+
+    All four have their say, each on the film as it lies; so a film is seen the same way however it is laid.
+    """
+    turns = [view.turns for view in views if view.turns is not None]
+    # a hand turned clockwise by t lies turned by t - k after k quarter turns anticlockwise
+    on_film = np.mean([np.roll(turn, k) for k, turn in enumerate(turns)], axis=0)
+    return views[int(on_film.argmax())]

@@ -129,13 +129,22 @@ def _border(lines: NDArray[np.int16]) -> int:
     A film's clean background is flat as well, but ends at fingertips, not at a straight step.
     """
     lines = lines[: (len(lines) - 1) // 2]
-    flat = (np.abs(lines - np.median(lines, axis=1, keepdims=True)) <= FLAT).mean(axis=1) > 0.9
-    run = len(lines) if flat.all() else int(flat.argmin())
+    run = _flat_run(lines)
     if not run:
         return 0
     near = lines[: run + EDGE]
     found = np.flatnonzero(np.median(np.abs(near[EDGE:] - near[:-EDGE]), axis=1) > STEP)
     return int(found[-1]) + 1 if len(found) else 0
+
+
+def _flat_run(lines: NDArray[np.int16], together: int = 8) -> int:
+    """How many of the first lines are flat, looked at a few together: most films begin with none."""
+    for start in range(0, len(lines), together):
+        part = lines[start : start + together]
+        flat = (np.abs(part - np.median(part, axis=1, keepdims=True)) <= FLAT).mean(axis=1) > 0.9
+        if not flat.all():
+            return start + int(flat.argmin())
+    return len(lines)
 
 
 def _sides_reached(mask: NDArray[np.bool_], field: Box, turn: int) -> list[str]:

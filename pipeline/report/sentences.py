@@ -48,7 +48,7 @@ SENTENCES = (
     mark("the hand lies turned by 90 degrees clockwise on the film; it was read turned upright"),
     mark("the hand lies upside down on the film; it was read turned upright"),
     mark("the hand lies turned by 90 degrees anticlockwise on the film; it was read turned upright"),
-    mark("it is not clear which way up the hand lies; it was read as it lies on the film"),
+    mark("it is not clear which way up the hand lies; it was read the way that looked likeliest"),
     # the age
     mark("age given"),
     mark("PatientAge is not three digits and a unit (D, W, M or Y), and was left out"),
