@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -136,22 +137,11 @@ def _syntax_name(dataset: FileDataset) -> str:
 
 def _greys(path: str | Path, dataset: Dataset, stored: np.ndarray, photometric: str, notes: list[str]) -> np.ndarray:
     padding = _padding(dataset, stored)
-    values = stored
-    if dataset.get("ModalityLUTSequence"):
-        values, _ = _look_up(values, dataset.ModalityLUTSequence[0])
-    elif "RescaleSlope" in dataset or "RescaleIntercept" in dataset:
-        slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-        values = values * (1.0 if slope is None else float(slope)) + float(intercept or 0)
-
     window = _window(dataset, notes)
-    if dataset.get("VOILUTSequence"):
-        values, top = _look_up(values, dataset.VOILUTSequence[0])
-        pixels = (values / top).astype(np.float32)
-    elif window is not None:
-        function = str(dataset.get("VOILUTFunction") or "LINEAR")
-        pixels = _windowed(path, values, *window, function)
+    if dataset.get("VOILUTSequence") or window is not None:
+        pixels = _of_each_value(stored, lambda values: _presented(path, dataset, _modality(dataset, values), window))
     else:
-        pixels = stretch(values, None if padding is None else ~padding)
+        pixels = stretch(_modality(dataset, stored), None if padding is None else ~padding)
 
     shape = str(dataset.get("PresentationLUTShape") or "")
     if photometric == "MONOCHROME1" or shape == "INVERSE":
@@ -161,6 +151,37 @@ def _greys(path: str | Path, dataset: Dataset, stored: np.ndarray, photometric: 
     if padding is not None:
         pixels[padding] = 0
     return np.ascontiguousarray(pixels, np.float32)
+
+
+def _of_each_value(stored: np.ndarray, greys: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """What `greys` makes of stored values, worked out once for each that up to 16 bits can hold, not for each pixel."""
+    if stored.dtype.itemsize > 2:
+        return greys(stored)
+    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    index = np.dtype(f"u{stored.dtype.itemsize}")
+    values = np.arange(2 ** (8 * index.itemsize)).astype(index).view(stored.dtype)
+    return greys(values)[stored.view(index)]
+
+
+def _modality(dataset: Dataset, values: np.ndarray) -> np.ndarray:
+    """Values after the modality LUT or the rescale."""
+    if dataset.get("ModalityLUTSequence"):
+        return _look_up(values, dataset.ModalityLUTSequence[0])[0]
+    if "RescaleSlope" in dataset or "RescaleIntercept" in dataset:
+        slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+        return values * (1.0 if slope is None else float(slope)) + float(intercept or 0)
+    return values
+
+
+def _presented(
+    path: str | Path, dataset: Dataset, values: np.ndarray, window: tuple[float, float] | None
+) -> np.ndarray:
+    """Greys in [0, 1], float32, by the VOI LUT or, where there is none, the window."""
+    if dataset.get("VOILUTSequence"):
+        values, top = _look_up(values, dataset.VOILUTSequence[0])
+        return (values / top).astype(np.float32)
+    assert window is not None
+    return _windowed(path, values, *window, str(dataset.get("VOILUTFunction") or "LINEAR"))
 
 
 def _padding(dataset: Dataset, stored: np.ndarray) -> np.ndarray | None:
