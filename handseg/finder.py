@@ -84,7 +84,7 @@ class HandFinder:
     def _look(self, films: Sequence[Greys]) -> list[HandMap]:
         """What is seen of each film as it lies or, where the hand surely lies turned, of the film turned upright.
 
-        Where neither is sure, it is seen the likeliest of all four ways.
+        Where neither is sure, it is seen the likeliest of all four ways (`orientation.likeliest`).
         """
         seen = self.segmenter.look(films)
         turns = {k: turn for k, one in enumerate(seen) if (turn := surely_turned(one))}

@@ -23,7 +23,7 @@ from boneage.handseg.geometry import Box, SquareFit, quarter_turned
 from boneage.handseg.learn_orientation import learn_turns
 from boneage.handseg.letterbox import letterbox
 from boneage.handseg.network import build_from, build_unet
-from boneage.handseg.orientation import SAID, TURNED, UNSURE, UPRIGHT
+from boneage.handseg.orientation import SAID, TURNED, UNSURE, UPRIGHT, likeliest
 from boneage.handseg.quality import judge_hand
 from boneage.handseg.segmenter import HandMap, HandSegmenter
 from boneage.pipeline import BoneAge
@@ -168,21 +168,18 @@ def test_a_turn_that_one_look_is_not_sure_of_is_made_as_four_say_and_judged_as_i
         assert (UNSURE in found.verdict.reasons) == unsure
 
 
-def test_a_hand_of_which_no_way_up_is_sure_is_read_the_same_however_its_film_lies(hand):
-    class Guessing(Wrist):
-        """Sees half as much in whatever is brighter above, so that its guesses contradict one another."""
+def test_a_film_is_read_as_it_lies_where_another_turn_is_hardly_likelier(hand):
+    (turned,) = finder(0.5).find([Radiograph(lying(hand.pixels, 1), "hand.png")])
+    assert (turned.verdict.status, turned.turned, turned.notes) == ("review", 0, ())
+    assert UNSURE in turned.verdict.reasons
 
-        def forward(self, squares):
-            logits, turns = super().forward(squares)
-            above = squares[:, 0, : squares.shape[-1] // 2].mean((1, 2)) > squares[:, 0].mean((1, 2))
-            return logits, turns * torch.where(above, 0.5, 1.0)[:, None]
 
-    finds = HandFinder(HandSegmenter.of(Guessing(1.0), 128), 96)
-    laid = finds.find([Radiograph(lying(hand.pixels, turn), "hand.png") for turn in range(4)])
-    assert all(UNSURE in found.verdict.reasons for found in laid)
-    for turn, found in enumerate(laid):
-        assert (found.turned - laid[0].turned) % 4 == turn
-        assert np.abs(found.crop.pixels.astype(int) - laid[0].crop.pixels).max() <= 2
+def test_the_four_views_of_a_film_are_compared_on_the_film_as_it_lies():
+    film = np.zeros((64, 64), np.uint8)
+    square, fit = letterbox(film, 64)
+    upside_down = np.array([0.1, 0.0, 0.9, 0.0], np.float32)
+    views = [HandMap(square, square / 255, fit, turns=np.roll(upside_down, -k)) for k in range(4)]
+    assert likeliest(views) is views[2]
 
 
 def test_a_turn_that_the_second_look_contradicts_is_not_made(hand):
@@ -342,8 +339,8 @@ def test_the_shipped_segmenter_turns_films_upright(shared_data):
         for turn, hand in enumerate(laid):
             right += hand.turned == turn
             assert hand.turned == turn or UNSURE in hand.verdict.reasons, film.source
-            assert (hand.turned - laid[0].turned) % 4 == turn, film.source
-            assert np.abs(hand.crop.pixels.astype(int) - laid[0].crop.pixels).mean() < 1
+            if hand.turned:
+                assert np.abs(hand.crop.pixels.astype(int) - laid[0].crop.pixels).mean() < 1
     assert right >= 4 * 11
 
 
