@@ -44,7 +44,7 @@ AHEAD = 4  # batches that two workers have ready before the first is asked for
 COHORT = 12_611  # films of RSNA's training set
 # as the shipped weights' last stage, whose frozen blocks make the step cheap and whose augmentation is the dearest
 CONFIG = RegressorConfig(
-    net=NetConfig("tf_efficientnet_lite0", hidden=(256,)),
+    net=NetConfig("tf_efficientnet_lite2", fusion="both", hidden=(256,)),
     freeze=3,
     stages=(Stage(1, SIZE, 1.2, 0.25),),
     augmentation="clinic",

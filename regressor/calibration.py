@@ -3,7 +3,8 @@
 A reading near the middle is likelier than an extreme one, so children at either end of the range are read towards the
 middle, and intervals that hold nine in ten films of every band of *reading* hold fewer of the oldest children. So the
 error that an interval allows is asked for twice, by the band in which a film is read and by that in which it is
-labelled, and the larger of the two counts; then both are shrunk by one factor, for together they would hold too much.
+labelled, and the larger of the two counts; then both are shrunk by one factor, for together they would hold too much,
+but by label never below what nine in ten of a band's films need.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def fit_calibration(raw: ArrayLike, labelled: ArrayLike, sexes: Sequence[Sex]) -
     The correction is least squares of label on reading. An allowed error is the conformal quantile of the errors of a
     band's films: the ceil((n + 1) * 0.9)-th smallest (Vovk et al. 2005; Lei et al. 2018), of both sexes together where
     one has fewer than 30, of all films where both have. The factor is the conformal quantile of what each film would
-    have needed. Raises TrainingError where there are too few films for any interval.
+    have needed; where a band of labels then holds fewer than nine in ten, its error is the quantile of those that the
+    readings' errors do not allow. Raises TrainingError where there are too few films for any interval.
     """
     raw, labelled, of = np.asarray(raw, np.float64), np.asarray(labelled, np.float64), np.asarray(sexes)
     if len(raw) < _FEWEST_IN_ALL:
@@ -87,9 +89,11 @@ def fit_calibration(raw: ArrayLike, labelled: ArrayLike, sexes: Sequence[Sex]) -
     films = zip(sexes, read_in, labelled_in, strict=True)
     allowed = np.array([max(by_reading[sex][read], by_label[sex][label]) for sex, read, label in films])
     factor = _quantile(errors / np.maximum(allowed, np.finfo(np.float64).tiny))
-    return Calibration(
-        float(slope), float(intercept), _scaled(by_reading, factor), len(errors), _scaled(by_label, factor)
-    )
+    by_reading, by_label = _scaled(by_reading, factor), _scaled(by_label, factor)
+    allowed = np.array([by_reading[sex][read] for sex, read in zip(sexes, read_in, strict=True)])
+    least = _allowed(np.where(errors > allowed, errors, 0), labelled_in, of)
+    by_label = {sex: np.maximum(widths, least[sex]).tolist() for sex, widths in by_label.items()}
+    return Calibration(float(slope), float(intercept), by_reading, len(errors), by_label)
 
 
 def _band(months: ArrayLike) -> NDArray[np.intp]:

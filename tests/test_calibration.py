@@ -55,6 +55,18 @@ def test_old_children_who_are_read_towards_the_middle_are_held_too():
     assert 0.88 <= inside.mean() <= 0.92
 
 
+def test_of_the_films_it_was_fitted_on_every_band_of_labels_is_held_nine_times_in_ten():
+    rng = np.random.default_rng(6)
+    labels = np.clip(rng.normal(130, 40, 600), 5, 235)
+    raw = 130 + 0.8 * (labels + rng.normal(0, 10, 600) - 130) - 0.3 * np.maximum(labels - 180, 0)
+    sexes = ["F", "M"] * 300
+    inside = held(fit_calibration(raw, labels, sexes), raw, labels, sexes)
+    for low in (60, 120, 180):  # there are too few younger ones
+        band = (labels >= low) & (labels < low + 60)
+        assert band.sum() >= FEWEST
+        assert inside[band].mean() >= 0.9
+
+
 def test_an_interval_is_as_wide_as_the_band_of_the_reading_or_the_labels_in_reach_allow():
     assert PLAIN.interval(150, "F") == (140, 160)
     assert PLAIN.interval(4, "M") == (0, 16)
