@@ -86,7 +86,7 @@ def _decode(path: str | Path, picture: ImageFile.ImageFile) -> Radiograph:
     else:
         ImageOps.exif_transpose(picture, in_place=True)
         if picture.mode in _GREY:
-            greys = np.asarray(_in_mode("L", picture))
+            greys = _pixels(_in_mode("L", picture))
         elif picture.has_transparency_data:
             greys, colour = _grey_on_black(np.asarray(_in_mode("RGBA", picture)), notes)
         else:
@@ -96,6 +96,15 @@ def _decode(path: str | Path, picture: ImageFile.ImageFile) -> Radiograph:
 
 def _in_mode(mode: str, picture: Image.Image) -> Image.Image:
     return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    """The greys of a picture of mode L, uint8: copied at once, where NumPy would have them encoded and put together."""
+    greys = np.empty((picture.height, picture.width), np.uint8)
+    shared = Image.frombuffer("L", picture.size, greys, "raw", "L", 0, 1)  # a picture in the array's own memory
+    shared.readonly = 0
+    shared.paste(picture)
+    return greys
 
 
 def _scaled(values: np.ndarray, notes: list[str]) -> np.ndarray:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .greys import Greys
 
-_BAND = 2**18  # pixels summed at a time: their table stays in a core's cache, and cannot overflow 32 bits for uint8
+_BAND = 2**20  # pixels summed at a time: their table stays in a cache, and cannot overflow 32 bits for uint8
 
 
 def resize_square(square: NDArray, size: int) -> NDArray:

@@ -7,6 +7,7 @@ picture `width` wide spans -0.5 to width - 0.5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -133,7 +134,7 @@ class SquareFit:
             raise ValueError(f"picture is {picture.shape[:2]}, the fit was made for {(place.height, place.width)}")
         part = self.box.common(place)
         values = picture[part.seen_from(place).slices]
-        rows, columns = self._shown()
+        rows, columns = self._shown
         square = np.zeros((self.size, self.size), np.float32)
         left, above = part.x - self._corner[0], part.y - self._corner[1]
         if self.size < self.side:
@@ -149,9 +150,10 @@ class SquareFit:
     def inside(self) -> NDArray[np.bool_]:
         """Which pixels of the square (size x size) show the picture rather than padding."""
         shown = np.zeros((self.size, self.size), bool)
-        shown[self._shown()] = True
+        shown[self._shown] = True
         return quarter_turned(shown, self.turn)
 
+    @cached_property
     def _shown(self) -> tuple[slice, slice]:
         """Rows and columns of the square before it was turned that show the picture."""
         centres = self._unresized(np.stack([np.arange(self.size, dtype=np.float64)] * 2, axis=1))

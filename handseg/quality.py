@@ -60,7 +60,7 @@ def judge_picture(pixels: Greys, colour: float) -> Verdict:
         return Verdict().and_also(
             "rejected", f"the picture is {width} x {height} pixels, too long for a film of a hand"
         )
-    low, high = np.percentile(pixels[:: max(height // 256, 1), :: max(width // 256, 1)], (1, 99.5))
+    low, high = np.percentile(pixels[:: max(height // 128, 1), :: max(width // 128, 1)], (1, 99.5))
     if high - low < MIN_CONTRAST * white_of(pixels):
         return Verdict().and_also("rejected", "the picture is blank: it has hardly any contrast")
     if colour > MAX_COLOUR:
