@@ -27,7 +27,8 @@ class Recipe:
     """What `boneage train` does, in order.
 
     `regressors`: trained one after the other. Each imitates the one before where its `teacher` says how, and else
-    starts from its weights; the paths are filled in when it is trained. `bundles`: what is made of them.
+    starts from its weights, unless it starts from ImageNet; the paths are filled in when it is trained. `bundles`: what
+    is made of them.
     """
 
     segmenter: SegmenterConfig = SegmenterConfig()

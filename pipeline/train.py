@@ -155,13 +155,11 @@ def _begin(out: Path, recipe: Recipe, resume: bool) -> None:
 def _after(weights: Path, config: RegressorConfig) -> RegressorConfig:
     """The configuration with the regressor before it as its teacher, where it wants one, or else as its start.
 
-    One that starts from ImageNet begins anew.
+    One that starts from ImageNet begins anew, unless it wants a teacher.
     """
-    if config.imagenet:
-        return config
     if config.teacher is not None:
         return replace(config, teacher=replace(config.teacher, weights=str(weights)))
-    return replace(config, start=str(weights))
+    return config if config.imagenet else replace(config, start=str(weights))
 
 
 def _crops(
