@@ -94,8 +94,7 @@ class HandFinder:
                 seen[k] = one if surely_upright(one) else seen[k]
         for k, one in enumerate(seen):
             if not surely_upright(one):
-                quarters = range(4)
-                seen[k] = likeliest(self.segmenter.look([films[k]] * len(quarters), quarters))
+                seen[k] = likeliest(self.segmenter.look([films[k]] * 4, range(4)))
         return seen
 
     def _hand(self, pixels: Greys, seen: HandMap) -> Hand:
