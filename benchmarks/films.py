@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import kornia_rs
 import numpy as np
 from PIL import Image
 
@@ -35,5 +36,4 @@ def folder_of(films: Sequence[Path], number: int, folder: Path) -> Path:
 
 def decode(path: Path) -> None:
     """The PNG decoder alone."""
-    with Image.open(path) as picture:
-        picture.load()
+    kornia_rs.io.decode_image_png_u8(path.read_bytes(), SIZE, "mono")

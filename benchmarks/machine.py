@@ -8,7 +8,7 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("boneage", "torch", "onnxruntime", "timm", "lightning", "numpy", "opencv-python-headless", "pillow")
+PACKAGES = ("boneage", "torch", "onnxruntime", "timm", "lightning", "numpy", "opencv-python-headless", "kornia-rs")
 
 
 def cores() -> int:

@@ -1,23 +1,26 @@
-"""How small the segmenter's input may be: time against the keypoint check on real, annotated films."""
+"""How small the segmenter's input may be: time against the keypoint check on annotated films, and their readings."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from boneage.data.radiograph import Radiograph, read_radiograph
-from boneage.handseg.finder import HandFinder
+from boneage.handseg.finder import Hand, HandFinder
 from boneage.handseg.geometry import Box
 from boneage.handseg.keypoints import KeypointCheck, check_keypoints
 from boneage.handseg.segmenter import HandSegmenter
+from boneage.regressor.reader import BoneAgeReader
 
 from .clock import timed
+from .films import SEX
 from .report import Bar, Findings, Table
 from .setting import Setting
-from .subjects import Subject, bundles
+from .subjects import Subject, bundles, usual
 
 ROUNDS = 15
 SIDES = (128, 160, 192, 224)  # pixels, multiples of 32
@@ -27,7 +30,7 @@ BATCH = 16
 
 
 def measure(setting: Setting) -> Findings:
-    """Time to segment one film and the check on all annotated ones, for the shipped segmenter at several sides."""
+    """Time to segment one film, the check on all annotated ones and their readings, at several sides of the input."""
     if setting.data is None:
         raise ValueError("segmentation needs the real radiographs; give their folder with --data")
     table = setting.data / "hand-keypoints.csv"
@@ -35,56 +38,75 @@ def measure(setting: Setting) -> Findings:
         some = setting.folder / "some-keypoints.csv"
         pd.read_csv(table, dtype={"id": str}).head(QUICK_FILMS).to_csv(some, index=False)
         table = some
-    finders = {side: _finder_at(side) for side in SIDES}
-    shipped = _finder().segmenter.input_size
+    bundle = "fast" if "fast" in bundles() else bundles()[0]
+    shipped, reader = Subject(bundle, "torch").load().finder, usual(bundle).load().reader
+    own = shipped.segmenter.input_size
+    finders = {
+        # with torch, which takes pictures of any side
+        side: HandFinder(HandSegmenter(shipped.segmenter.engine, side), shipped.crop_size)
+        for side in sorted({*SIDES, own})
+    }
     film = read_radiograph(setting.films[0]).greys
-    looks = {f"{side} px": functools.partial(finder.segmenter.look, [film]) for side, finder in finders.items()}
+    looks = {_px(side): functools.partial(finder.segmenter.look, [film]) for side, finder in finders.items()}
     samples = timed(looks, setting.rounds(ROUNDS), warm_ups=2)
-    checks = {side: _check(table, setting.data, finder) for side, finder in finders.items()}
+
+    ids = pd.read_csv(table, dtype={"id": str})["id"].tolist()
+    folder = setting.data / "rsna" / "boneage-training-dataset"
+    films = [read_radiograph(folder / f"{id}.webp") for id in ids]
+    hands = {side: _hands(films, finder) for side, finder in finders.items()}
+    checks = {
+        side: check_keypoints(table, dict(zip(ids, map(_place, found), strict=True)).get)
+        for side, found in hands.items()
+    }
+    months = {side: _months(found, reader) for side, found in hands.items()}
     rows = [
         (
-            f"{side} px" + (", as shipped" if side == shipped else ""),
-            samples[f"{side} px"].scaled(1000),
-            (f"{check.inside:.1%}", str(len(check.missed)), f"{check.ratio:.2f}"),
+            _px(side) + (", as shipped" if side == own else ""),
+            samples[_px(side)].scaled(1000),
+            (
+                f"{check.inside:.1%}",
+                str(len(check.missed)),
+                f"{check.ratio:.2f}",
+                str(sum(hand.verdict.status != "ok" for hand in hands[side])),
+                f"{np.nanmean(np.abs(months[side] - months[own])):.2f}",
+            ),
         )
         for side, check in checks.items()
     ]
-    n = next(iter(checks.values())).n
-    columns = (f"all keypoints inside, of {n} films", "films missed", "crop over hand box, median")
+    columns = (
+        f"all keypoints inside, of {len(ids)} films",
+        "films missed",
+        "crop over hand box, median",
+        "films not ok",
+        "readings moved by, months",
+    )
     keeping = [side for side, check in checks.items() if _kept(check)]
-    note = f"The smallest side that keeps the check: {min(keeping)} px." if keeping else "No side keeps the check."
+    note = (
+        f"The smallest side that keeps the check: {min(keeping)} px." if keeping else "No side keeps the check."
+    ) + f" The last column is how far the readings of {bundle} lie from those at the shipped side, on average."
     found = Table("segmenter's input against the keypoint check", "ms a film", rows, columns, note)
     asked = f"segmenter as shipped: keypoints inside on {INSIDE:.1%}, crop at most {RATIO} x the hand box"
-    check = checks.get(shipped) or _check(table, setting.data, _finder())
-    words = f"{check.inside:.1%}, {check.ratio:.2f} x at {shipped} px"
-    return Findings([found], [Bar(asked, words, _kept(check))])
+    words = f"{checks[own].inside:.1%}, {checks[own].ratio:.2f} x at {_px(own)}"
+    return Findings([found], [Bar(asked, words, _kept(checks[own]))])
+
+
+def _px(side: int) -> str:
+    return f"{side} px"
 
 
 def _kept(check: KeypointCheck) -> bool:
     return check.inside >= INSIDE and check.ratio <= RATIO
 
 
-def _finder() -> HandFinder:
-    """With torch, which takes pictures of any side."""
-    return Subject("default" if "default" in bundles() else bundles()[0], "torch").load().finder
+def _hands(films: Sequence[Radiograph], finder: HandFinder) -> list[Hand]:
+    return [hand for start in range(0, len(films), BATCH) for hand in finder.find(films[start : start + BATCH])]
 
 
-def _finder_at(side: int) -> HandFinder:
-    finder = _finder()
-    return HandFinder(HandSegmenter(finder.segmenter.engine, side), finder.crop_size)
+def _place(hand: Hand) -> tuple[Box, tuple[int, int]] | None:
+    return (hand.crop.fit.box, hand.crop.fit.frame) if hand.crop else None
 
 
-def _check(table: Path, data: Path, finder: HandFinder) -> KeypointCheck:
-    films = data / "rsna" / "boneage-training-dataset"
-    ids = pd.read_csv(table, dtype={"id": str})["id"].tolist()
-    boxes: dict[str, tuple[Box, tuple[int, int]] | None] = {}
-    for some in (ids[start : start + BATCH] for start in range(0, len(ids), BATCH)):
-        boxes |= _boxes(some, [read_radiograph(films / f"{id}.webp") for id in some], finder)
-    return check_keypoints(table, boxes.get)
-
-
-def _boxes(
-    ids: Sequence[str], films: Sequence[Radiograph], finder: HandFinder
-) -> dict[str, tuple[Box, tuple[int, int]] | None]:
-    found = zip(ids, films, finder.find(films), strict=True)
-    return {id: (hand.crop.fit.box, film.greys.shape) if hand.crop else None for id, film, hand in found}
+def _months(hands: Sequence[Hand], reader: BoneAgeReader) -> NDArray[np.float64]:
+    """What each is read as, as if all were girls, for it counts only how far that moves; nan without a crop."""
+    crops = [hand.crop.pixels if hand.crop else None for hand in hands]
+    return np.array([np.nan if crop is None else reader.months([crop], [SEX])[0] for crop in crops])

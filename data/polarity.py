@@ -74,7 +74,8 @@ def measures(pixels: Greys) -> np.ndarray:
     outer, inner = greys[from_edge < 0.05], greys[(from_edge >= 0.05) & (from_edge < 0.15)]
     mean = cv2.GaussianBlur(greys, (0, 0), _BLUR)
     variance = cv2.GaussianBlur(greys * greys, (0, 0), _BLUR) - mean * mean
-    flattest = np.argsort(variance, axis=None, kind="stable")[: round(_FLATTEST * variance.size)]
+    count = round(_FLATTEST * variance.size)
+    flattest = np.argpartition(variance, count, axis=None)[:count]
     opened = cv2.morphologyEx(greys, cv2.MORPH_OPEN, _STRUCTURE)
     closed = cv2.morphologyEx(greys, cv2.MORPH_CLOSE, _STRUCTURE)
     standing_out = (greys - opened) - (closed - greys)

@@ -133,7 +133,7 @@ def _border(lines: NDArray[np.int16]) -> int:
     if not run:
         return 0
     near = lines[: run + EDGE]
-    found = np.flatnonzero(np.median(np.abs(near[EDGE:] - near[:-EDGE]), axis=1) > STEP)
+    found = np.flatnonzero(_medians(np.abs(near[EDGE:] - near[:-EDGE])) > STEP)
     return int(found[-1]) + 1 if len(found) else 0
 
 
@@ -141,10 +141,16 @@ def _flat_run(lines: NDArray[np.int16], together: int = 8) -> int:
     """How many of the first lines are flat, looked at a few together: most films begin with none."""
     for start in range(0, len(lines), together):
         part = lines[start : start + together]
-        flat = (np.abs(part - np.median(part, axis=1, keepdims=True)) <= FLAT).mean(axis=1) > 0.9
+        flat = (np.abs(part - _medians(part)[:, None]) <= FLAT).mean(axis=1) > 0.9
         if not flat.all():
             return start + int(flat.argmin())
     return len(lines)
+
+
+def _medians(lines: NDArray[np.int16]) -> NDArray[np.float64]:
+    """The median of each line; for lines as short as these, sorting takes a third of np.median's time."""
+    ordered, half = np.sort(lines, axis=1), lines.shape[1] // 2
+    return ordered[:, half - 1 + lines.shape[1] % 2 : half + 1].mean(axis=1)
 
 
 def _sides_reached(mask: NDArray[np.bool_], field: Box, turn: int) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from boneage.data.errors import ReadError
 from boneage.data.greys import MAX_PIXELS, MIN_SIDE
@@ -185,6 +185,48 @@ def test_orientation_of_sixteen_bit_colour(tmp_path, grey8):
         png = cv2.imencode(".png", deep)[1].tobytes()
         (tmp_path / "a.png").write_bytes(png[:33] + png_chunk(b"eXIf", chunk) + png[33:])
         assert_same(read(tmp_path / "a.png"), upright(grey8 / 255))
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("kind", ["EXIF", "EXIF as text", "EXIF as compressed text", "XMP"])
+@pytest.mark.parametrize("after_the_pixels", [False, True])
+def test_orientation_is_found_wherever_a_png_may_say_it(tmp_path, grey8, kind, after_the_pixels):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = exif.tobytes()
+    text = f"\nexif\n{len(content):8}\n{content.hex()}\n".encode()
+    chunk = {
+        "EXIF": png_chunk(b"eXIf", content.removeprefix(b"Exif\0\0")),
+        "EXIF as text": png_chunk(b"tEXt", b"Raw profile type exif\0" + text),
+        "EXIF as compressed text": png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text)),
+        "XMP": png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP),
+    }[kind]
+    plain = png_of(grey8)
+    place = len(plain) - 12 if after_the_pixels else 33  # before the last chunk, or after the first
+    (tmp_path / "a.png").write_bytes(plain[:place] + chunk + plain[place:])
+    assert_same(read(tmp_path / "a.png"), UPRIGHT[6](grey8 / 255))
+
+
+def png_of(grey: np.ndarray) -> bytes:
+    memory = io.BytesIO()
+    Image.fromarray(grey).save(memory, format="PNG")
+    return memory.getvalue()
+
+
+def test_eight_bit_grey_pngs_are_not_left_to_the_slower_decoder(tmp_path, grey8, monkeypatch):
+    path = saved(tmp_path / "a.png", Image.fromarray(grey8))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda picture: pytest.fail("Pillow decodes it"))
+    assert_same(read(path), grey8 / 255)
+
+
+def test_a_png_with_one_byte_of_its_pixels_changed_is_refused(tmp_path, grey8):
+    content = bytearray(png_of(grey8))
+    content[content.index(b"IDAT") + 30] ^= 1
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(ReadError, match="cannot be decoded"):
+        read(tmp_path / "a.png")
 
 
 def png_chunk(name: bytes, content: bytes) -> bytes:
