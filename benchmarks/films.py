@@ -36,4 +36,4 @@ def folder_of(films: Sequence[Path], number: int, folder: Path) -> Path:
 
 def decode(path: Path) -> None:
     """The PNG decoder alone."""
-    kornia_rs.io.decode_image_png_u8(path.read_bytes(), SIZE, "mono")
+    kornia_rs.io.read_image_png_u8(str(path), "mono")

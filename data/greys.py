@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -37,6 +38,18 @@ def white_of(pixels: Greys) -> float:
 def inverted(pixels: Greys) -> Greys:
     """Black for white, in the same units."""
     return 255 - pixels if pixels.dtype == np.uint8 else 1 - pixels
+
+
+def percentiles(greys: NDArray, of: Sequence[float]) -> NDArray[np.float64]:
+    """Percentiles (0 to 100) of a picture's greys, of any shape but not empty, as np.percentile interpolates them.
+
+    By sorting, which NumPy does for these types in a fifth of the time.
+    """
+    ordered = np.sort(greys, axis=None, kind="stable" if greys.dtype == np.uint8 else "quicksort")
+    places = np.asarray(of, np.float64) * ((len(ordered) - 1) / 100)
+    below = places.astype(np.intp)
+    low, high = (ordered[k].astype(np.float64) for k in (below, np.minimum(below + 1, len(ordered) - 1)))
+    return low + (high - low) * (places - below)
 
 
 def stretch(values: np.ndarray, used: np.ndarray | None = None) -> np.ndarray:

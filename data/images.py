@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from .errors import ReadError
 from .greys import check_size, grey_of_colour, inverted, one_line, stretch
-from .png import decode_grey_png
+from .png import read_grey_png
 from .radiograph import Radiograph
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
@@ -43,7 +43,7 @@ def read_image(path: str | Path) -> Radiograph:
             pages = getattr(picture, "n_frames", 1)
             if pages > 1 and picture.format != "MPO":  # a camera's JPEG with a second, smaller view: the first is it
                 raise ReadError(f"{path}: holds {pages} pictures, expected one; save the radiograph alone")
-            greys = decode_grey_png(file, picture)
+            greys = read_grey_png(file, picture)
             return _decode(path, picture) if greys is None else Radiograph(greys, str(path))
         except ReadError:
             raise

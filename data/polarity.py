@@ -19,7 +19,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .greys import Greys, white_of
+from .greys import Greys, percentiles, white_of
 from .resize import area_means
 
 # Set by hand, not fitted: the middle 70 % of either side, scaled so that its longer side is 90 pixels, and contrast
@@ -62,7 +62,7 @@ def measures(pixels: Greys) -> np.ndarray:
     middle = pixels[top : height - top, left : width - left]
     scale = _SIDE / max(middle.shape)
     small = _shrunk(middle, *(max(16, round(side * scale)) for side in middle.shape)) / white_of(pixels)
-    low, high = np.percentile(small, (1, 99))
+    low, high = percentiles(small, (1, 99))
     if high - low < _FLAT_RANGE:
         return np.zeros(4)
     greys = np.clip((small - low) / (high - low) * 2 - 1, -1, 1).astype(np.float32)

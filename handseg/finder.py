@@ -122,7 +122,7 @@ class HandFinder:
     def _cut_out(self, pixels: Greys, seen: HandMap, verdict: Verdict) -> Hand:
         assert seen.box is not None  # no verdict but rejected comes without one
         around, mask = seen.part
-        crop = cut_crop(pixels, seen.box, self.crop_size, mask=mask, mask_place=around, turn=seen.fit.turn)
+        crop = cut_crop(pixels, seen.box, self.crop_size, hand=seen.over, turn=seen.fit.turn)
         for doubt in spoilt(pixels[around.slices], mask, crop.fit.scale):
             verdict = verdict.and_also("review", doubt)
         return Hand(verdict, seen, crop)

@@ -35,10 +35,6 @@ class Box:
         """Rows and columns inside: `picture[box.slices]` is cut out of a picture in which the box lies."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
-    def seen_from(self, other: Box) -> Box:
-        """The same box with the upper left corner of another as origin."""
-        return Box(self.x - other.x, self.y - other.y, self.width, self.height)
-
     def common(self, other: Box) -> Box:
         """What lies in both boxes; without area where nothing does."""
         x, y = max(self.x, other.x), max(self.y, other.y)
@@ -122,27 +118,24 @@ class SquareFit:
             points = np.stack([points[:, 1], self.size - 1 - points[:, 0]], axis=1)
         return points
 
-    def apply(self, picture: NDArray, place: Box | None = None) -> NDArray[np.float32]:
+    def apply(self, picture: NDArray) -> NDArray[np.float32]:
         """Cut the box out of `picture` (height x width, uint8 or float32), pad to the square with 0, resize once, turn.
 
         float32 in the picture's own units. Shrinking averages areas, so no detail aliases; enlarging is bilinear. The
-        picture's rim keeps its own grey levels: no padding is mixed into it. `place`: where in the frame `picture` lies
-        if it is a part of it, around which the box goes on with the greys of the part's rim.
+        picture's rim keeps its own grey levels: no padding is mixed into it.
         """
-        place = place or whole_frame(*self.frame)
-        if picture.shape[:2] != (place.height, place.width):
-            raise ValueError(f"picture is {picture.shape[:2]}, the fit was made for {(place.height, place.width)}")
-        part = self.box.common(place)
-        values = picture[part.seen_from(place).slices]
+        if picture.shape[:2] != self.frame:
+            raise ValueError(f"picture is {picture.shape[:2]}, the fit was made for {self.frame}")
+        values = picture[self.box.slices]
         rows, columns = self._shown
         square = np.zeros((self.size, self.size), np.float32)
-        left, above = part.x - self._corner[0], part.y - self._corner[1]
+        left, above = self.box.x - self._corner[0], self.box.y - self._corner[1]
         if self.size < self.side:
             edges = np.arange(self.size + 1) / self.scale
             down, across = edges[rows.start : rows.stop + 1] - above, edges[columns.start : columns.stop + 1] - left
             square[rows, columns] = area_means(values, down, across)
         else:
-            below, right = self.side - above - part.height, self.side - left - part.width
+            below, right = self.side - above - self.box.height, self.side - left - self.box.width
             padded = cv2.copyMakeBorder(values, above, below, left, right, cv2.BORDER_REPLICATE)
             square[rows, columns] = resize_square(padded.astype(np.float32), self.size)[rows, columns]
         return quarter_turned(square, self.turn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.greys import Greys, white_of
+from ..data.greys import Greys, percentiles, white_of
 from .geometry import SquareFit, whole_frame
 
 LEVELS = (1.0, 99.5)  # percentiles of the frame that become black and white: dark films are common
@@ -19,11 +19,12 @@ def letterbox(pixels: Greys, size: int, turn: int = 0) -> tuple[NDArray[np.uint8
     """
     height, width = pixels.shape
     fit = SquareFit(whole_frame(height, width), size, (height, width), turn)
-    square, inside = fit.apply(pixels) / white_of(pixels), fit.inside()
-    low, high = np.percentile(square[inside], LEVELS)
+    square, inside = fit.apply(pixels), fit.inside()
+    square /= white_of(pixels)
+    low, high = percentiles(square[inside], LEVELS).tolist()
     if high - low > 1e-4:
         square = (square - low) / (high - low)
-    return np.where(inside, np.rint(np.clip(square, 0, 1) * 255), 0).astype(np.uint8), fit
+    return (np.rint(np.clip(square, 0, 1) * 255) * inside).astype(np.uint8), fit
 
 
 def even_exposure(pixels: Greys) -> NDArray[np.float32]:
@@ -32,8 +33,8 @@ def even_exposure(pixels: Greys) -> NDArray[np.float32]:
     Exposed is what is brighter than a tenth of the film's brightest parts.
     """
     greys = pixels / np.float32(white_of(pixels))
-    exposed = greys > max(0.05, 0.1 * float(np.percentile(greys, LEVELS[1])))
+    exposed = greys > max(0.05, 0.1 * percentiles(greys, LEVELS)[1])
     if not exposed.any():
         return greys
-    low, high = np.percentile(greys[exposed], (5.0, LEVELS[1]))
+    low, high = percentiles(greys[exposed], (5.0, LEVELS[1]))
     return np.clip((greys - low) / max(high - low, 1e-4), 0.0, 1.0).astype(np.float32)

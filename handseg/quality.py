@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.greys import Greys, white_of
+from ..data.greys import Greys, percentiles, white_of
 from .classical import AREA_RANGE, solidity
 from .geometry import Box
 from .segmenter import HandMap
@@ -60,7 +60,7 @@ def judge_picture(pixels: Greys, colour: float) -> Verdict:
         return Verdict().and_also(
             "rejected", f"the picture is {width} x {height} pixels, too long for a film of a hand"
         )
-    low, high = np.percentile(pixels[:: max(height // 128, 1), :: max(width // 128, 1)], (1, 99.5))
+    low, high = percentiles(pixels[:: max(height // 128, 1), :: max(width // 128, 1)], (1, 99.5))
     if high - low < MIN_CONTRAST * white_of(pixels):
         return Verdict().and_also("rejected", "the picture is blank: it has hardly any contrast")
     if colour > MAX_COLOUR:
@@ -72,7 +72,8 @@ def judge_hand(seen: HandMap) -> Verdict:
     """Whether what the segmenter saw is one whole hand."""
     field = field_box(seen)
     parts = seen.components
-    if not parts or parts[0].sum() < NO_HAND * field.area:
+    areas = [np.count_nonzero(part) for part in parts]
+    if not parts or areas[0] < NO_HAND * field.area:
         return Verdict().and_also("rejected", "no hand was found")
     mask = parts[0]
     verdict = Verdict()
@@ -84,9 +85,9 @@ def judge_hand(seen: HandMap) -> Verdict:
         verdict = verdict.and_also("review", "the outline of the hand is uncertain")
     if not SHAPE[0] <= form <= SHAPE[1]:
         verdict = verdict.and_also("review", "the outline does not have the shape of a hand")
-    if len(parts) > 1 and parts[1].sum() > SECOND_HAND * mask.sum():
+    if len(parts) > 1 and areas[1] > SECOND_HAND * areas[0]:
         verdict = verdict.and_also("review", "there seem to be several hands, of which the largest was read")
-    share = mask.sum() / field.area
+    share = areas[0] / field.area
     if share < AREA_RANGE[0]:
         verdict = verdict.and_also("review", f"the hand fills {share:.0%} of the field, under {AREA_RANGE[0]:.0%}")
     elif share > AREA_RANGE[1]:
@@ -137,13 +138,16 @@ def _border(lines: NDArray[np.int16]) -> int:
     return int(found[-1]) + 1 if len(found) else 0
 
 
-def _flat_run(lines: NDArray[np.int16], together: int = 8) -> int:
-    """How many of the first lines are flat, looked at a few together: most films begin with none."""
-    for start in range(0, len(lines), together):
+def _flat_run(lines: NDArray[np.int16]) -> int:
+    """How many of the first lines are flat: the first is looked at alone, for most films begin with none."""
+    start, together = 0, 1
+    while start < len(lines):
         part = lines[start : start + together]
-        flat = (np.abs(part - _medians(part)[:, None]) <= FLAT).mean(axis=1) > 0.9
+        near = np.abs(part - _medians(part)[:, None]) <= FLAT
+        flat = np.count_nonzero(near, axis=1) > 0.9 * lines.shape[1]
         if not flat.all():
             return start + int(flat.argmin())
+        start, together = start + together, 64
     return len(lines)
 
 

@@ -43,11 +43,29 @@ class HandMap:
     @cached_property
     def components(self) -> list[NDArray[np.bool_]]:
         """Connected parts of the mask in the square, largest first, specks under 0.2 % of the frame left out."""
-        binary = ((self.probability > 0.5) & self.fit.inside()).astype(np.uint8)
+        inside = self.fit.inside()
+        binary = ((self.probability > 0.5) & inside).view(np.uint8)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(binary, connectivity=4)
-        least = 0.002 * self.fit.inside().sum()
+        least = 0.002 * np.count_nonzero(inside)
         order = sorted(range(1, count), key=lambda k: -int(stats[k, cv2.CC_STAT_AREA]))
         return [labels == k for k in order if stats[k, cv2.CC_STAT_AREA] >= least]
+
+    @cached_property
+    def _near(self) -> NDArray[np.uint8]:
+        """1 in and next to the largest component, 0 elsewhere."""
+        return cv2.dilate(self.components[0].view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.uint8, copy=False)
+
+    def over(self, fit: SquareFit) -> NDArray[np.float32]:
+        """How likely each pixel of another square of the film is the largest component, size x size, 0 to 1."""
+        if not self.components:
+            return np.zeros((fit.size, fit.size), np.float32)
+        corners = np.array([(0, 0), (1, 0), (0, 1)], np.float64)
+        origin, right, down = self.fit.to_square(fit.to_original(corners))
+        matrix = np.stack([right - origin, down - origin, origin], axis=1)
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return np.asarray(
+            cv2.warpAffine(self.probability * self._near, matrix, (fit.size, fit.size), flags=how), np.float32
+        )
 
     @cached_property
     def part(self) -> tuple[Box, NDArray[np.bool_]]:
@@ -57,9 +75,8 @@ class HandMap:
         """
         if not self.components:
             return Box(0, 0, 0, 0), np.zeros((0, 0), bool)
-        near = cv2.dilate(self.components[0].astype(np.uint8), np.ones((3, 3), np.uint8))
-        around = self.fit.reached_from(Box(*cv2.boundingRect(near)))
-        return around, self.fit.back_in(around, self.probability * near) > 0.5
+        around = self.fit.reached_from(Box(*cv2.boundingRect(self._near)))
+        return around, self.fit.back_in(around, self.probability * self._near) > 0.5
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.greys import Greys
+from ..data.greys import Greys, percentiles
 
 LEVELS = (1.0, 99.5)  # percentiles of the hand between which its contrast lies, as in a crop
 WHITE = 0.98  # of the contrast, from which on a pixel is plain white
@@ -34,7 +34,7 @@ def spoilt(greys: Greys, mask: NDArray[np.bool_], scale: float) -> Iterator[str]
     hand = greys[::step, ::step][mask[::step, ::step]]
     if not hand.size:
         return
-    low, high = np.percentile(hand, LEVELS)
+    low, high = percentiles(hand, LEVELS)
     contrast = float(high - low)
     if contrast <= 0:
         return

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ["BONEAGE_ENGINE"] = "torch"  # an export takes seconds: tests/test_engine.py asks for it where it matters
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def over(mask: np.ndarray):
+    """A mask of a whole film as `cut_crop` asks for it: over the crop's square."""
+    return lambda fit: fit.apply(mask.astype(np.float32))
 
 
 @pytest.fixture(scope="session")

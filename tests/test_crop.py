@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
+from conftest import over
 
 from boneage.data.synthetic import synthetic_hand
-from boneage.handseg.crop import cut_crop
-from boneage.handseg.geometry import Box
+from boneage.handseg.crop import Likeliness, cut_crop
+from boneage.handseg.geometry import Box, SquareFit, whole_frame
 from boneage.handseg.letterbox import letterbox
+from boneage.handseg.segmenter import HandMap
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def test_a_disc_in_the_picture_is_a_disc_at_the_mapped_place_in_the_crop(size):
 
 
 def test_the_crop_holds_the_whole_hand_with_its_margin(hand, mask, box):
-    crop = cut_crop(hand.pixels, box, 128, mask=mask, margin=0.08)
+    crop = cut_crop(hand.pixels, box, 128, hand=over(mask), margin=0.08)
     at = crop.fit.to_square(hand.keypoints[(hand.keypoints[:, 1] < 330)])
     assert (at > 0).all()
     assert (at < 127).all()
@@ -53,7 +56,7 @@ def test_the_crop_holds_the_whole_hand_with_its_margin(hand, mask, box):
 
 @pytest.mark.parametrize("size", [96, 128, 400])
 def test_padding_is_black_and_the_crop_is_uint8(hand, mask, box, size):
-    crop = cut_crop(np.clip(hand.pixels + 0.3, 0, 1), box, size, mask=mask)
+    crop = cut_crop(np.clip(hand.pixels + 0.3, 0, 1), box, size, hand=over(mask))
     assert crop.pixels.dtype == np.uint8
     assert crop.pixels.shape == (size, size)
     assert not crop.fit.inside().all()
@@ -65,15 +68,15 @@ def test_padding_is_black_and_the_crop_is_uint8(hand, mask, box, size):
 @pytest.mark.parametrize("masked", [True, False])
 def test_exposure_does_not_change_the_crop(hand, mask, box, gain, shift, masked):
     pixels = hand.pixels * np.float32(0.5)
-    plain = cut_crop(pixels, box, 128, mask=mask if masked else None)
-    other = cut_crop(pixels * np.float32(gain) + np.float32(shift), box, 128, mask=mask if masked else None)
+    plain = cut_crop(pixels, box, 128, hand=over(mask) if masked else None)
+    other = cut_crop(pixels * np.float32(gain) + np.float32(shift), box, 128, hand=over(mask) if masked else None)
     assert plain.pixels.std() > 20
     assert apart(plain.pixels, other.pixels) <= 2
 
 
 def test_eight_bits_are_as_good_as_floats(hand, mask, box):
     quantised = np.rint(hand.pixels * 255).astype(np.float32) / 255
-    one, other = (cut_crop(pixels, box, 128, mask=mask).pixels for pixels in (hand.pixels, quantised))
+    one, other = (cut_crop(pixels, box, 128, hand=over(mask)).pixels for pixels in (hand.pixels, quantised))
     assert apart(one, other) <= 3
     assert np.abs(one.astype(int) - other).mean() < 0.5
 
@@ -83,20 +86,20 @@ def test_a_mirrored_film_gives_the_mirrored_crop(hand, mask, width):
     box = Box(60, 40, width, 250)  # padded by 65, or by 64 and 65 columns
     frame = hand.pixels.shape[1]
     mirrored_box = Box(frame - box.x - box.width, box.y, box.width, box.height)
-    plain = cut_crop(hand.pixels, box, 250, mask=mask, margin=0)
-    mirrored = cut_crop(hand.pixels[:, ::-1], mirrored_box, 250, mask=mask[:, ::-1], margin=0)
+    plain = cut_crop(hand.pixels, box, 250, hand=over(mask), margin=0)
+    mirrored = cut_crop(hand.pixels[:, ::-1], mirrored_box, 250, hand=over(mask[:, ::-1]), margin=0)
     shift = -(width % 2)  # the odd column of padding stays on the same side
     assert apart(np.roll(plain.pixels[:, ::-1], shift, axis=1), mirrored.pixels) <= 1
 
 
 def test_a_bright_marker_beside_the_hand_is_harmless_when_the_mask_is_known(hand, mask, box):
     marked = hand.pixels * np.float32(0.4)
-    plain = cut_crop(marked, box, 128, mask=mask)
+    plain = cut_crop(marked, box, 128, hand=over(mask))
     free = np.argwhere(~mask[box.y : box.y + 60, box.x : box.x + 60])[0] + (box.y, box.x)
     marked = marked.copy()
     marked[free[0] : free[0] + 12, free[1] : free[1] + 12] = 1.0
     assert not mask[free[0] : free[0] + 12, free[1] : free[1] + 12].any()
-    with_mask, without = cut_crop(marked, box, 128, mask=mask), cut_crop(marked, box, 128)
+    with_mask, without = cut_crop(marked, box, 128, hand=over(mask)), cut_crop(marked, box, 128)
     on_hand = plain.fit.apply(mask.astype(np.uint8) * 255) > 250
     assert apart(plain.pixels[on_hand], with_mask.pixels[on_hand]) <= 1
     assert apart(plain.pixels[on_hand], without.pixels[on_hand]) > 20  # the marker would have mattered
@@ -106,7 +109,7 @@ def test_a_flat_picture_and_an_empty_mask_are_cropped_without_failing():
     flat = np.full((100, 80), 0.4, np.float32)
     assert cut_crop(flat, Box(10, 10, 40, 40), 64).pixels.max() == 0
     ramp = np.tile(np.linspace(0, 1, 80, dtype=np.float32), (100, 1))
-    whole, empty = (cut_crop(ramp, Box(10, 10, 40, 40), 64, mask=m) for m in (None, np.zeros((100, 80), bool)))
+    whole, empty = (cut_crop(ramp, Box(10, 10, 40, 40), 64, hand=m) for m in (None, over(np.zeros((100, 80), bool))))
     assert np.array_equal(whole.pixels, empty.pixels)
 
 
@@ -129,3 +132,68 @@ def test_a_letterboxed_blank_film_stays_blank():
     square, fit = letterbox(np.full((120, 90), 0.25, np.float32), 64)
     assert set(np.unique(square[fit.inside()])) == {64}
     assert not square[~fit.inside()].any()
+
+
+def seen_on(frame: tuple[int, int], size: int, turn: int = 0) -> HandMap:
+    """A map of one smooth hand that leans to one side, and of a speck that is not part of it."""
+    fit = SquareFit(whole_frame(*frame), size, frame, turn)
+    y, x = np.mgrid[:size, :size] / size
+    probability = np.clip(1.3 - 4 * np.hypot(x - 0.45, (y - 0.55) * 0.8), 0, 1).astype(np.float32)
+    probability[2:5, size // 2 : size // 2 + 3] = 1.0
+    return HandMap(np.zeros((size, size), np.uint8), probability, fit)
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_the_hand_over_a_crop_is_what_was_seen_at_the_same_place_of_the_film(turn):
+    seen = seen_on((300, 240), 96, turn)
+    fit = SquareFit(Box(20, 60, 180, 200), 128, (300, 240), turn)
+    rows, columns = np.mgrid[:128, :128]
+    places = fit.to_original(np.stack([columns.ravel(), rows.ravel()], axis=1))
+    x, y = seen.fit.to_square(places).astype(np.float32).T
+    expected = cv2.remap(seen.probability, x, y, cv2.INTER_LINEAR, borderValue=0).reshape(128, 128)
+    over_crop = seen.over(fit)
+    assert ((over_crop > 0.2) & (over_crop < 0.8)).sum() > 500
+    likely = expected > 0.5  # elsewhere the speck and what is far from the hand are left out
+    assert np.abs(over_crop - expected)[likely].max() < 0.05
+    assert not seen.over(fit)[expected < 0.01].any()
+
+
+def test_nothing_found_is_nothing_over_a_crop():
+    seen = HandMap(
+        np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.float32), SquareFit(Box(0, 0, 90, 90), 64, (90, 90))
+    )
+    assert not seen.over(SquareFit(Box(0, 0, 50, 50), 32, (90, 90))).any()
+
+
+def test_the_last_digit_of_a_probability_does_not_change_the_crop(hand, box):
+    """Another engine, another processor: a pixel of the rim just under one half must not shift the grey levels."""
+    random = np.random.default_rng(0)
+    pixels = np.clip(hand.pixels * np.float32(0.2) + random.normal(0, 0.02, hand.pixels.shape).astype(np.float32), 0, 1)
+    likely = cv2.GaussianBlur(hand.mask.astype(np.float32), (0, 0), 6)
+
+    def seen(rim: float) -> Likeliness:
+        def over_crop(fit: SquareFit) -> np.ndarray:
+            inner = fit.apply(likely)
+            return np.where(inner > 0.9, 1, np.where(inner > 0.4, rim, 0)).astype(np.float32)
+
+        return over_crop
+
+    crops = [cut_crop(pixels, box, 256, hand=seen(rim)) for rim in (0.5 - 1e-6, 0.5 + 1e-6)]
+    assert crops[0].pixels.std() > 20
+    assert (crops[0].pixels != crops[1].pixels).mean() < 0.001
+
+
+def test_what_is_hand_by_half_counts_by_half():
+    """Of two greys side by side, the brighter hardly hand at all, only the darker sets white."""
+    pixels = np.tile(np.linspace(0, 0.5, 100, dtype=np.float32), (100, 1))
+    pixels[:, 50:] += 0.4
+    likely = np.full((100, 100), 0.97, np.float32)
+    box = Box(0, 0, 100, 100)
+    whites = []
+    for share in (0.0, 0.5, 0.97):
+        likely[:, 50:] = share
+        crop = cut_crop(pixels, box, 100, hand=over(likely), margin=0)
+        whites.append(float(pixels[crop.pixels == 255].min()))
+    assert whites[0] < 0.26
+    assert whites[1] == pytest.approx(whites[2], abs=0.02)
+    assert whites[2] > 0.88

@@ -14,6 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 from click.testing import CliRunner
+from conftest import over
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset
@@ -74,7 +75,7 @@ def examined(path: Path, mask: np.ndarray = MASK, **reading: Any) -> Examination
     ys, xs = np.nonzero(mask)
     box = Box(int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1)
     found = SimpleNamespace(box=box, mask=mask)
-    hand = Hand(Verdict(), found, cut_crop(radiograph.pixels, box, 64, mask=mask))
+    hand = Hand(Verdict(), found, cut_crop(radiograph.pixels, box, 64, hand=over(mask)))
     aged = Reading(str(path), "ok", (), "F", 125.3, (101.25, 149.35), box.as_tuple(), (), "tiny")
     return Examination(radiograph, hand, replace(aged, **reading))
 

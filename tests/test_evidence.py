@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import over
 
 from boneage.data.radiograph import Radiograph
 from boneage.data.synthetic import synthetic_hand
@@ -120,7 +121,7 @@ def test_the_maps_mass_is_where_a_hand_was_changed(shipped, keypoint):
     for seed in range(HANDS):
         sex, months = "FM"[seed % 2], 70.0 + 7 * seed
         before, after, hand, disc = changed(months, months + (50 if months < 110 else -50), sex, seed, keypoint)
-        crops = [cut_crop(pixels, box_of(hand), shipped.input_size, mask=hand) for pixels in (before, after)]
+        crops = [cut_crop(pixels, box_of(hand), shipped.input_size, hand=over(hand)) for pixels in (before, after)]
         maps = [np.where(hand, crop.fit.back(shipped.evidence(crop.pixels, sex)), 0) for crop in crops]
         chance = (disc & hand).sum() / hand.sum()
         for found, shown in ((mass, maps[1]), (change, np.abs(maps[1] - maps[0]))):

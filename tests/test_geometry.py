@@ -122,9 +122,7 @@ def test_a_part_comes_back_as_in_the_whole_and_beyond_what_is_reached_there_is_n
     square[some.slices] = np.random.default_rng(0).random((some.height, some.width), np.float32)
     whole, part = fit.back(square), fit.reached_from(some)
     if part.area:
-        there = fit.back_in(part, square)
-        assert np.array_equal(there, whole[part.slices])
-        assert np.abs(fit.apply(there, part) - fit.apply(whole)).max() < 1e-5
+        assert np.array_equal(fit.back_in(part, square), whole[part.slices])
     whole[part.slices] = 0
     assert not whole.any()
 
@@ -133,9 +131,6 @@ def test_what_two_boxes_have_in_common():
     one = Box(10, 20, 30, 40)
     assert one.common(Box(5, 50, 10, 100)) == Box(10, 50, 5, 10)
     assert one.common(Box(40, 20, 5, 5)).area == 0 == one.common(Box(-9, 20, 5, 5)).area
-    picture = np.random.default_rng(0).random((80, 60))
-    inner = Box(12, 22, 5, 6)
-    assert np.array_equal(picture[one.slices][inner.seen_from(one).slices], picture[inner.slices])
 
 
 def test_a_grown_box_keeps_its_centre_and_is_clipped_at_the_edge():

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import over
 
 from boneage.data.errors import ConfigError, TrainingError, WeightsError
 from boneage.data.store import CropStore, StoredCrop, StoreKind
@@ -28,7 +29,7 @@ SIZE = 64
 def crop_of(hand) -> np.ndarray:
     rows, columns = np.where(hand.mask.any(axis=1))[0], np.where(hand.mask.any(axis=0))[0]
     box = Box(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
-    return cut_crop(hand.pixels, box, SIZE, mask=hand.mask.astype(bool)).pixels
+    return cut_crop(hand.pixels, box, SIZE, hand=over(hand.mask)).pixels
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import over
 from pypdfium2 import PdfDocument
 
 from boneage.data.errors import ConfigError, OutputError
@@ -53,7 +54,7 @@ WORDS = {
 def seen() -> Examination:
     hand = synthetic_hand(120, "M", 3, (400, 320))
     box, mask = Box(40, 60, 200, 300), hand.mask > 0
-    found = Hand(Verdict(), SimpleNamespace(box=box, mask=mask), cut_crop(hand.pixels, box, 64, mask=mask))
+    found = Hand(Verdict(), SimpleNamespace(box=box, mask=mask), cut_crop(hand.pixels, box, 64, hand=over(mask)))
     return Examination(Radiograph(hand.pixels, "films/hand.png"), found, READING)
 
 
