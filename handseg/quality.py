@@ -114,12 +114,13 @@ def field_box(seen: HandMap) -> Box:
     rows, columns = np.flatnonzero(frame.any(axis=1)), np.flatnonzero(frame.any(axis=0))
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     for _ in range(2):  # borders of different greys: one may look flat only when its neighbours are gone
-        before = top, bottom, left, right
         part = square[top:bottom, left:right]
-        top, bottom = top + _border(part), bottom - _border(part[::-1])
+        above, below = _border(part), _border(part[::-1])
+        top, bottom = top + above, bottom - below
         part = square[top:bottom, left:right].T
-        left, right = left + _border(part), right - _border(part[::-1])
-        if before == (top, bottom, left, right):
+        before, after = _border(part), _border(part[::-1])
+        left, right = left + before, right - after
+        if not before + after:
             break
     return Box(left, top, right - left, bottom - top)
 
