@@ -32,6 +32,9 @@ _BLUR = 1.5
 _FLAT_RANGE = 1e-3  # below this contrast there is nothing to judge
 
 _WEIGHTS = np.array([-1.99, -3.9, -3.94, -10.5])  # in the order of `measures`
+# Log odds of the first three measures from which on the fourth, which takes longest, is not asked: over 4,204
+# radiographs, each as it is and once more in a random frame, it never turned what three said with 4 or more.
+_SURE = 6.0
 
 
 def bone_is_dark(pixels: Greys) -> bool:
@@ -40,7 +43,13 @@ def bone_is_dark(pixels: Greys) -> bool:
     `pixels`: height x width, uint8 or float32 in [0, 1]. A picture without contrast, or without evidence either way,
     is left as it is. On anything but a radiograph of a limb the answer means nothing.
     """
-    return bright_bone_evidence(pixels) < 0
+    greys = _stretched_middle(pixels)
+    if greys is None:
+        return False
+    evidence = float(_levels(greys) @ _WEIGHTS[:3])
+    if abs(evidence) < _SURE:
+        evidence += float(_standing_out(greys) * _WEIGHTS[3])
+    return evidence < 0
 
 
 def bright_bone_evidence(pixels: Greys) -> float:
@@ -57,6 +66,12 @@ def measures(pixels: Greys) -> np.ndarray:
     4. White top-hat less black top-hat, with a disc wider than a finger, in standard deviations: how much stands out
        bright less how much stands out dark. Slightly negative for most upright hands.
     """
+    greys = _stretched_middle(pixels)
+    return np.zeros(4) if greys is None else np.append(_levels(greys), _standing_out(greys))
+
+
+def _stretched_middle(pixels: Greys) -> np.ndarray | None:
+    """The middle of a picture, small, its greys from -1 to 1 (float32); None for a flat one."""
     height, width = pixels.shape
     top, left = round(_MARGIN * height), round(_MARGIN * width)
     middle = pixels[top : height - top, left : width - left]
@@ -64,9 +79,12 @@ def measures(pixels: Greys) -> np.ndarray:
     small = _shrunk(middle, *(max(16, round(side * scale)) for side in middle.shape)) / white_of(pixels)
     low, high = percentiles(small, (1, 99))
     if high - low < _FLAT_RANGE:
-        return np.zeros(4)
-    greys = np.clip((small - low) / (high - low) * 2 - 1, -1, 1).astype(np.float32)
+        return None
+    return np.clip((small - low) / (high - low) * 2 - 1, -1, 1).astype(np.float32)
 
+
+def _levels(greys: np.ndarray) -> np.ndarray:
+    """The first three of `measures`."""
     height, width = greys.shape
     centre = greys[height // 4 : height - height // 4, width // 4 : width - width // 4].mean()
     from_edge = np.minimum(*np.ogrid[:height, :width])
@@ -76,18 +94,14 @@ def measures(pixels: Greys) -> np.ndarray:
     variance = cv2.GaussianBlur(greys * greys, (0, 0), _BLUR) - mean * mean
     count = round(_FLATTEST * variance.size)
     flattest = np.argpartition(variance, count, axis=None)[:count]
+    return np.array([np.median(outer) - centre, np.median(inner) - centre, mean.ravel()[flattest].mean()], np.float64)
+
+
+def _standing_out(greys: np.ndarray) -> float:
+    """The last of `measures`."""
     opened = cv2.morphologyEx(greys, cv2.MORPH_OPEN, _STRUCTURE)
     closed = cv2.morphologyEx(greys, cv2.MORPH_CLOSE, _STRUCTURE)
-    standing_out = (greys - opened) - (closed - greys)
-    return np.array(
-        [
-            np.median(outer) - centre,
-            np.median(inner) - centre,
-            mean.ravel()[flattest].mean(),
-            standing_out.mean() / greys.std(),
-        ],
-        np.float64,
-    )
+    return float(((greys - opened) - (closed - greys)).mean() / greys.std())
 
 
 def _shrunk(picture: Greys, height: int, width: int) -> np.ndarray:

@@ -114,42 +114,34 @@ def field_box(seen: HandMap) -> Box:
     rows, columns = np.flatnonzero(frame.any(axis=1)), np.flatnonzero(frame.any(axis=0))
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     for _ in range(2):  # borders of different greys: one may look flat only when its neighbours are gone
-        part = square[top:bottom, left:right]
-        above, below = _border(part), _border(part[::-1])
+        above, below = _borders(square[top:bottom, left:right])
         top, bottom = top + above, bottom - below
-        part = square[top:bottom, left:right].T
-        before, after = _border(part), _border(part[::-1])
+        before, after = _borders(np.ascontiguousarray(square[top:bottom, left:right].T))
         left, right = left + before, right - after
         if not before + after:
             break
     return Box(left, top, right - left, bottom - top)
 
 
-def _border(lines: NDArray[np.int16]) -> int:
-    """How many of the first lines are a border: flat ones, up to a step along most of the next line.
+def _borders(lines: NDArray[np.int16]) -> tuple[int, int]:
+    """How many of the first lines, and of the last, are a border: flat ones, up to a step along most of the next line.
 
     A film's clean background is flat as well, but ends at fingertips, not at a straight step.
     """
-    lines = lines[: (len(lines) - 1) // 2]
-    run = _flat_run(lines)
+    near = np.abs(lines - _medians(lines)[:, None]) <= FLAT
+    flat = np.count_nonzero(near, axis=1) > 0.9 * lines.shape[1]
+    half = (len(lines) - 1) // 2
+    return _border(lines[:half], flat[:half]), _border(lines[::-1][:half], flat[::-1][:half])
+
+
+def _border(lines: NDArray[np.int16], flat: NDArray[np.bool_]) -> int:
+    """How many of the first lines, of which `flat` says which are, make up a border; at most all that there are."""
+    run = len(lines) if flat.all() else int(flat.argmin())
     if not run:
         return 0
     near = lines[: run + EDGE]
     found = np.flatnonzero(_medians(np.abs(near[EDGE:] - near[:-EDGE])) > STEP)
     return int(found[-1]) + 1 if len(found) else 0
-
-
-def _flat_run(lines: NDArray[np.int16]) -> int:
-    """How many of the first lines are flat: the first is looked at alone, for most films begin with none."""
-    start, together = 0, 1
-    while start < len(lines):
-        part = lines[start : start + together]
-        near = np.abs(part - _medians(part)[:, None]) <= FLAT
-        flat = np.count_nonzero(near, axis=1) > 0.9 * lines.shape[1]
-        if not flat.all():
-            return start + int(flat.argmin())
-        start, together = start + together, 64
-    return len(lines)
 
 
 def _medians(lines: NDArray[np.int16]) -> NDArray[np.float64]:
