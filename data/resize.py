@@ -31,7 +31,8 @@ def area_means(picture: Greys, rows: NDArray[np.float64], columns: NDArray[np.fl
     which shifts a mean by about a tenth of a grey: over eight films of about 2,000 x 1,500 pixels it moved the readings
     by 0.07 months on average.
     """
-    if min(np.diff(rows).min(), np.diff(columns).min()) >= 2 * _FINEST:
+    smallest = min(np.diff(edges).min(initial=np.inf) for edges in (rows, columns))
+    if 2 * _FINEST <= smallest < np.inf and min(picture.shape) > 1:
         return area_means(_halved(picture), rows / 2, columns / 2)
     height, width = picture.shape
     means = np.empty((len(rows) - 1, len(columns) - 1), np.float32)

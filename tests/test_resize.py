@@ -62,6 +62,17 @@ def test_a_part_is_meaned_as_in_the_whole(picture):
     np.testing.assert_allclose(area_means(picture[20:91, 7:130], rows - 20, columns - 7), expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("cells", [0, 1, 4])
+@pytest.mark.parametrize("side", [1, 3, 700])
+def test_large_cells_of_a_line_or_none_at_all_are_meaned_too(side, cells):
+    picture = np.full((side, 900), 77, np.uint8)
+    for turned in (picture, picture.T):
+        edges = [np.linspace(0, length, number + 1) for length, number in zip(turned.shape, (cells, 9), strict=True)]
+        means = area_means(turned, *edges)
+        assert means.shape == (cells, 9)
+        np.testing.assert_allclose(means, 77)
+
+
 @pytest.mark.usefixtures("never_halved")
 def test_a_bright_picture_of_many_pixels_does_not_overflow():
     white = np.full((3000, 3100), 255, np.uint8)
