@@ -169,6 +169,17 @@ class SquareFit:
         high = cv2.resize(wide, (part.width, self.side), interpolation=how)
         return np.asarray(high[part.y - top : part.y - top + part.height], np.float32)
 
+    def over(self, other: SquareFit, square: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A map over this square as one over another square of the same picture, other.size a side, 0 outside this one.
+
+        Interpolated bilinearly.
+        """
+        corners = np.array([(0, 0), (1, 0), (0, 1)], np.float64)
+        origin, right, down = self.to_square(other.to_original(corners))
+        matrix = np.stack([right - origin, down - origin, origin], axis=1)
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return np.asarray(cv2.warpAffine(square, matrix, (other.size, other.size), flags=how), np.float32)
+
     def reached_from(self, square: Box) -> Box:
         """The part of the box where `back` is not 0 for a map that is 0 outside a box of pixels of the square.
 

@@ -59,13 +59,7 @@ class HandMap:
         """How likely each pixel of another square of the film is the largest component, size x size, 0 to 1."""
         if not self.components:
             return np.zeros((fit.size, fit.size), np.float32)
-        corners = np.array([(0, 0), (1, 0), (0, 1)], np.float64)
-        origin, right, down = self.fit.to_square(fit.to_original(corners))
-        matrix = np.stack([right - origin, down - origin, origin], axis=1)
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(
-            cv2.warpAffine(self.probability * self._near, matrix, (fit.size, fit.size), flags=how), np.float32
-        )
+        return self.fit.over(fit, self.probability * self._near)
 
     @cached_property
     def part(self) -> tuple[Box, NDArray[np.bool_]]:
