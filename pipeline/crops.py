@@ -25,6 +25,7 @@ from ..handseg.quality import Verdict
 from ..regressor.crops import LabelledCrops
 from ..regressor.network import SEX_CODING
 from ..regressor.reader import BoneAgeReader
+from ..weights.engine import chosen_backend
 from .measure.plan import View
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def open_view(view: View, folder: str | Path, size: int, segmenter: str | Path) 
     holds other crops.
     """
     if view == "hand":
-        made_by, finder = sha256_of(segmenter), HandFinder.load(segmenter, size)
+        made_by, finder = sha256_of(segmenter), HandFinder.load(segmenter, size, chosen_backend())
     else:
         stretched = view == "stretched"
         made_by, finder = "stretched-frame" if stretched else "whole-frame", WholeFrame(size, stretched)

@@ -170,7 +170,7 @@ def _crops(
     if finer is not None:
         parts[TRAIN] = Cohort(cohort.name, (*parts[TRAIN], *split.take(finer, TRAIN)))
     store = CropStore(out / "crops", StoreKind(CROP_VERSION, size, sha256_of(segmenter)))
-    finder = HandFinder.load(segmenter, size)
+    finder = HandFinder.load(segmenter, size, chosen_backend())
     for part in parts.values():
         cache_crops(part, store, finder)
     return {name: labelled(part, store) for name, part in parts.items()}

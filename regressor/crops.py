@@ -68,9 +68,15 @@ class EpochOrder(Sampler[tuple[int, int]]):
     for the next epoch, whose order is another one.
     """
 
-    def __init__(self, length: int, epoch: int, seed: int | None, rank: int = 0, world: int = 1) -> None:
-        """`seed` None keeps the films in their own order."""
+    def __init__(
+        self, length: int, epoch: int, seed: int | None, rank: int = 0, world: int = 1, start: int = 0
+    ) -> None:
+        """`seed` None keeps the films in their own order; `start`: how many of this process's films are done already.
+
+        The length stays that of the whole epoch.
+        """
         self.length, self.epoch, self.seed, self.rank, self.world = length, epoch, seed, rank, world
+        self.start = start
 
     def __len__(self) -> int:
         return (self.length - self.rank + self.world - 1) // self.world
@@ -80,4 +86,4 @@ class EpochOrder(Sampler[tuple[int, int]]):
             order = np.arange(self.length)
         else:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-        return ((self.epoch, int(index)) for index in order[self.rank :: self.world])
+        return ((self.epoch, int(index)) for index in order[self.rank :: self.world][self.start :])

@@ -21,8 +21,9 @@ from .network import BoneAgeNet, normalise
 class RegressorTask(L.LightningModule):
     """Loss, optimiser, learning rate, averaged weights and validation of a BoneAgeNet.
 
-    Validation reads with the averaged weights, which are what is kept. All that resuming needs is in the module's own
-    state or stored by `on_save_checkpoint`: randomness is drawn anew from (seed, epoch) at every epoch.
+    Validation reads with the averaged weights, which are what is kept, in float32. All that resuming needs is in the
+    module's own state or stored by `on_save_checkpoint`: randomness is drawn anew from (seed, epoch, batch) for every
+    batch, so that a run can go on within an epoch.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class RegressorTask(L.LightningModule):
         self.teacher = teacher
         self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
         self._seconds_before, self._started = 0.0, time.monotonic()
+        self._val_mae = math.nan  # months, of the last epoch that was validated
 
     @property
     def seconds_spent(self) -> float:
@@ -77,7 +79,8 @@ class RegressorTask(L.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Log the validation MAE in months."""
         crops, sexes, months = batch
-        readings = self.kept(normalise(crops), sexes).float() * self.label_sd + self.label_mean
+        with torch.autocast(crops.device.type, enabled=False):  # half precision would round readings to 0.2 months
+            readings = self.kept(normalise(crops), sexes) * self.label_sd + self.label_mean
         mae = F.l1_loss(readings, months)
         self.log("val_mae", mae, on_epoch=True, prog_bar=True, batch_size=len(months), sync_dist=True)
 
@@ -100,14 +103,17 @@ class RegressorTask(L.LightningModule):
         return optimiser
 
     def on_train_epoch_start(self) -> None:
-        """Set the stage's regularisation and draw this epoch's randomness from (seed, epoch, process)."""
+        """Set the stage's regularisation."""
         stage = self.config.stage_at(self.current_epoch)
         self.net.set_regularisation(stage.dropout, stage.drop_path)
-        state = np.random.SeedSequence((self.config.seed, self.current_epoch, self.global_rank)).generate_state(1)
-        torch.manual_seed(int(state[0]))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Warm the learning rate up, then let it fall as a cosine; the plateau schedule acts once an epoch."""
+        """Draw the batch's randomness from (seed, epoch, batch, process), and set its learning rate.
+
+        The rate warms up, then falls as a cosine; the plateau schedule acts once an epoch instead.
+        """
+        drawn_from = (self.config.seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(drawn_from).generate_state(1)[0]))
         step, warmup = self.global_step, self.config.warmup
         rate = self.config.learning_rate
         if step < warmup:
@@ -121,31 +127,35 @@ class RegressorTask(L.LightningModule):
         for group in optimiser.param_groups:
             group["lr"] = rate
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Move the averaged weights."""
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then move the averaged weights, so that whoever stores the module after a batch stores both."""
+        super().optimizer_step(*args, **kwargs)
         if self.averaged is not None:
             self.averaged.update_parameters(self.net)
 
     def on_validation_epoch_end(self) -> None:
-        """Step the plateau schedule; it is done here, before the checkpoint is written, so that resuming is exact."""
-        if self.plateau is not None and not self.trainer.sanity_checking:
-            self.plateau.step(self.trainer.callback_metrics["val_mae"])
+        """Keep the validation MAE and step the plateau schedule, before the checkpoint is written."""
+        self._val_mae = float(self.trainer.callback_metrics["val_mae"])
+        if self.plateau is not None:
+            self.plateau.step(self._val_mae)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store time spent, validation MAE in months and the plateau schedule beside what Lightning stores."""
         checkpoint["seconds"] = self.seconds_spent
-        checkpoint["val_mae"] = float(self.trainer.callback_metrics["val_mae"])
+        checkpoint["val_mae"] = self._val_mae
         if self.plateau is not None:
             checkpoint["plateau"] = self.plateau.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over the time spent, and remember the stored plateau schedule until the optimiser exists."""
         self._seconds_before = float(checkpoint.get("seconds", 0.0))
+        self._val_mae = float(checkpoint.get("val_mae", math.nan))
         self._stored_plateau = checkpoint.get("plateau")
 
     def on_train_start(self) -> None:
-        """Start the clock, and give the plateau schedule its stored state back."""
+        """Start the clock, and give regularisation and plateau schedule their state where a run goes on."""
         self._started = time.monotonic()
+        self.on_train_epoch_start()  # Lightning leaves it out where an epoch goes on
         stored = getattr(self, "_stored_plateau", None)
         if self.plateau is not None and stored is not None:
             self.plateau.load_state_dict(stored)

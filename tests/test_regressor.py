@@ -77,7 +77,8 @@ def test_training_learns_from_synthetic_hands(cohort, tmp_path):
     ],
     ids=["cosine with averaged weights", "the seed recipe", "progressive with mixup"],
 )
-def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_path, changes, monkeypatch):
+@pytest.mark.parametrize("batch", [None, 1], ids=["between epochs", "within an epoch"])
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_path, changes, batch, monkeypatch):
     training, validation = part(cohort, 0, 48), part(cohort, 48, 64)
     config = settings(4, **changes)
     whole = train_regressor(training, validation, tmp_path / "whole", config, workers=0)
@@ -85,16 +86,20 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_p
     class Killed(Exception):
         pass
 
-    started = RegressorTask.on_train_epoch_start
+    started = RegressorTask.on_train_batch_start
 
-    def kill_in_third_epoch(task):
-        if task.current_epoch == 2:
+    def kill_in_third_epoch(task, films, batch_idx):
+        if task.current_epoch == 2 and batch_idx == (batch or 0):
             raise Killed
-        started(task)
+        started(task, films, batch_idx)
 
-    monkeypatch.setattr(RegressorTask, "on_train_epoch_start", kill_in_third_epoch)
+    monkeypatch.setattr(RegressorTask, "on_train_batch_start", kill_in_third_epoch)
+    if batch:
+        monkeypatch.setattr("boneage.regressor.train.BATCHES_BETWEEN", batch)
     with pytest.raises(Killed):
         train_regressor(training, validation, tmp_path / "cut", config, workers=0)
+    stopped = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)
+    assert stopped["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["ready"] == (batch or 3)
     monkeypatch.undo()
     torch.rand(5)  # whatever other randomness was used in between must not matter
     resumed = train_regressor(training, validation, tmp_path / "cut", config, resume=True, workers=0)
@@ -104,6 +109,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_p
         assert torch.equal(tensor, last[1]["state_dict"][name]), name
     states = [checkpoint["optimizer_states"][0]["state"] for checkpoint in last]
     assert all(torch.equal(states[0][k]["exp_avg_sq"], states[1][k]["exp_avg_sq"]) for k in states[0])
+    assert last[0]["global_step"] == last[1]["global_step"]
     assert last[0].get("plateau") == last[1].get("plateau")
     assert whole.weights.read_bytes() == resumed.weights.read_bytes()
 
