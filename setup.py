@@ -6,14 +6,21 @@ Everything else about the project (dependencies, command, tools) stands in pypro
 from setuptools import setup
 
 LAYERS = ("data", "handseg", "regressor", "pipeline", "weights")
-ROOMS = ("cohort", "dicom", "measure", "report")  # of the pipeline
+ROOMS = (
+    "handseg.training",
+    "regressor.training",
+    *(f"pipeline.{room}" for room in ("clinical", "dicom", "growth", "measure", "predict", "report")),
+)
+PACKAGES = (*LAYERS, *ROOMS)
 
 setup(
-    packages=[f"boneage.{layer}" for layer in LAYERS] + [f"boneage.pipeline.{room}" for room in ROOMS],
+    packages=[f"boneage.{package}" for package in PACKAGES],
     package_dir={f"boneage.{layer}": layer for layer in LAYERS},
     package_data={
-        "boneage.data": ["splits/*.csv", "tables/*.csv", "example/*.png"],
+        "boneage.data": ["splits/*.csv", "example/*.png"],
+        "boneage.pipeline": ["recipes/*.yaml"],
+        "boneage.pipeline.clinical": ["*.csv"],
         "boneage.pipeline.report": ["*.html", "fonts/*.otf", "fonts/OFL.txt", "locale/*/*.po"],
-        "boneage.weights": ["*.yaml", "*/*.safetensors", "*/*.md", "*/*.png"],
+        "boneage.weights": ["*/*.safetensors", "*/*.md", "*/*.png"],
     },
 )

@@ -15,7 +15,7 @@ import kornia_rs
 
 from boneage.handseg.finder import HandFinder
 from boneage.handseg.segmenter import HandSegmenter
-from boneage.pipeline import bone_age as whole
+from boneage.pipeline.predict import bone_age as whole
 from boneage.regressor.reader import BoneAgeReader
 
 from .clock import Sample, in_turns, seconds

@@ -117,7 +117,7 @@ def _decode_all(folder: Path, workers: int) -> None:
 @functools.cache
 def _batch_of_calls(bundle: str, films: Sequence[Path]) -> tuple[int, Sequence[Callable[[], object]]]:
     """How many films a folder's nets see together, and the nets' calls that these make."""
-    from boneage.pipeline.bone_age import BATCH
+    from boneage.pipeline.predict.bone_age import BATCH
 
     from .subjects import net_calls, usual
 
@@ -160,11 +160,11 @@ def _read_here(folder: Path, bundle: str, used: int) -> dict[str, float]:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:used])
     from boneage.data.child import Child
+    from boneage.data.inputs import read_inputs
     from boneage.data.sex import parse_sex
-    from boneage.pipeline.bone_age import BoneAge
     from boneage.pipeline.cli import predict
-    from boneage.pipeline.cohort.run import read_films
-    from boneage.pipeline.inputs import read_inputs
+    from boneage.pipeline.predict.bone_age import BoneAge
+    from boneage.pipeline.predict.cohort import read_films
 
     workers = next(option.default for option in predict.params if option.name == "workers")
     rows = read_inputs([folder], Child(sex=parse_sex(SEX, "sex")))

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.keypoints import KeypointCheck, check_keypoints
 from boneage.data.radiograph import Radiograph, read_radiograph
 from boneage.handseg.finder import Hand, HandFinder
 from boneage.handseg.geometry import Box
-from boneage.handseg.keypoints import KeypointCheck, check_keypoints
 from boneage.handseg.segmenter import HandSegmenter
 from boneage.regressor.reader import BoneAgeReader
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from boneage.pipeline.bone_age import BoneAge
+from boneage.pipeline.predict.bone_age import BoneAge
 from boneage.weights.bundle import HOME
 from boneage.weights.engine import ENGINES, chosen_backend
 

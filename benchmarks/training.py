@@ -20,16 +20,16 @@ import torch
 from torch.utils.data import DataLoader
 
 from boneage.data.cohort import Cohort, read_cohort
-from boneage.data.store import CropStore, StoredCrop, StoreKind
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import CROP_VERSION
 from boneage.pipeline.crops import WholeFrame, cache_crops, labelled
 from boneage.regressor.config import NetConfig, RegressorConfig, Stage
-from boneage.regressor.crops import Batch, LabelledCrops
-from boneage.regressor.memory import keep_freed_memory
+from boneage.regressor.crop_store import CropStore, StoredCrop, StoreKind
 from boneage.regressor.network import BoneAgeNet
-from boneage.regressor.task import RegressorTask
-from boneage.regressor.train import CropLoaders
+from boneage.regressor.training.dataset import Batch, LabelledCrops
+from boneage.regressor.training.memory import keep_freed_memory
+from boneage.regressor.training.task import RegressorTask
+from boneage.regressor.training.train import CropLoaders
 
 from .clock import Sample, in_turns, timed
 from .machine import cores

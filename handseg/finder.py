@@ -13,12 +13,12 @@ from ..data.greys import Greys
 from ..data.radiograph import Radiograph
 from ..weights.engine import Backend
 from .crop import Crop, cut_crop
+from .exposure import spoilt
 from .geometry import Box, whole_frame
 from .letterbox import even_exposure
 from .orientation import SAID, UNSURE, likeliest, surely_turned, surely_upright
 from .quality import Verdict, judge_hand, judge_picture, may_be_hand
 from .segmenter import HandMap, HandSegmenter
-from .spoilt import spoilt
 
 
 @dataclass(frozen=True, eq=False)

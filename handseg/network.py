@@ -11,7 +11,7 @@ from torch import nn
 
 from ..data.errors import WeightsError
 from ..weights.bundle import Header
-from ..weights.lite import imagenet_lite
+from ..weights.imagenet import imagenet_lite
 
 TURNS = 4  # upright, and turned clockwise by 90, 180 and 270 degrees
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.greys import Greys, percentiles, white_of
-from .classical import AREA_RANGE, solidity
 from .geometry import Box
 from .segmenter import HandMap
+from .training.classical import AREA_RANGE, solidity
 
 Status = Literal["ok", "review", "rejected"]
 STATUSES: tuple[Status, ...] = ("ok", "review", "rejected")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bone_age import BoneAge
+    from .predict.bone_age import BoneAge
     from .reading import Reading
 
 __all__ = ["BoneAge", "Reading"]
@@ -16,7 +16,7 @@ __all__ = ["BoneAge", "Reading"]
 
 def __getattr__(name: str) -> Any:
     if name == "BoneAge":
-        from .bone_age import BoneAge
+        from .predict.bone_age import BoneAge
 
         return BoneAge
     if name == "Reading":

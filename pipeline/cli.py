@@ -298,14 +298,14 @@ def predict(
             f"--{'resume' if resume else 'patient-ids'} is about a table; give --csv or --parquet too"
         )
 
-    from .inputs import read_inputs
+    from ..data.inputs import read_inputs
 
     rows = read_inputs(inputs, child, columns)
 
     from . import output
-    from .bone_age import BoneAge
-    from .cohort.run import Tally, identity_of, read_films
-    from .film_files import FilmFiles
+    from .predict.bone_age import BoneAge
+    from .predict.cohort import Tally, identity_of, read_films
+    from .predict.film_files import FilmFiles
 
     files = FilmFiles(rows)
     if heatmap:
@@ -328,7 +328,7 @@ def predict(
     with contextlib.ExitStack() as stack:
         file = None
         if table:
-            from .cohort.readings_file import ReadingsFile
+            from .predict.readings_file import ReadingsFile
 
             file = stack.enter_context(ReadingsFile(table, parquet=bool(parquet_file), resume=resume))
         options = {
@@ -378,8 +378,8 @@ def growth(readings: Path, out: Path, columns: Mapping[str, str]) -> None:
       boneage growth readings.csv -o growth/
     """
     from . import output
-    from .cohort.growth import growths_of, read_readings
-    from .cohort.growth_files import write_growth
+    from .growth.files import write_growth
+    from .growth.growth import growths_of, read_readings
 
     films = read_readings(readings, columns)
     growths = growths_of(films)
@@ -416,7 +416,7 @@ def segment(
     Example:
       boneage segment films/ -o segmented/
     """
-    from .inputs import films_among, output_names, read_inputs
+    from ..data.inputs import films_among, output_names, read_inputs
 
     files, no_films = films_among(read_inputs(inputs, columns=columns))
 
@@ -457,8 +457,8 @@ def evaluate(
     cohort, words = _part_of(cohort, split, part)
 
     from . import output
-    from .bone_age import BoneAge
     from .measure.evaluate import evaluate as measure
+    from .predict.bone_age import BoneAge
 
     bone_age = BoneAge.load(weights, device, engine)
     follow = functools.partial(output.with_progress, total=len(cohort), what="Reading")
@@ -499,8 +499,8 @@ def robustness(
     cohort, words = _part_of(cohort, split, part)
 
     from . import output
-    from .bone_age import BoneAge
     from .measure.robustness import measure_robustness, sample
+    from .predict.bone_age import BoneAge
 
     bone_age = BoneAge.load(weights, device, engine)
     cohort = sample(cohort, films or len(cohort))
@@ -664,7 +664,7 @@ def train_regressor(
     settings = dataclasses.replace(settings, net=dataclasses.replace(settings.net, **net))
     parts = _training_split(cohort, split, out)
 
-    from ..regressor.train import is_first_process
+    from ..regressor.training.train import is_first_process
     from .train import train_regressor_on
 
     trained = train_regressor_on(
@@ -713,7 +713,7 @@ def train(
     excluded = _read_ids(exclude)
     parts = _training_split(cohort, split, out)
 
-    from ..regressor.train import is_first_process
+    from ..regressor.training.train import is_first_process
     from .train import train_bundle
 
     run["segmenter"] = _segmenter_file(segmenter) if segmenter else None
@@ -738,16 +738,17 @@ def compare(
 ) -> None:
     """Compare ways to train the regressor: each arm of PLAN against its base, on the same films.
 
-    PLAN is a YAML file of base settings, named arms that change some of them, and seeds; weights/experiments.yaml shows
-    the form. DATA is as for train; default: what the plan names. Every arm learns from the split's part train and is
-    measured on its part choose. OUT gets comparison.md and differences.png; a run that fails is a row of the table.
+    PLAN is a YAML file of base settings, named arms that change some of them, and seeds;
+    pipeline/recipes/experiments.yaml shows the form. DATA is as for train; default: what the plan names.
+    Every arm learns from the split's part train and is measured on its part choose. OUT gets comparison.md and
+    differences.png; a run that fails is a row of the table.
     The same command given again goes on where it stopped.
 
     Exit code: 0 when every run finished, 1 when some failed.
 
     \b
     Example:
-      boneage compare weights/experiments.yaml rsna/ --split rsna -o comparison/
+      boneage compare pipeline/recipes/experiments.yaml rsna/ --split rsna -o comparison/
     """
     from ..data.cohort import read_cohort
     from ..data.config import load_config

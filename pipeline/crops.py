@@ -17,14 +17,14 @@ from ..data.errors import BoneAgeError, TrainingError
 from ..data.files import sha256_of
 from ..data.radiograph import Radiograph, read_radiograph
 from ..data.sex import Sex
-from ..data.store import CropStore, StoredCrop, StoreKind
 from ..handseg.crop import CROP_VERSION, cut_crop
 from ..handseg.finder import Hand, HandFinder
 from ..handseg.geometry import whole_frame
 from ..handseg.quality import Verdict
-from ..regressor.crops import LabelledCrops
+from ..regressor.crop_store import CropStore, StoredCrop, StoreKind
 from ..regressor.network import SEX_CODING
 from ..regressor.reader import BoneAgeReader
+from ..regressor.training.dataset import LabelledCrops
 from ..weights.engine import chosen_backend
 from .measure.plan import View
 

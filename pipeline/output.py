@@ -15,9 +15,9 @@ import click
 from .reading import Reading, in_years
 
 if TYPE_CHECKING:
-    from .cohort.growth import Film, Growth
-    from .cohort.run import Tally
+    from .growth.growth import Film, Growth
     from .measure.evaluate import Evaluation
+    from .predict.cohort import Tally
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..data.child import in_years
-from ..data.reference import Category
 from ..data.sex import Sex
 from ..handseg.quality import Status
+from .clinical.tables import Category
 
 Assessment = Literal["delayed", "normal", "advanced"]
 

@@ -14,25 +14,25 @@ from ..data.config import config_values, load_config, save_config
 from ..data.errors import TrainingError
 from ..data.files import sha256_of
 from ..data.split import Split
-from ..data.store import CropStore, StoreKind
-from ..handseg.bootstrap import train_segmenter
 from ..handseg.config import SegmenterConfig
 from ..handseg.crop import CROP_VERSION
 from ..handseg.finder import HandFinder
+from ..handseg.training.bootstrap import train_segmenter
 from ..regressor.calibration import fit_calibration
 from ..regressor.config import RegressorConfig
-from ..regressor.crops import LabelledCrops
+from ..regressor.crop_store import CropStore, StoreKind
+from ..regressor.ensemble import average
 from ..regressor.reader import BoneAgeReader
-from ..regressor.reading import average
-from ..regressor.train import Trained, is_first_process, train_regressor
+from ..regressor.training.dataset import LabelledCrops
+from ..regressor.training.train import Trained, is_first_process, train_regressor
 from ..weights.engine import chosen_backend
-from ..weights.tensors import load_weights, save_weights
-from .bone_age import BoneAge
+from ..weights.weights_file import load_weights, save_weights
 from .crops import cache_crops, labelled, read_crops, sexes_of
 from .info import device_name
 from .measure.card import write_card
 from .measure.evaluate import Evaluation, evaluate
 from .measure.robustness import Robustness, measure_robustness, sample
+from .predict.bone_age import BoneAge
 from .recipe import BundleConfig, Recipe
 
 log = logging.getLogger(__name__)

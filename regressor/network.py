@@ -11,7 +11,7 @@ from torch import nn
 
 from ..data.config import make_config
 from ..data.errors import ConfigError
-from ..weights.lite import PACKAGES, imagenet_lite
+from ..weights.imagenet import PACKAGES, imagenet_lite
 from .config import NetConfig
 
 SEX_CODING = {"F": -1.0, "M": 1.0}

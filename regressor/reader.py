@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from .reading import AgeReading
+    from .ensemble import AgeReading
 
 
 class BoneAgeReader:
@@ -78,7 +78,7 @@ class BoneAgeReader:
 
 
 def _build(header: Header, state: Mapping[str, torch.Tensor]) -> nn.Module:
-    from .reading import build_reading
+    from .ensemble import build_reading
 
     return build_reading(header, state)
 
@@ -92,5 +92,5 @@ def _inputs(header: Header) -> dict[str, NDArray[Any]]:
 
 
 REGRESSOR = Model(
-    "regressor", _build, _inputs, tuple(Path(__file__).with_name(code) for code in ("network.py", "reading.py"))
+    "regressor", _build, _inputs, tuple(Path(__file__).with_name(code) for code in ("network.py", "ensemble.py"))
 )

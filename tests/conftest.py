@@ -10,7 +10,8 @@ import pytest
 
 os.environ["BONEAGE_ENGINE"] = "torch"  # an export takes seconds: tests/test_engine.py asks for it where it matters
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared" / "data"
 
 
 def over(mask: np.ndarray):
@@ -44,7 +45,7 @@ def tiny_bundle(tmp_path_factory) -> Path:
     from boneage.regressor.config import NetConfig
     from boneage.regressor.network import SEX_CODING, BoneAgeNet
     from boneage.weights.bundle import Header
-    from boneage.weights.tensors import save_weights
+    from boneage.weights.weights_file import save_weights
 
     folder = tmp_path_factory.mktemp("weights") / "tiny"
     torch.manual_seed(0)

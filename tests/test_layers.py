@@ -21,8 +21,8 @@ MODULES = [path for layer in BELOW for path in sorted((ROOT / layer).rglob("*.py
 LIGHT = ["handseg/config.py", "regressor/config.py", "pipeline/recipe.py", "pipeline/measure/plan.py"]
 LIGHT += ["pipeline/cli.py", "pipeline/__init__.py"]
 # and what reads a film with the engine onnx
-LIGHT += ["pipeline/bone_age.py", "pipeline/inputs.py", "pipeline/output.py", "pipeline/cohort/run.py"]
-LIGHT += ["pipeline/film_files.py", "handseg/finder.py", "regressor/reader.py", "weights/onnx_engine.py"]
+LIGHT += ["pipeline/predict/bone_age.py", "data/inputs.py", "pipeline/output.py", "pipeline/predict/cohort.py"]
+LIGHT += ["pipeline/predict/film_files.py", "handseg/finder.py", "regressor/reader.py", "weights/onnx_engine.py"]
 SLOW = {"torch", "torchvision", "timm", "lightning", "segmentation_models_pytorch"}
 ONLY_WHERE_USED = SLOW | {"matplotlib", "pandas", "pydicom", "rich", "scipy"}
 
@@ -60,9 +60,9 @@ def at_import(path: Path) -> Iterator[ast.AST]:
 
 def test_the_parts_are_where_they_are_looked_for():
     assert all((ROOT / layer / "__init__.py").is_file() for layer in BELOW)
-    assert "boneage.data.errors" in imported(ROOT / "data" / "store.py")
+    assert "boneage.data.errors" in imported(ROOT / "regressor" / "crop_store.py")
     assert "boneage.weights.bundle" in imported(ROOT / "handseg" / "segmenter.py")
-    assert "torch" in imported(ROOT / "weights" / "tensors.py")
+    assert "torch" in imported(ROOT / "weights" / "weights_file.py")
     assert all((ROOT / path).is_file() for path in LIGHT)
 
 
@@ -112,4 +112,4 @@ def test_help_and_a_reading_do_without_the_slow_libraries(path):
 
 
 def test_slow_libraries_would_be_noticed():
-    assert "torch" in reached(ROOT / "handseg" / "bootstrap.py")
+    assert "torch" in reached(ROOT / "handseg" / "training" / "bootstrap.py")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from boneage.pipeline.cohort.rows import COLUMNS
+from boneage.pipeline.predict.rows import COLUMNS
 from boneage.pipeline.reading import Reading
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "results.md"

@@ -13,7 +13,7 @@ from PIL import ImageFile
 from boneage.data.radiograph import Radiograph
 from boneage.handseg import geometry
 from boneage.handseg.segmenter import HandMap
-from boneage.pipeline.bone_age import BoneAge, Examination
+from boneage.pipeline.predict.bone_age import BoneAge, Examination
 
 
 @pytest.fixture

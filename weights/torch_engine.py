@@ -11,7 +11,7 @@ from torch import nn
 
 from .bundle import Header
 from .engine import Model
-from .tensors import load_weights
+from .weights_file import load_weights
 
 
 class TorchEngine:

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from ...data.errors import OutputError
 from ...data.files import whole_file
 from ...data.greys import one_line
-from ..bone_age import BoneAge, Examination
+from ..predict.bone_age import BoneAge, Examination
 from .sc import secondary_capture
 from .seg import segmentation
 from .source import read_source

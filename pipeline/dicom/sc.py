@@ -17,8 +17,8 @@ from pydicom.sr.codedict import codes
 from pydicom.valuerep import DSfloat
 
 from ...data.child import in_years
-from ..bone_age import Examination
 from ..output import DISCLAIMER
+from ..predict.bone_age import Examination
 from ..reading import Reading
 from ..report.heatmap import heat_picture
 from ..segment import outlined

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from ...data.errors import OutputError
-from ..bone_age import Examination
+from ..predict.bone_age import Examination
 from ..segment import OUTLINE
 from .source import MAKER, NAME, VERSION, identity, new_uid, plain
 

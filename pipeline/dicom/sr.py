@@ -35,9 +35,9 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from ...data.child import in_years
-from ..bone_age import Examination
-from ..clinical import NORMAL_SDS
+from ..clinical.assessment import NORMAL_SDS
 from ..output import DISCLAIMER
+from ..predict.bone_age import Examination
 from ..reading import Reading
 from .source import MAKER, NAME, VERSION, device_uid, identity, new_uid, plain
 

@@ -13,7 +13,7 @@ from ...data.config import without_defaults
 from ...data.errors import BoneAgeError
 from ...data.files import whole_file
 from ...weights.bundle import Header, read_header
-from ..bone_age import BoneAge
+from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from ..recipe import Recipe
 from .evaluate import Evaluation

@@ -20,14 +20,14 @@ from ...data.files import whole_file
 from ...data.split import Split, make_split, read_split, write_split
 from ...handseg.crop import CROP_VERSION
 from ...regressor.config import RegressorConfig
-from ...regressor.crops import LabelledCrops
-from ...regressor.metrics import agreement, paired_difference
 from ...regressor.reader import BoneAgeReader
-from ...regressor.train import train_regressor
+from ...regressor.training.dataset import LabelledCrops
+from ...regressor.training.train import train_regressor
 from ...weights.engine import chosen_backend
 from ..crops import cache_crops, labelled, open_view, read_crops, sexes_of
 from ..info import device_name
 from .figures import comparison_table, difference_plot
+from .metrics import agreement, paired_difference
 from .plan import BASE, Arm, Plan, View, images_and_pixels
 
 log = logging.getLogger(__name__)

@@ -15,11 +15,11 @@ import pandas as pd
 from ...data.cohort import Cohort
 from ...data.errors import BoneAgeError
 from ...data.files import whole_file
-from ...regressor.metrics import Agreement, agreement, by_group, coverage_by_group
-from ..bone_age import BoneAge
+from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .figures import bland_altman_plot, evaluation_table, scatter_plot
-from .measured import read_measured, write_measured
+from .metrics import Agreement, agreement, by_group, coverage_by_group
+from .results_io import read_measured, write_measured
 
 NAME = "predictions"  # of the CSV of every film and the JSON of what was measured
 MONTHS = ("labelled_months", "predicted_months", "error_months", "interval_90_low", "interval_90_high")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ...data.files import whole_file
 from ...data.synthetic import SyntheticHand, synthetic_hand
-from ..bone_age import BoneAge
+from ..predict.bone_age import BoneAge
 from ..reading import Reading
 
 Pixels = NDArray[np.float32]

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from ...data.errors import BoneAgeError
 from ...data.files import whole_file
-from ...regressor.metrics import SEX_LABELS, agreement
+from .metrics import SEX_LABELS, agreement
 
 _INK, _GRID = "#2b2b2b", "#dddddd"
 _COLOURS = {"F": "#c2571a", "M": "#1f6fa8"}  # orange and blue: told apart by colour-blind readers too

@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 
 from ...data.cohort import Cohort, Film
-from ...data.copies import COPIES, PLAIN, write_copies
 from ...data.errors import BoneAgeError
 from ...data.files import whole_file
 from ...data.radiograph import read_radiograph
 from ...data.split import make_split
 from ...handseg.orientation import SAID
-from ...regressor.metrics import agreement
-from ..bone_age import BoneAge
+from ..predict.bone_age import BoneAge
 from ..reading import Reading
+from .copies import COPIES, PLAIN, write_copies
 from .evaluate import WHOLE
-from .measured import read_measured, write_measured
+from .metrics import agreement
+from .results_io import read_measured, write_measured
 
 NAME = "robustness"  # of the CSV of every reading, the JSON of what was measured, and the table
 SAME = ("mirrored", "inverted", "png-16", "dicom", "dicom-window", "dicom-monochrome1")

@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MultipleLocator
 
 from ...data.sex import Sex
-from ..clinical import normal_band
+from ..clinical.assessment import normal_band
 from ..reading import Reading
 from .language import Language
 

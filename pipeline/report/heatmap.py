@@ -11,7 +11,7 @@ from PIL import Image
 
 from ...data.errors import OutputError
 from ...data.files import whole_file
-from ..bone_age import BoneAge, Examination
+from ..predict.bone_age import BoneAge, Examination
 from ..segment import marked
 
 COLOURS = cv2.COLORMAP_INFERNO  # rises evenly in lightness, so it reads the same in grey and to the colour-blind

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ...data.errors import OutputError
 from ...data.files import whole_file
-from ..bone_age import BoneAge, Examination
+from ..predict.bone_age import BoneAge, Examination
 from ..reading import Reading
 from ..segment import outlined
 from .chart import growth_chart

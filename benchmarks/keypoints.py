@@ -1,0 +1,56 @@
+"""Check crops independently: annotated keypoints must lie inside, and a crop be little larger than the hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from boneage.data.errors import CohortError
+from boneage.handseg.geometry import Box
+
+POINTS = 21  # the wrist and four on each finger
+NEEDED = ("id", "width", "height", "box_x", "box_y", "box_w", "box_h", "wrist_x", "wrist_y")
+
+
+@dataclass(frozen=True)
+class KeypointCheck:
+    """`inside`: share of the radiographs with every keypoint in the crop. `ratio`: crop area over the annotated hand
+    box's, median. `missed`: ids with a keypoint outside or no crop. `n`: radiographs checked.
+    """
+
+    n: int
+    inside: float
+    ratio: float
+    missed: tuple[str, ...]
+
+
+def check_keypoints(table: str | Path, crop_box: Callable[[str], tuple[Box, tuple[int, int]] | None]) -> KeypointCheck:
+    """Compare crops with a table of keypoints in pixels of the original.
+
+    `table`: CSV with id, width, height, box_x, box_y, box_w, box_h and `<joint>_x`, `<joint>_y` for 21 joints.
+    `crop_box(id)`: the crop's box and the (height, width) of the picture it was found on, which may be a smaller copy
+    of the original; None where no crop was made. Raises CohortError when columns are missing.
+    """
+    frame = pd.read_csv(table, dtype={"id": str})
+    lacking = [name for name in NEEDED if name not in frame.columns]
+    joints = [name for name in frame.columns if name.endswith("_x") and name != "box_x"]
+    if lacking or len(joints) != POINTS:
+        raise CohortError(f"{table}: lacks {', '.join(lacking) or 'joints'}; expected a box and {POINTS} joints a row")
+    missed, ratios = [], []
+    for row in frame.to_dict("records"):
+        found = crop_box(row["id"])
+        if found is None:
+            missed.append(row["id"])
+            continue
+        box, (height, width) = found
+        across, down = width / row["width"], height / row["height"]
+        points = np.array([(row[name] * across, row[f"{name[:-1]}y"] * down) for name in joints])
+        if not box.contains(points).all():
+            missed.append(row["id"])
+        ratios.append(box.area / (row["box_w"] * across * row["box_h"] * down))
+    n = len(frame)
+    return KeypointCheck(n, 1 - len(missed) / n, float(np.median(ratios)) if ratios else float("nan"), tuple(missed))

@@ -1,0 +1,135 @@
+"""What the user names to be read, as a list of files with what is known of the child for each."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from .child import Child
+from .cohort import SUFFIXES, InputRow, bare_name, read_inputs_table
+from .errors import ChildError, CohortError, ReadError, SexError
+from .studies import why_no_film
+
+
+def read_inputs(
+    inputs: Sequence[str | Path], child: Child | None = None, columns: Mapping[str, str] | None = None
+) -> tuple[InputRow, ...]:
+    """List the radiographs behind files, folders, patterns and CSVs, in the order given, each with its child.
+
+    A folder stands for the files in it and in its folders, sorted by path: those with a picture's or DICOM's suffix,
+    or with none; what is hidden is left out. A pattern (`films/*.png`, `studies/**/*.dcm`) that names no file itself
+    stands for whatever matches it, sorted, folders included. A CSV stands for its rows (`read_inputs_table`, which
+    `columns` is for). Any other path stands for itself, existing or not: a missing file fails where it is read. What
+    was found in a folder or by a pattern says so (`InputRow.found`): not each such file is a film.
+
+    `child` applies to all; a row's own facts go before it. Raises CohortError for a CSV that cannot be used, ReadError
+    for a folder or pattern without radiographs, SexError or ChildError where a CSV's row contradicts `child`.
+    """
+    child = child or Child()
+    return tuple(row for path in map(Path, inputs) for row in _rows(path, child, columns))
+
+
+def films_among(rows: Iterable[InputRow]) -> tuple[list[Path], Counter[str]]:
+    """The files without those that were found and can be no films, and how many there are of each kind of these.
+
+    Raises ReadError when no film is left.
+    """
+    files: list[Path] = []
+    no_films: Counter[str] = Counter()
+    for row in rows:
+        if row.found and (kind := why_no_film(row.path)):
+            no_films[kind] += 1
+        else:
+            files.append(row.path)
+    if not files:
+        raise ReadError(f"there are no radiographs among the files: {', '.join(no_films)}")
+    return files, no_films
+
+
+def output_names(files: Sequence[Path]) -> tuple[str, ...]:
+    """Give each file a name of its own for what is written about it: its stem, numbered where that is taken."""
+    names: dict[str, None] = {}
+    stems = {bare_name(file.name) for file in files}
+    for file in files:
+        name = stem = bare_name(file.name)
+        number = 1
+        while name in names or (name != stem and name in stems):
+            number += 1
+            name = f"{stem}-{number}"
+        names[name] = None
+    return tuple(names)
+
+
+def _rows(path: Path, child: Child, columns: Mapping[str, str] | None) -> Iterator[InputRow]:
+    if glob.has_magic(str(path)) and not path.exists():
+        yield from _matches(path, child, columns)
+    elif path.suffix.lower() == ".csv":
+        for row in _agreeing(path, read_inputs_table(path, columns), child):
+            yield InputRow(row.path, row.child.completed_by(child), row.patient)
+    elif path.is_dir():
+        for file in _radiographs_in(path):
+            yield InputRow(file, child, found=True)
+    else:
+        yield InputRow(path, child)
+
+
+def _matches(pattern: Path, child: Child, columns: Mapping[str, str] | None) -> Iterator[InputRow]:
+    matches = [Path(name) for name in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207 - Path.glob takes relative patterns only
+    if pattern.suffix.lower() == ".csv":
+        for table in matches:
+            yield from _rows(table, child, columns)
+    else:
+        # ** matches a folder and the files in it: each file is listed once
+        listed = dict.fromkeys(file for match in matches for file in _candidates(match))
+        yield from (InputRow(file, child, found=True) for file in listed)
+        matches = list(listed)
+    if not matches:
+        raise ReadError(f"{pattern}: no radiographs match this pattern; ** stands for any folders, * for any name")
+
+
+def _candidates(match: Path) -> list[Path]:
+    if match.is_dir():
+        return _listed(match)
+    return [match] if _may_be_a_radiograph(Path(match.name)) else []
+
+
+def _agreeing(table: Path, rows: Sequence[InputRow], child: Child) -> Sequence[InputRow]:
+    """The rows, none of which says of its child what the options deny."""
+    for field in fields(Child):
+        said = getattr(child, field.name)
+        against = [row for row in rows if said is not None and getattr(row.child, field.name) not in (None, said)]
+        if against:
+            theirs, option = getattr(against[0].child, field.name), field.name.removesuffix("_cm").replace("_", "-")
+            kind = SexError if field.name == "sex" else ChildError
+            raise kind(
+                f"{table}: says {theirs} for {len(against)} of its {len(rows)} rows (first: {against[0].path.name}), "
+                f"--{option} says {said}; leave --{option} out or correct the table"
+            )
+    return rows
+
+
+def _radiographs_in(folder: Path) -> list[Path]:
+    files = _listed(folder)
+    if not files:
+        raise ReadError(
+            f"{folder}: no radiographs in this folder; expected files ending in {', '.join(sorted(SUFFIXES))} or in no "
+            "suffix, as DICOM files often are"
+        )
+    return files
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        found = [path for path in sorted(folder.rglob("*")) if _may_be_a_radiograph(path.relative_to(folder))]
+    except OSError as error:
+        raise CohortError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
+    return [path for path in found if path.is_file()]
+
+
+def _may_be_a_radiograph(path: Path) -> bool:
+    if any(part.startswith((".", "__MACOSX")) for part in path.parts):
+        return False
+    return path.suffix.lower() in SUFFIXES or path.suffix[1:].isdigit() or not path.suffix  # .2 ends a DICOM's UID

@@ -1,0 +1,1 @@
+"""Training the hand segmenter: pseudo-labels, examples, rounds of training, the orientation head."""

@@ -1,0 +1,244 @@
+"""Train the segmenter without hand-drawn masks: classical masks first, then rounds of predict, filter, retrain.
+
+When the rounds are done, a head that tells which way up a hand lies is fitted on the encoder.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import CSVLogger
+from segmentation_models_pytorch.losses import DiceLoss
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ...data.config import config_values, load_config, save_config
+from ...data.errors import BoneAgeError, TrainingError
+from ...data.files import whole_file
+from ...data.radiograph import read_radiograph
+from ...weights.bundle import Header
+from ...weights.weights_file import save_weights
+from ..config import SegmenterConfig
+from ..letterbox import letterbox
+from ..network import build_unet, normalise, start_from_imagenet
+from ..quality import certainty
+from ..segmenter import HandMap, HandSegmenter
+from .classical import classical_mask, solidity
+from .examples import Example, Pools, SegmentationSet, draw_synthetic, read_cutouts
+from .orientation_head import learn_turns
+
+log = logging.getLogger(__name__)
+
+HELD_OUT_CUTOUTS = 7  # of the cut-out hands, for the validation figure; the rest train
+SYNTHETIC_HANDS = 400
+MIRROR_AGREEMENT = 0.95  # intersection over union of a mask with the mirrored film's mask
+CERTAIN = 0.86  # as quality.certainty measures it; the first round reaches 0.81 to 0.91
+# Wider than quality.py's limits, so that small and large hands teach too, but no fragments and no whole frames.
+LEARNT_AREA, LEARNT_SHAPE = (0.05, 0.55), (0.40, 0.92)
+
+
+class SegmenterTask(L.LightningModule):
+    """One round's training: binary cross-entropy plus Dice, AdamW, one cosine; validation logs IoU."""
+
+    def __init__(self, net: nn.Module, config: SegmenterConfig) -> None:
+        super().__init__()
+        self.net, self.config = net, config
+        self.entropy, self.dice = nn.BCEWithLogitsLoss(), DiceLoss("binary")
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
+        """Loss of one batch: pictures in [0, 1] and masks, n x 1 x size x size."""
+        pictures, masks = batch
+        logits = self.net(normalise(pictures).contiguous(memory_format=torch.channels_last))
+        loss = self.entropy(logits, masks) + self.dice(logits, masks)
+        self.log("loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
+        """Log the mean intersection over union; an empty mask found empty counts as 1."""
+        pictures, masks = batch
+        found = self.net(normalise(pictures).contiguous(memory_format=torch.channels_last)) > 0
+        truth = masks > 0.5
+        both, either = (found & truth).sum((1, 2, 3)), (found | truth).sum((1, 2, 3))
+        self.log("iou", torch.where(either > 0, both / either.clamp(min=1), 1.0).mean(), prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with 10 % warm-up, then a cosine to zero over the round."""
+        optimiser = torch.optim.AdamW(
+            self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, self.config.learning_rate, total_steps=self.config.steps, pct_start=0.1
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def train_segmenter(
+    films: Sequence[Path],
+    cutouts: str | Path | None,
+    out: str | Path,
+    config: SegmenterConfig = SegmenterConfig(),
+    *,
+    data: dict[str, Any] | None = None,
+    licence: str = "",
+    workers: int = 1,
+) -> Path:
+    """Bootstrap a segmenter from unlabelled `films` and cut-out hands; write `out/segmenter.safetensors`.
+
+    `cutouts`: folder with `images/` and `masks/`, may be None. `data` and `licence` go into the weights' header.
+    Finished rounds are kept in `out`, so a run that was stopped goes on with the next round. Returns the weights file.
+    Raises TrainingError when there is nothing to learn from or `out` holds another configuration's run.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    _same_run(config, out)
+    L.seed_everything(config.seed, verbose=False)
+    net = build_unet(config.encoder, config.decoder_channels)
+    if config.imagenet:
+        start_from_imagenet(net)
+    hands = read_cutouts(cutouts, config.input_size) if cutouts else []
+    kept, held = hands[: -HELD_OUT_CUTOUTS or None], hands[-HELD_OUT_CUTOUTS:]
+    synthetic = draw_synthetic(SYNTHETIC_HANDS, config.input_size, config.seed)
+    validation = SegmentationSet(Pools(held, synthetic[-20:], []), config.shares, config.input_size, 96, config.seed)
+    figures: dict[str, float] = {}
+    for number in range(config.rounds):
+        stored = out / f"round-{number}.pt"
+        if stored.exists():
+            record = torch.load(stored, weights_only=True)
+            net.load_state_dict(record["state"])
+            figures = record["figures"]
+            log.info("round %d: already done, IoU %.4f", number, figures["iou"])
+            continue
+        labelled = _labelled_films(_drawn(films, config, number), net if number else None, config)
+        log.info("round %d: %d films with masks that passed the filter", number, len(labelled))
+        if not labelled and number:
+            log.warning("round %d: no mask was sure enough to learn from; the round before stays", number)
+            break
+        if not labelled and not kept:
+            raise TrainingError(
+                f"none of {min(len(films), config.films)} films got a plausible mask and there are no more than "
+                f"{HELD_OUT_CUTOUTS} cut-out hands; give more with --cutouts"
+            )
+        training = SegmentationSet(
+            Pools(kept, synthetic[:-20], labelled),
+            config.shares,
+            config.input_size,
+            config.steps * config.batch_size,
+            config.seed + 1000 * (number + 1),
+        )
+        figures = _fit(SegmenterTask(net, config), training, validation, config, workers, out / f"round-{number}")
+        log.info("round %d: IoU %.4f on held-out composites", number, figures["iou"])
+        with whole_file(stored) as temporary:
+            torch.save({"state": net.state_dict(), "figures": figures}, temporary)
+    header = Header(
+        kind="segmenter",
+        architecture="smp.Unet",
+        arguments={"encoder": config.encoder, "decoder_channels": list(config.decoder_channels)},
+        input_size=config.input_size,
+        metrics={"composite_iou": {"value": figures["iou"], "n": len(validation), "split": "held-out cut-outs"}},
+        data=data or {},
+        recipe=config_values(config),
+        licence=licence,
+    )
+    target = out / "segmenter.safetensors"
+    save_with_turns(target, header, net, films, config)
+    return target
+
+
+def save_with_turns(
+    target: str | Path, header: Header, net: nn.Module, films: Sequence[Path], config: SegmenterConfig
+) -> None:
+    """Fit the head for the hand's turn to a trained `net` and write both to `target` with a header that says so.
+
+    `header`: of the net without the head. Adds the head to weights that have none just as it ends a training.
+    """
+    figure = learn_turns(net, films, config)
+    if figure:
+        header = replace(
+            header,
+            arguments={**header.arguments, "turn_grid": config.turn.grid},
+            metrics={**header.metrics, **figure},
+            recipe={**header.recipe, "turn": config_values(config.turn)},
+        )
+    save_weights(target, header, net.state_dict())
+
+
+def _same_run(config: SegmenterConfig, out: Path) -> None:
+    """Store the configuration, or refuse to go on with a run made under another."""
+    stored = out / "segmenter.yaml"
+    if stored.exists() and load_config(SegmenterConfig, stored) != config:
+        raise TrainingError(f"{out}: holds a run with another configuration ({stored}); give another folder")
+    save_config(config, stored)
+
+
+def _drawn(films: Sequence[Path], config: SegmenterConfig, number: int) -> list[Path]:
+    """The films of a round: a seeded draw, another one each round."""
+    order = np.random.default_rng((config.seed, number)).permutation(len(films))
+    return [films[k] for k in order[: config.films]]
+
+
+def _fit(
+    task: SegmenterTask,
+    training: SegmentationSet,
+    validation: SegmentationSet,
+    config: SegmenterConfig,
+    workers: int,
+    folder: Path,
+) -> dict[str, float]:
+    trainer = L.Trainer(
+        max_steps=config.steps,
+        accelerator="auto",
+        devices=1,
+        logger=CSVLogger(folder, name=None, version=""),
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        check_val_every_n_epoch=1,
+        log_every_n_steps=20,
+        num_sanity_val_steps=0,
+    )
+    task.net.train().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    trainer.fit(
+        task,
+        DataLoader(training, config.batch_size, num_workers=workers, persistent_workers=workers > 0),
+        DataLoader(validation, config.batch_size),
+    )
+    task.net.cpu()
+    return {"iou": float(trainer.callback_metrics["iou"])}
+
+
+def _labelled_films(paths: Iterable[Path], net: nn.Module | None, config: SegmenterConfig) -> list[Example]:
+    """Films with masks to learn from: classical where there is no network yet, its own where it is sure."""
+    squares = []
+    for path in paths:
+        try:
+            squares.append(letterbox(read_radiograph(path).pixels, config.input_size))
+        except BoneAgeError as error:
+            log.warning("left out: %s", error)
+    if net is None:
+        found = ((square, classical_mask(square)) for square, _ in squares)
+        return [(square, mask) for square, mask in found if mask is not None]
+    segmenter = HandSegmenter.of(net, config.input_size)
+    examples: list[Example] = []
+    for start in range(0, len(squares), config.batch_size):
+        part = squares[start : start + config.batch_size]
+        sure = [seen for seen in segmenter.look_at(part) if _trustworthy(seen)]
+        examples += [(seen.square, seen.components[0].astype(np.uint8)) for seen in sure]
+    return examples
+
+
+def _trustworthy(seen: HandMap) -> bool:
+    """Whether a film's own mask may teach: one hand of plausible shape, sure of itself, the same in the mirror."""
+    if len(seen.components) != 1 or seen.agreement < MIRROR_AGREEMENT:
+        return False
+    mask = seen.components[0]
+    share, form = mask.sum() / seen.fit.inside().sum(), solidity(mask.astype(np.uint8))
+    plausible = LEARNT_AREA[0] <= share <= LEARNT_AREA[1] and LEARNT_SHAPE[0] <= form <= LEARNT_SHAPE[1]
+    return plausible and certainty(seen) >= CERTAIN

@@ -1,0 +1,119 @@
+"""Teach a finished segmenter which way up a hand lies: one linear layer on what its frozen encoder sees.
+
+Radiographs are taken to be upright and turned by quarters; the few that are not upright are found out and left out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ...data.augment import MaskPolicy
+from ...data.errors import BoneAgeError
+from ...data.radiograph import read_radiograph
+from ..config import SegmenterConfig, TurnConfig
+from ..geometry import quarter_turned
+from ..letterbox import letterbox
+from ..network import TURNS, normalise, turn_head
+
+log = logging.getLogger(__name__)
+
+HELD_OUT = 10  # one film in so many measures the head and does not teach it
+
+
+def learn_turns(net: nn.Module, films: Sequence[Path], config: SegmenterConfig) -> dict[str, Any]:
+    """Give `net`, from build_unet and trained, its head for the hand's turn, in place; no other tensor changes.
+
+    `films`: radiographs, nearly all of them upright, of which `config.turn.films` are drawn. Returns the figure for the
+    weights' header: share of held-out views told right. With fewer than HELD_OUT readable films `net` stays without
+    a head and the figure is empty: it then tells nothing of a film's turn.
+    """
+    rng = np.random.default_rng(config.seed)
+    policy = MaskPolicy(quarter_turns=0)
+    order = rng.permutation(len(films))[: config.turn.films]
+    net.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    unet: Any = net
+    head = turn_head(unet.encoder.out_channels[-1], config.turn.grid)
+    pool, rows = head[:-1], []
+    for k in order:
+        try:
+            square, _ = letterbox(read_radiograph(films[k]).pixels, config.input_size)
+        except BoneAgeError as error:
+            log.warning("left out: %s", error)
+            continue
+        with torch.no_grad():
+            rows.append(pool(unet.encoder(_views(square, policy, rng))[-1]))
+    if len(rows) < HELD_OUT:
+        log.warning("%d films are too few to learn which way up hands lie; turned ones will go unnoticed", len(rows))
+        return {}
+    features = torch.stack(rows).float()  # films x TURNS x features
+    held, taught = features[::HELD_OUT], features[torch.arange(len(features)) % HELD_OUT > 0]
+    kept = taught[_upright(taught, config)]
+    log.info("%d of %d films taken to be upright", len(kept), len(taught))
+    head[-1] = _fitted(kept, config.turn, config.seed)
+    unet.classification_head = head.eval()
+    with torch.no_grad():
+        right = (head[-1](held).argmax(-1) == torch.arange(TURNS)).float().mean()
+    return {"turn_accuracy": {"value": float(right), "n": held.shape[0] * TURNS, "split": "views of held-out films"}}
+
+
+def _views(square: NDArray[np.uint8], policy: MaskPolicy, rng: np.random.Generator) -> torch.Tensor:
+    """A letterboxed film turned clockwise by 0 to 3 quarters, each time augmented anew, as the network's input."""
+    cv2.setNumThreads(1)
+    views = []
+    for turn in range(TURNS):
+        picture, _ = policy(square, np.zeros_like(square), int(rng.integers(2**31)))
+        # the same stretch of grey levels as at inference, after everything that changed them
+        picture, _ = letterbox(np.divide(picture, 255, dtype=np.float32), len(square))
+        views.append(quarter_turned(picture, -turn))
+    batch = torch.from_numpy(np.stack(views))[:, None].float() / 255
+    return normalise(batch).contiguous(memory_format=torch.channels_last)
+
+
+def _upright(features: torch.Tensor, config: SegmenterConfig) -> torch.Tensor:
+    """Which films lie upright, as a head fitted on the other half of them sees it in their four views."""
+    kept = torch.zeros(len(features), dtype=torch.bool)
+    for half in (0, 1):
+        layer = _fitted(features[1 - half :: 2], config.turn, config.seed)
+        with torch.no_grad():
+            right = layer(features[half::2]).softmax(-1).diagonal(dim1=1, dim2=2)
+        kept[half::2] = right.mean(1) > 0.5
+    return kept if kept.any() else ~kept
+
+
+def _fitted(features: torch.Tensor, config: TurnConfig, seed: int) -> nn.Linear:
+    """A layer from features (films x TURNS x features, view k turned by k quarters) to logits of the turn.
+
+    It is fitted on features of mean 0 and SD 1, then rewritten to take them as they come.
+    """
+    inputs, turns = features.flatten(0, 1), torch.arange(TURNS).repeat(len(features))
+    mean, scale = inputs.mean(0), inputs.std(0) + 1e-3
+    inputs = (inputs - mean) / scale
+    layer = nn.Linear(inputs.shape[1], TURNS)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    batches = -(-len(inputs) // config.batch_size)
+    optimiser = torch.optim.AdamW(layer.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.learning_rate, total_steps=config.epochs * batches, pct_start=0.1
+    )
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(config.epochs):
+        for chosen in torch.randperm(len(inputs), generator=generator).split(config.batch_size):
+            loss = nn.functional.cross_entropy(layer(inputs[chosen]), turns[chosen])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    with torch.no_grad():
+        layer.weight.div_(scale)
+        layer.bias.sub_(layer.weight @ mean)
+    return layer

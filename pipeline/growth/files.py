@@ -1,0 +1,175 @@
+"""Write what the films of children say together: two tables, and for each child a plot on the band of healthy ones."""
+
+from __future__ import annotations
+
+import csv
+import re
+import textwrap
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
+
+from ...data.files import whole_file
+from ...data.inputs import output_names
+from ...data.sex import Sex
+from ..clinical.assessment import normal_band
+from .growth import Growth, Rate
+
+_RATE_COLUMNS = ("years", "months_a_year", "interval_90_low", "interval_90_high")
+_END_COLUMNS = ("exam_date", "age_months", "bone_age_months")
+CHILD_COLUMNS = (
+    *("patient", "sex", "films"),
+    *(f"{end}_{name}" for end in ("first", "last") for name in _END_COLUMNS),
+    *(*_RATE_COLUMNS, "contradictions", "notes"),
+)
+STEP_COLUMNS = ("patient", "from", "to", *_RATE_COLUMNS)
+
+_INK, _GRID, _BAND = "#2b2b2b", "#dddddd", "#cfd8dc"
+_COLOUR = "#1f6fa8"
+_YEAR = 12  # months
+_MARGIN = 1.0  # years shown before the first film and after the last
+_CHILDREN = {"F": "girl", "M": "boy", None: "sex not known"}
+
+
+def write_growth(growths: Sequence[Growth], out: str | Path) -> None:
+    """Write `out/children.csv`, `out/steps.csv` and a plot for each child with several films, named by the patient."""
+    out = Path(out)
+    for name, columns, rows in (
+        ("children.csv", CHILD_COLUMNS, growth_table(growths)),
+        ("steps.csv", STEP_COLUMNS, steps_table(growths)),
+    ):
+        with whole_file(out / name) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    drawn = [growth for growth in growths if len(growth.films) > 1]
+    for growth, name in zip(drawn, file_names([growth.patient for growth in drawn]), strict=True):
+        growth_plot(growth, out / f"{name}.png")
+
+
+def file_names(patients: Sequence[str]) -> tuple[str, ...]:
+    """A file's name for each patient, which no two share: letters, digits, dot and dash are kept."""
+    plain = [re.sub(r"[^\w.-]+", "_", patient).strip(".") or "_" for patient in patients]
+    return output_names([Path(name) for name in plain])
+
+
+def growth_table(growths: Sequence[Growth]) -> list[dict[str, Any]]:
+    """One row a child: films, first and last age and bone age, the rate with its interval, and what is to be said."""
+    return [_child_row(growth) for growth in growths]
+
+
+def steps_table(growths: Sequence[Growth]) -> list[dict[str, Any]]:
+    """One row for each film and the next of the same child, with the rate between them and its interval."""
+    return [
+        {"patient": growth.patient, "from": film.file, "to": following.file} | _rate_cells(rate)
+        for growth in growths
+        for (film, following), rate in zip(pairwise(growth.films), growth.steps, strict=True)
+    ]
+
+
+def growth_plot(growth: Growth, path: str | Path) -> None:
+    """Draw one child into an image file, whose format follows the suffix.
+
+    Over age, with the line where bones keep pace with the child and, where the sex is known, the band of the Brush
+    Foundation's children: chronological age and 2 SD on both sides, at ages that have an SDS. Where only dates are
+    known, over the years since the first film, and without band.
+    """
+    figure = Figure(figsize=(6.4, 6.2), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.grid(color=_GRID, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    across = np.array(growth.times) / _YEAR
+    up = np.array([film.bone_age for film in growth.films], float) / _YEAR
+    low, high = _ends(growth, up)
+    shown = (float(across.min() - _MARGIN), float(across.max() + _MARGIN))
+    heights = [float(low.min()), float(high.max())]
+    if growth.by_date:
+        axes.set_xlabel("years since the first film")
+    else:
+        axes.set_xlabel("chronological age (years)")
+        shown = (max(shown[0], 0.0), shown[1])
+        heights += _draw_reference(axes, growth.sex, shown)
+    _draw_films(axes, growth, across, up, low, high)
+    axes.set(xlim=shown, ylim=(max(min(heights) - 0.25, 0.0), max(heights) + 0.25), ylabel="bone age (years)")
+    for axis, span in ((axes.xaxis, shown[1] - shown[0]), (axes.yaxis, max(heights) - min(heights))):
+        axis.set_major_locator(MultipleLocator(0.5 if span < 4 else 1 if span < 12 else 2))
+    axes.set_title(_title(growth), fontsize=10.5, color=_INK, loc="left", pad=10)
+    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _title(growth: Growth) -> str:
+    """Who it is, read by what; then the rate, or why there is none."""
+    model = next((f"; model {film.model}" for film in growth.films if film.model), "")
+    lines = [f"Patient {growth.patient}, {_CHILDREN[growth.sex]}{model}"]
+    if growth.rate:
+        lines.append(f"bone age grows by {growth.rate}".replace("-", "−"))
+    else:
+        lines += textwrap.wrap("no rate: " + ("; ".join(growth.contradictions) or "all films are of one day"), 70)
+    return "\n".join(lines)
+
+
+def _ends(growth: Growth, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends of the readings' intervals in years; the reading itself where there is none."""
+    ends = [film.interval_90 or (months * _YEAR, months * _YEAR) for film, months in zip(growth.films, up, strict=True)]
+    low, high = np.array(ends, float).T / _YEAR
+    return low, high
+
+
+def _draw_reference(axes: Axes, sex: Sex | None, across: tuple[float, float]) -> list[float]:
+    """Draw line and band between two ages in years; return bone ages that are to be in sight."""
+    axes.plot(across, across, color=_INK, linewidth=1, linestyle="--", label="bone age = chronological age", zorder=1)
+    shown = [*across]
+    if sex:
+        ages, spread = normal_band(sex, across[0] * _YEAR, across[1] * _YEAR)
+        if len(ages):
+            lower, upper = (ages - spread) / _YEAR, (ages + spread) / _YEAR
+            axes.fill_between(
+                ages / _YEAR, lower, upper, color=_BAND, linewidth=0, zorder=0, label="Brush Foundation, ± 2 SD"
+            )
+            shown += [float(lower.min()), float(upper.max())]
+    return shown
+
+
+def _draw_films(
+    axes: Axes, growth: Growth, across: np.ndarray, up: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> None:
+    axes.vlines(
+        across, low, high, color=_COLOUR, linewidth=1.4, alpha=0.6, zorder=2, label="90 % interval of a reading"
+    )
+    axes.plot(across, up, color=_COLOUR, linewidth=1.4, zorder=3)
+    review = np.array([film.status == "review" for film in growth.films])
+    for shown, fill, words in ((~review, _COLOUR, "reading"), (review, "white", "reading to be reviewed")):
+        if shown.any():
+            axes.scatter(across[shown], up[shown], s=42, color=fill, edgecolors=_COLOUR, zorder=4, label=words)
+
+
+def _child_row(growth: Growth) -> dict[str, Any]:
+    ends = (growth.films[0], growth.films[-1]) if growth.films else (None, None)
+    row: dict[str, Any] = {"patient": growth.patient, "sex": growth.sex, "films": len(growth.films)}
+    for name, film in zip(("first", "last"), ends, strict=True):
+        facts = (film.exam_date, film.age, film.bone_age) if film else (None,) * 3
+        row |= {f"{name}_{what}": fact for what, fact in zip(_END_COLUMNS, facts, strict=True)}
+    return (
+        row
+        | _rate_cells(growth.rate)
+        | {
+            "contradictions": "; ".join(growth.contradictions),
+            "notes": "; ".join(growth.notes),
+        }
+    )
+
+
+def _rate_cells(rate: Rate | None) -> dict[str, Any]:
+    low, high = rate.interval_90 if rate and rate.interval_90 else (None, None)
+    numbers = (rate.years, rate.months_a_year, low, high) if rate else (None,) * 4
+    return {n: None if x is None else round(x, 2) for n, x in zip(_RATE_COLUMNS, numbers, strict=True)}

@@ -1,0 +1,272 @@
+"""Growth of bone age: the films of one child set against the child's age, and how fast the bones mature.
+
+The films come from a table of readings (`boneage predict --csv` or `--parquet`), where `patient` says whose they are.
+A rate is the slope of bone age over age, in months a year: 12 where the bones keep pace with the child. Each reading
+weighs as its own interval is narrow, and the interval of the rate is what those intervals imply, the errors of two
+films taken as independent. A child's films are read by one model and share some of its error, which cancels in the
+rate, so that the interval is rather too wide than too narrow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from ...data.child import in_years, months_between, parse_date
+from ...data.errors import ChildError, CohortError, SexError
+from ...data.sex import Sex, parse_sex
+from ...data.table import Faults, read_table
+from ..predict.readings_file import parquet_rows
+
+_YEAR = 12  # months
+_Z_90 = 1.6448536269514722  # a normal distribution has 90 % within so many SDs of its mean
+_SAME_CHILD = 13.0  # months: ages in whole years and a date's day explain no larger spread of implied birth dates
+
+_COLUMNS = {
+    "patient": {"patient": ("patient", "patient_id")},
+    "file": {"file": ("file", "path")},
+    "sex": {"sex": ("sex",)},
+    "bone age": {"bone_age_months": ("bone_age_months",)},
+    "lower end": {"interval_90_low": ("interval_90_low",)},
+    "upper end": {"interval_90_high": ("interval_90_high",)},
+    "age": {"chronological_age_months": ("chronological_age_months",)},
+    "exam date": {"exam_date": ("exam_date",)},
+    "status": {"status": ("status",)},
+    "model": {"model": ("model",)},
+}
+
+
+@dataclass(frozen=True)
+class Film:
+    """One reading of a child, as its table has it; None where the cell is blank. Ages are in months."""
+
+    patient: str
+    file: str
+    sex: Sex | None
+    bone_age: float | None
+    interval_90: tuple[float, float] | None
+    age: float | None
+    exam_date: date | None
+    status: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Months of bone age a year; `interval_90` is None where a reading has none."""
+
+    months_a_year: float
+    interval_90: tuple[float, float] | None
+    years: float
+
+    def __str__(self) -> str:
+        """Such as "11.2 months a year (90 % interval 4.0 to 18.4)"."""
+        ends = " (90 % interval {:.1f} to {:.1f})".format(*self.interval_90) if self.interval_90 else ""
+        return f"{self.months_a_year:.1f} months a year{ends}"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What the films of one child say together.
+
+    films: those with a bone age and a time, by time.
+    times: theirs, in months: ages, or, where `by_date`, months since the first film.
+    rate: over all of them, None with fewer than two times or with contradictions.
+    steps: the rate from each film to the next, likewise.
+    contradictions: sentences on facts that cannot all be true. notes: other sentences.
+    """
+
+    patient: str
+    sex: Sex | None
+    films: tuple[Film, ...]
+    times: tuple[float, ...]
+    by_date: bool
+    rate: Rate | None
+    steps: tuple[Rate | None, ...]
+    contradictions: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) -> tuple[Film, ...]:
+    """Read a table of readings, a CSV or Parquet, as `boneage predict` writes them, or any with such columns.
+
+    Needed: `patient`, `bone_age_months`, and `chronological_age_months` or `exam_date` (2015-03-27). Used where they
+    are there: `sex`, `interval_90_low` and `interval_90_high`, `file`, `status`, `model`. `columns` maps these to other
+    names, of a CSV. Raises CohortError: a column that is not there, or every cell that cannot be read with its line.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".parquet":
+        faults, found, rows = _parquet(path)
+    else:
+        sheet = read_table(path, _COLUMNS, columns)
+        faults, found, rows = sheet.faults, set(sheet.roles), [(row.line, row.cells) for row in sheet.rows]
+    lacking = [thing for thing in ("patient", "bone age") if thing not in found]
+    lacking += [] if found & {"age", "exam date"} else ["age or exam date"]
+    if lacking:
+        raise CohortError(
+            f"{path}: no column for {', '.join(lacking)}; expected a table of boneage predict, from a CSV with the "
+            "column patient or made with --patient-ids"
+        )
+    films = [_film(line, cells, faults) for line, cells in rows]
+    faults.raise_any()
+    return tuple(films)
+
+
+def growths_of(films: Sequence[Film]) -> tuple[Growth, ...]:
+    """What the films say of each child, by patient; those without a patient are left to the caller."""
+    by_patient: dict[str, list[Film]] = {}
+    for film in films:
+        if film.patient:
+            by_patient.setdefault(film.patient, []).append(film)
+    return tuple(_growth(patient, by_patient[patient]) for patient in sorted(by_patient))
+
+
+def _parquet(path: Path) -> tuple[Faults, set[str], list[tuple[int, dict[str, str]]]]:
+    names = {thing: next(iter(roles)) for thing, roles in _COLUMNS.items()}
+    raw = parquet_rows(path)
+    found = {thing for thing, name in names.items() if raw and name in raw[0]}
+    cells = ({thing: "" if row[names[thing]] is None else str(row[names[thing]]) for thing in found} for row in raw)
+    return Faults(path), found, list(enumerate(cells, 2))  # as in a CSV, whose header is line 1
+
+
+def _film(line: int, cells: Mapping[str, str], faults: Faults) -> Film:
+    def number(thing: str) -> float | None:
+        text = cells.get(thing, "")
+        try:
+            value = float(text) if text else None
+        except ValueError:
+            value = math.nan
+        if value is not None and not math.isfinite(value):
+            faults.add(line, thing, f"{text!r} is not a number")
+        return value
+
+    sex, taken = None, None
+    try:
+        sex = parse_sex(cells["sex"]) if cells.get("sex") else None
+    except SexError:
+        faults.add(line, "sex", f"{cells['sex']!r}, expected F or M")
+    try:
+        taken = parse_date(cells["exam date"], "exam_date") if cells.get("exam date") else None
+    except ChildError as error:
+        faults.add(line, "exam date", str(error))
+    low, high = number("lower end"), number("upper end")
+    return Film(
+        patient=cells["patient"],
+        file=cells.get("file") or f"line {line}",
+        sex=sex,
+        bone_age=number("bone age"),
+        interval_90=None if low is None or high is None else (low, high),
+        age=number("age"),
+        exam_date=taken,
+        status=cells.get("status", ""),
+        model=cells.get("model", ""),
+    )
+
+
+def _growth(patient: str, films: Sequence[Film]) -> Growth:
+    aged = [film for film in films if film.bone_age is not None]
+    by_date = sum(film.exam_date is not None for film in aged) > sum(film.age is not None for film in aged)
+    timed = sorted(
+        ((time, film) for film in aged if (time := _time(film, by_date)) is not None), key=lambda pair: pair[0]
+    )
+    used = [film for _, film in timed]
+    times = [time - timed[0][0] if by_date else time for time, _ in timed]
+    contradictions = tuple(_contradictions(films))
+    sexes: set[Sex] = {film.sex for film in films if film.sex}
+    fit = [] if contradictions else list(zip(times, used, strict=True))
+    rate = _rate(fit)
+    return Growth(
+        patient=patient,
+        sex=sexes.pop() if len(sexes) == 1 else None,
+        films=tuple(used),
+        times=tuple(times),
+        by_date=by_date,
+        rate=rate,
+        steps=tuple(_rate(pair) for pair in pairwise(fit)) if fit else (None,) * max(len(used) - 1, 0),
+        contradictions=contradictions,
+        notes=tuple(_notes(films, aged, used, times, rate, by_date)),
+    )
+
+
+def _time(film: Film, by_date: bool) -> float | None:
+    """Months on the child's own scale: age, or months since the year 1."""
+    if not by_date:
+        return film.age
+    return months_between(date.min, film.exam_date) if film.exam_date else None
+
+
+def _rate(fit: Sequence[tuple[float, Film]]) -> Rate | None:
+    """Slope of bone age over time by weighted least squares; None without two times."""
+    if len({time for time, _ in fit}) < 2:
+        return None
+    years = np.array([time for time, _ in fit]) / _YEAR
+    bones = np.array([film.bone_age for _, film in fit])
+    sds = np.array([_sd(film) for _, film in fit])
+    known = bool(np.all(sds > 0))
+    weights = sds**-2 if known else np.ones(len(fit))
+    off = years - np.average(years, weights=weights)
+    spread = float(weights @ off**2)
+    slope = float(weights @ (off * bones)) / spread
+    reach = _Z_90 / math.sqrt(spread)
+    return Rate(slope, (slope - reach, slope + reach) if known else None, float(np.ptp(years)))
+
+
+def _sd(film: Film) -> float:
+    """SD of a reading's error in months, if its 90 % interval is that of a normal error; NaN without an interval."""
+    return (film.interval_90[1] - film.interval_90[0]) / (2 * _Z_90) if film.interval_90 else math.nan
+
+
+def _contradictions(films: Sequence[Film]) -> Iterator[str]:
+    sexes = {film.sex: film for film in reversed(films) if film.sex}
+    if len(sexes) > 1:
+        yield f"two sexes: F for {sexes['F'].file}, M for {sexes['M'].file}"
+    models = sorted({film.model for film in films if film.model and film.bone_age is not None})
+    if len(models) > 1:
+        yield f"read by several models ({', '.join(models)}), whose readings cannot be set against each other"
+    dated = sorted(
+        ((film.exam_date, film.age, film) for film in films if film.exam_date and film.age is not None),
+        key=lambda known: known[:2],
+    )
+    for (earlier, age, film), (later, age_then, following) in pairwise(dated):
+        if age_then < age - 1:
+            yield (
+                f"exam dates are out of order with age: {in_years(age)} on {earlier} ({film.file}), "
+                f"{in_years(age_then)} on {later} ({following.file})"
+            )
+            return
+    births = [months_between(date.min, taken) - age for taken, age, _ in dated]
+    if births and max(births) - min(births) > _SAME_CHILD:
+        apart = max(births) - min(births)
+        yield f"ages and exam dates put the birth {apart:.0f} months apart, as if they were of two children"
+
+
+def _notes(
+    films: Sequence[Film],
+    aged: Sequence[Film],
+    used: Sequence[Film],
+    times: Sequence[float],
+    rate: Rate | None,
+    by_date: bool,
+) -> Iterator[str]:
+    if len(films) == 1:
+        yield "one film only"
+    elif times and times[0] == times[-1] and len(used) > 1:
+        yield "all films are of one day"
+    if lost := len(films) - len(aged):
+        yield f"{lost} of {len(films)} films not aged"
+    if left := [film.file for film in aged if film not in used]:
+        yield f"without {'exam date' if by_date else 'age'}, and so left out: {', '.join(left)}"
+    if doubtful := sum(film.status == "review" for film in used):
+        yield f"{doubtful} of {len(used)} readings to be reviewed"
+    if rate and rate.interval_90 and rate.interval_90[0] < 0:
+        yield "too close in time, or read too coarsely, to tell growth from none"
+    for film, following in pairwise(used):
+        fall = (film.bone_age or 0) - (following.bone_age or 0)
+        if fall > 0:
+            yield f"bone age falls by {fall:.1f} months from {film.file} to {following.file}, which bones do not"

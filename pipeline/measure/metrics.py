@@ -1,0 +1,182 @@
+"""Measure agreement of predicted with labelled bone age: errors in months with 95 % bootstrap intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ...data.errors import BoneAgeError
+
+RESAMPLES = 10_000
+SEX_LABELS = {"F": "girls", "M": "boys"}
+# lower and upper edge in months of labelled bone age, the upper one excluded (240 itself belongs to the last band)
+AGE_BANDS = {
+    "0-59 months (under 5 years)": (0, 60),
+    "60-119 months (5 to 9 years)": (60, 120),
+    "120-179 months (10 to 14 years)": (120, 180),
+    "180-240 months (15 to 20 years)": (180, math.nextafter(240, math.inf)),
+}
+
+_CHUNK = 2**20  # draws held in memory at once: 8 MiB of indices and 8 MiB of errors
+_NORMAL_95 = 1.96  # limits of agreement: bias -+ 1.96 SD (Bland and Altman, Lancet 1986;1:307-310)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of predicted with labelled bone age, in months; error is predicted minus labelled.
+
+    mae, mae_low, mae_high: mean absolute error and its 95 % percentile bootstrap interval.
+    bias, sd: mean and standard deviation (n - 1) of the error; limits_low, limits_high: bias -+ 1.96 sd.
+    within_6, within_12: share of films, 0 to 1, with an absolute error of at most 6 and 12 months.
+    One film tells neither spread nor interval: they are NaN then.
+    """
+
+    n: int
+    mae: float
+    mae_low: float
+    mae_high: float
+    median_error: float
+    rmse: float
+    bias: float
+    sd: float
+    limits_low: float
+    limits_high: float
+    within_6: float
+    within_12: float
+
+    def to_dict(self) -> dict[str, int | float | None]:
+        """Return the fields by name, ready for JSON: NaN, which JSON has not, becomes None."""
+        return {name: None if math.isnan(value) else value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """MAE of a minus MAE of b on the same n films, in months, with its 95 % interval: below zero, a is better."""
+
+    n: int
+    mae: float
+    low: float
+    high: float
+
+
+def agreement(predicted: ArrayLike, labelled: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES) -> Agreement:
+    """Compare predictions with labels.
+
+    predicted, labelled: shape (n,), months, n >= 1, finite; BoneAgeError if not.
+    seed, resamples: of the bootstrap over films; the same seed gives the same interval.
+    """
+    error = _vector(predicted, "predicted") - _vector(labelled, "labelled", like=predicted)
+    size = np.abs(error)
+    low, high = _interval(size, seed, resamples) if size.size > 1 else (math.nan, math.nan)
+    bias, sd = float(error.mean()), float(error.std(ddof=1)) if error.size > 1 else math.nan
+    return Agreement(
+        n=error.size,
+        mae=float(size.mean()),
+        mae_low=low,
+        mae_high=high,
+        median_error=float(np.median(size)),
+        rmse=float(np.sqrt(np.mean(error**2))),
+        bias=bias,
+        sd=sd,
+        limits_low=bias - _NORMAL_95 * sd,
+        limits_high=bias + _NORMAL_95 * sd,
+        within_6=float(np.mean(size <= 6)),
+        within_12=float(np.mean(size <= 12)),
+    )
+
+
+def by_group(frame: pd.DataFrame, *, seed: int = 0, resamples: int = RESAMPLES) -> pd.DataFrame:
+    """Compare predictions with labels overall, by sex and by band of labelled bone age.
+
+    frame: one row a film with the columns sex ("F" or "M"), labelled_months and predicted_months (NaN where the film
+        was rejected and has no prediction).
+    Returns one row a group that has films: `group` ("all", "sex", "age band"), `level` (in words), `unread` (films
+    without a prediction, in no other number of the row), then the fields of Agreement, NaN where every film is unread.
+    Raises BoneAgeError if there is no film.
+    """
+    if frame.empty:
+        raise BoneAgeError("evaluation: no films; expected at least one prediction with its label")
+    rows: list[dict[str, object]] = []
+    for group, level, films in _groups(frame):
+        read = films[films["predicted_months"].notna()]
+        row: dict[str, object] = {"group": group, "level": level, "unread": len(films) - len(read), "n": len(read)}
+        if len(read):
+            measured = agreement(read["predicted_months"], read["labelled_months"], seed=seed, resamples=resamples)
+            row |= asdict(measured)
+        rows.append(row)
+    fields = [name for name in Agreement.__dataclass_fields__ if name != "n"]
+    return pd.DataFrame(rows, columns=["group", "level", "unread", "n", *fields])
+
+
+def coverage_by_group(frame: pd.DataFrame) -> pd.DataFrame:
+    """How often the 90 % interval of a reading held the label, and how wide it was.
+
+    frame: one row a film with the columns sex, labelled_months, predicted_months, interval_90_low and interval_90_high
+        (months); films without an interval are left out.
+    Returns one row a group that has films: `group` ("all", "sex", "band of reading", "band of label"), `level` (in
+    words), `n`, `covered` (share, 0 to 1), `width` (mean, months). Both bands count: a user knows the reading alone,
+    and by the band of the label it shows whether children are failed whom one reads too young or too old.
+    """
+    films = frame.dropna(subset=["labelled_months", "interval_90_low", "interval_90_high"])
+    read = films.assign(read_months=films["predicted_months"].clip(0, 240))
+    names = {"age band": "band of reading"}
+    groups = [(names.get(group, group), level, of) for group, level, of in _groups(read, "read_months")]
+    groups += [("band of label", level, of) for group, level, of in _groups(films) if group == "age band"]
+    rows = [
+        {
+            "group": group,
+            "level": level,
+            "n": len(of),
+            "covered": of["labelled_months"].between(of["interval_90_low"], of["interval_90_high"]).mean(),
+            "width": (of["interval_90_high"] - of["interval_90_low"]).mean(),
+        }
+        for group, level, of in groups
+    ]
+    return pd.DataFrame(rows, columns=["group", "level", "n", "covered", "width"])
+
+
+def paired_difference(
+    errors_a: ArrayLike, errors_b: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES
+) -> Difference:
+    """Compare two models on the same films: difference of their MAEs with a paired bootstrap interval.
+
+    errors_a, errors_b: shape (n,), months, the same film at the same place; signed or absolute. BoneAgeError if their
+    lengths differ or a value is not finite.
+    """
+    gap = np.abs(_vector(errors_a, "errors_a")) - np.abs(_vector(errors_b, "errors_b", like=errors_a))
+    low, high = _interval(gap, seed, resamples)
+    return Difference(n=gap.size, mae=float(gap.mean()), low=low, high=high)
+
+
+def _groups(frame: pd.DataFrame, age: str = "labelled_months") -> list[tuple[str, str, pd.DataFrame]]:
+    """Cut a frame into the groups that have films, bands by the column `age`: group, level in words, films."""
+    ages, sexes = frame[age].to_numpy(np.float64), frame["sex"].to_numpy(str)
+    masks = {("all", "all"): np.ones(len(frame), dtype=bool)}
+    masks |= {("sex", words): sexes == sex for sex, words in SEX_LABELS.items()}
+    masks |= {("age band", words): (ages >= low) & (ages < high) for words, (low, high) in AGE_BANDS.items()}
+    return [(group, level, frame.loc[mask]) for (group, level), mask in masks.items() if mask.any()]
+
+
+def _vector(values: ArrayLike, name: str, like: ArrayLike | None = None) -> NDArray[np.float64]:
+    vector = np.asarray(values, dtype=np.float64)
+    if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
+        raise BoneAgeError(f"{name}: shape {vector.shape}, expected one finite number of months a film")
+    if like is not None and vector.shape != np.shape(like):
+        raise BoneAgeError(f"{name}: {vector.size} films, expected {len(np.asarray(like))}: one a film in both")
+    return vector
+
+
+def _interval(values: NDArray[np.float64], seed: int, resamples: int) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the mean."""
+    random = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // values.size)
+    means = np.empty(resamples)
+    for start in range(0, resamples, rows):
+        stop = min(start + rows, resamples)
+        means[start:stop] = values[random.integers(values.size, size=(stop - start, values.size))].mean(axis=1)
+    low, high = np.percentile(means, (2.5, 97.5))
+    return float(low), float(high)

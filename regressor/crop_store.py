@@ -1,0 +1,127 @@
+"""Prepared crops on disk, cut once: keyed by the radiograph's content, opened without reading them.
+
+A store is a folder. `store.json` says what made the crops (crop version, size, segmenter); every `shard-*.npy` holds
+some hundred crops (uint8, n x size x size) and the `.csv` beside it a row for each: content key, file, finding. A shard
+is written whole before its CSV, so whatever the CSVs list is complete, whenever the writing stopped.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.errors import TrainingError
+from ..data.files import sha256_of, whole_file
+
+
+@dataclass(frozen=True)
+class StoreKind:
+    """What made a store's crops; crops of different kinds never mix."""
+
+    crop_version: int
+    size: int
+    segmenter: str  # SHA-256 of the segmenter's weights file, or how else the film was cut, such as "whole-frame"
+
+
+@dataclass(frozen=True)
+class StoredCrop:
+    """One row: content key, the file it was read from with its size and time, and what the segmenter found.
+
+    `status`: ok, review or rejected; a rejected film has a blank crop. The box is in original pixels.
+    """
+
+    key: str
+    file: str
+    bytes: int
+    modified_ns: int
+    status: str
+    reasons: str
+    box_x: int
+    box_y: int
+    box_width: int
+    box_height: int
+
+
+class CropStore:
+    """Crops of one kind in one folder; opening reads the tables only, crops are memory-mapped."""
+
+    def __init__(self, folder: str | Path, kind: StoreKind) -> None:
+        """Open or begin a store. Raises TrainingError when the folder holds crops of another kind."""
+        self.folder, self.kind = Path(folder), kind
+        self._rows: dict[str, tuple[StoredCrop, int, int]] = {}
+        self._files: dict[tuple[str, int, int], str] = {}
+        self._shards: list[NDArray[np.uint8]] = []
+        self._next = 0  # number of the next shard
+        self.folder.mkdir(parents=True, exist_ok=True)
+        described = self.folder / "store.json"
+        if described.exists():
+            found = json.loads(described.read_text("utf-8"))
+            if found != asdict(kind):
+                raise TrainingError(
+                    f"{self.folder}: holds crops made with {found}, expected {asdict(kind)}; give another folder"
+                )
+        else:
+            with whole_file(described) as temporary:
+                temporary.write_text(json.dumps(asdict(kind)), "utf-8")
+        for table in sorted(self.folder.glob("shard-*.csv")):
+            self._open_shard(table)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
+    def __getitem__(self, key: str) -> NDArray[np.uint8]:
+        """The crop of a content key, uint8, size x size, memory-mapped."""
+        _, shard, row = self._rows[key]
+        return self._shards[shard][row]
+
+    def row(self, key: str) -> StoredCrop:
+        """What is known of a crop."""
+        return self._rows[key][0]
+
+    def key_of(self, path: str | Path) -> str:
+        """The content key of a file: SHA-256, remembered while its size and modification time stay."""
+        stat = Path(path).stat()
+        known = self._files.get((str(path), stat.st_size, stat.st_mtime_ns))
+        return known or sha256_of(path)
+
+    def append(self, rows: Sequence[StoredCrop], crops: Sequence[NDArray[np.uint8]]) -> None:
+        """Add crops, uint8, size x size each, as one shard; ValueError unless there is one for each row."""
+        pile = np.stack(crops)
+        if pile.dtype != np.uint8 or pile.shape != (len(rows), self.kind.size, self.kind.size):
+            raise ValueError(f"{len(rows)} rows of {self.kind.size} px came with crops {pile.dtype} {pile.shape}")
+        table = self.folder / f"shard-{self._next:05d}.csv"
+        with whole_file(table.with_suffix(".npy")) as temporary:
+            np.save(temporary, pile)
+        with whole_file(table) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, [field.name for field in fields(StoredCrop)], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in rows)
+        self._open_shard(table)
+
+    def _open_shard(self, table: Path) -> None:
+        crops = np.load(table.with_suffix(".npy"), mmap_mode="r")
+        with open(table, newline="", encoding="utf-8") as file:
+            for number, record in enumerate(csv.DictReader(file)):
+                row = _row(record)
+                self._rows[row.key] = (row, len(self._shards), number)
+                self._files[row.file, row.bytes, row.modified_ns] = row.key
+        self._shards.append(crops)
+        self._next = int(table.stem.removeprefix("shard-")) + 1
+
+    def __reduce__(self) -> tuple[type[CropStore], tuple[Path, StoreKind]]:
+        """Workers reopen the store instead of receiving its crops."""
+        return CropStore, (self.folder, self.kind)
+
+
+def _row(record: Mapping[str, str]) -> StoredCrop:
+    numbers = {field.name: int(record[field.name]) for field in fields(StoredCrop) if field.type == "int"}
+    return StoredCrop(**{**record, **numbers})  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,1 @@
+"""Training the regressor: crops with labels, one training step, checkpoints, distillation."""

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from boneage.data.child import Child
+from boneage.data.errors import ChildError, CohortError, ReadError, SexError
+from boneage.data.inputs import films_among, output_names, read_inputs
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def names(rows, folder: Path) -> list[str]:
+    return [row.path.relative_to(folder).as_posix() for row in rows]
+
+
+def test_files_stand_for_themselves_in_the_order_given_whether_they_exist_or_not(tmp_path):
+    touch(tmp_path, "b.png")
+    rows = read_inputs([tmp_path / "b.png", tmp_path / "a.png"], Child(sex="M"))
+    assert names(rows, tmp_path) == ["b.png", "a.png"]
+    assert {(row.child.sex, row.found) for row in rows} == {("M", False)}
+
+
+def test_a_folder_gives_its_radiographs_sorted_and_nothing_else(tmp_path):
+    touch(tmp_path, "b.PNG", "a.dcm", "sub/IM0001", "sub/1.2.840.10008.7", "table.csv", "notes.txt", "DICOMDIR")
+    touch(tmp_path, ".hidden.png", ".cache/x.png", "__MACOSX/b.png")
+    rows = read_inputs([tmp_path])
+    assert names(rows, tmp_path) == ["DICOMDIR", "a.dcm", "b.PNG", "sub/1.2.840.10008.7", "sub/IM0001"]
+    assert all(row.found for row in rows)  # so that what is no film of them, such as DICOMDIR, can be left out
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.png", ["a.png", "b.png"]),
+        ("**/*.png", ["a.png", "b.png", "deep/er/c.png"]),
+        ("**", ["a.png", "b.png", "deep/d.dcm", "deep/er/c.png"]),
+        ("de*", ["deep/d.dcm", "deep/er/c.png"]),
+    ],
+)
+def test_a_pattern_gives_each_radiograph_that_matches_once(tmp_path, pattern, expected):
+    touch(tmp_path, "b.png", "a.png", "deep/er/c.png", "deep/d.dcm", "deep/notes.txt", "deep/.hidden.png")
+    rows = read_inputs([tmp_path / pattern], Child(sex="F"))
+    assert sorted(names(rows, tmp_path)) == expected
+    assert all(row.found and row.child.sex == "F" for row in rows)
+
+
+def test_of_what_was_found_the_films_are_told_from_the_rest_and_counted(tmp_path):
+    (tmp_path / "README").write_text("how to open this disc")
+    touch(tmp_path, "a.png")
+    files, no_films = films_among(read_inputs([tmp_path]))
+    assert ([file.name for file in files], no_films) == (["a.png"], {"neither a picture nor DICOM": 1})
+    assert films_among(read_inputs([tmp_path / "README"]))[0] == [tmp_path / "README"]  # named, so it is meant
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(ReadError, match="no radiographs among the files"):
+        films_among(read_inputs([tmp_path]))
+
+
+def test_a_pattern_that_matches_nothing_is_an_error(tmp_path):
+    touch(tmp_path, "a.txt")
+    with pytest.raises(ReadError, match=r"\*\.png: no radiographs match"):
+        read_inputs([tmp_path / "*.png"])
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path):
+    touch(tmp_path, "hand[1].png", "hand1.png")
+    assert names(read_inputs([tmp_path / "hand[1].png"]), tmp_path) == ["hand[1].png"]
+
+
+def test_a_pattern_of_tables_reads_each(tmp_path):
+    (tmp_path / "1.csv").write_text("path,sex\na.png,F\n")
+    (tmp_path / "2.csv").write_text("path,sex\nb.png,M\n")
+    rows = read_inputs([tmp_path / "*.csv"])
+    assert [(row.path.name, row.child.sex) for row in rows] == [("a.png", "F"), ("b.png", "M")]
+
+
+def test_a_folder_without_radiographs_is_an_error_that_says_what_was_looked_for(tmp_path):
+    touch(tmp_path, "notes.txt")
+    with pytest.raises(ReadError, match=r"no radiographs in this folder.*\.dcm.*\.png"):
+        read_inputs([tmp_path])
+
+
+def test_a_csv_gives_each_row_its_own_sex_and_the_option_fills_blanks(tmp_path):
+    (tmp_path / "films.csv").write_text("path,sex\na.png,F\nb.png,\n")
+    assert [row.child.sex for row in read_inputs([tmp_path / "films.csv"])] == ["F", None]
+    assert [row.child.sex for row in read_inputs([tmp_path / "films.csv"], Child(sex="F"))] == ["F", "F"]
+
+
+def test_a_csv_tells_of_each_child_what_it_has_columns_for(tmp_path):
+    (tmp_path / "films.csv").write_text(
+        "path;sex;age;height;birth_date;exam_date;patient;more\n"
+        "a.png;F;10y3m;140.5cm;2010-01-05;2020-04-07;P1;x\nb.png;M;;;;;;\n"
+    )
+    first, second = read_inputs([tmp_path / "films.csv"])
+    assert first.child.age is not None
+    assert (first.child.age.months, first.child.height_cm, first.patient) == (123, 140.5, "P1")
+    assert (first.child.birth_date, first.child.exam_date) == (date(2010, 1, 5), date(2020, 4, 7))
+    assert (second.child, second.patient) == (Child(sex="M"), None)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "months", "height"),
+    [
+        ("age_months;height_cm", "123;140,5", 123, 140.5),
+        ("age_years;height", "10,25;1.405m", 123, 140.5),
+        ("Age_Years;Height_cm", "10.25;140.5", 123, 140.5),
+    ],
+)
+def test_ages_and_heights_are_numbers_where_the_column_names_the_unit(tmp_path, header, cells, months, height):
+    (tmp_path / "films.csv").write_text(f"path;{header}\na.png;{cells}\n")
+    (row,) = read_inputs([tmp_path / "films.csv"])
+    assert row.child.age is not None
+    assert (row.child.age.months, row.child.height_cm) == (months, height)
+
+
+def test_facts_that_cannot_be_read_are_named_with_their_lines(tmp_path):
+    (tmp_path / "films.csv").write_text("path,age,birth_date,height\na.png,10,2010-13-01,1\nb.png,10y,,\nc.png,,,9cm\n")
+    with pytest.raises(CohortError, match=r"(?s)4 faults.*line 2: age.*unit.*line 2: birth date.*line 4: height"):
+        read_inputs([tmp_path / "films.csv"])
+
+
+def test_a_csv_that_contradicts_another_fact_given_is_refused_too(tmp_path):
+    (tmp_path / "films.csv").write_text("path,height\na.png,140cm\n")
+    with pytest.raises(ChildError, match=r"says 140\.0 for 1 of its 1 rows \(first: a\.png\), --height says 141\.0"):
+        read_inputs([tmp_path / "films.csv"], Child(height_cm=141.0))
+
+
+def test_a_csv_that_contradicts_the_option_is_refused_and_names_the_row(tmp_path):
+    (tmp_path / "films.csv").write_text("path,sex\na.png,F\nb.png,M\n")
+    with pytest.raises(SexError, match=r"says M for 1 of its 2 rows \(first: b\.png\), --sex says F"):
+        read_inputs([tmp_path / "films.csv"], Child(sex="F"))
+
+
+def test_columns_of_a_csv_can_be_named(tmp_path):
+    (tmp_path / "films.csv").write_text("bild,male\na.png,True\n")
+    rows = read_inputs([tmp_path / "films.csv"], columns={"path": "bild"})
+    assert (names(rows, tmp_path), rows[0].child.sex) == (["a.png"], "M")
+
+
+def test_a_csv_with_bad_rows_is_refused_with_all_their_lines(tmp_path):
+    (tmp_path / "films.csv").write_text("path,sex\na.png,girlish\n,M\n")
+    with pytest.raises(CohortError, match=r"(?s)2 faults.*line 2: unknown sex.*line 3: blank cell"):
+        read_inputs([tmp_path / "films.csv"])
+
+
+def test_output_names_are_stems_and_never_meet():
+    files = [
+        Path(name) for name in ("a/hand.png", "b/hand.png", "c/hand-2.png", "c/hand.dcm", "1.2.840.5", "1.2.840.6")
+    ]
+    given = output_names(files)
+    assert given == ("hand", "hand-3", "hand-2", "hand-4", "1.2.840.5", "1.2.840.6")

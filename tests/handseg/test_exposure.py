@@ -1,0 +1,78 @@
+"""Films whose greys exposure or compression has spoilt are reviewed; films that were only copied are not."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from boneage.data.radiograph import read_radiograph
+from boneage.data.synthetic import synthetic_hand
+from boneage.handseg.exposure import spoilt
+from boneage.handseg.finder import HandFinder
+from boneage.pipeline.measure.copies import COPIES
+
+BLOCKS, BRIGHT, DARK = "blocks of a JPEG", "plain white", "grey levels"
+
+
+@pytest.fixture(scope="module")
+def hand():
+    return synthetic_hand(120, "F", 2, (320, 256), label=False)
+
+
+def said(pixels: np.ndarray, hand, scale: float = 1.0) -> str:
+    greys = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    return "; ".join(spoilt(greys, hand.mask > 0, scale))
+
+
+def as_jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(np.rint(pixels * 255).astype(np.uint8)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file)) / np.float32(255)
+
+
+def test_films_as_they_come_are_not_spoilt(hand):
+    dark = 0.3 * hand.pixels
+    for pixels in (hand.pixels, dark, as_jpeg(hand.pixels, 90), as_jpeg(dark, 95)):
+        assert said(pixels, hand) == ""
+
+
+def test_burnt_out_bone_is_said_with_its_share(hand):
+    contrast = np.percentile(hand.pixels[hand.mask > 0], (1, 70))
+    bright = (hand.pixels - contrast[0]) / (contrast[1] - contrast[0])  # three tenths of the hand are beyond white
+    assert re.fullmatch("the film is too bright: 3[01]% of the hand is plain white", said(bright, hand))
+    assert BRIGHT in said(0.6 * np.minimum(bright, 1), hand)  # white is the brightest there is, not 255
+
+
+def test_a_hand_of_a_few_grey_levels_is_too_dark_where_there_are_no_finer_ones(hand):
+    dark = 0.05 * hand.pixels
+    assert DARK in said(dark, hand)
+    assert list(spoilt(dark.astype(np.float32), hand.mask > 0, 1.0)) == []
+
+
+def test_blocks_show_on_a_dark_film_compressed_hard_wherever_their_edges_lie(hand):
+    jpeg = as_jpeg(0.2 * hand.pixels, 20)
+    assert BLOCKS in said(jpeg, hand)
+    cut = np.rot90(jpeg)[3:, 5:]
+    greys, mask = np.rint(cut * 255).astype(np.uint8), np.rot90(hand.mask)[3:, 5:] > 0
+    assert BLOCKS in "; ".join(spoilt(greys, mask, 1.0))
+    assert BLOCKS not in said(jpeg, hand, scale=0.3)  # on a film so fine they are too small to matter
+
+
+def test_a_picture_without_a_hand_or_contrast_says_nothing():
+    flat = np.full((40, 30), 7, np.uint8)
+    assert list(spoilt(flat, np.ones((40, 30), bool), 1.0)) == []
+    assert list(spoilt(flat, np.zeros((40, 30), bool), 1.0)) == []
+
+
+def test_the_finder_reviews_a_spoilt_film(hand, finds_hands, tmp_path):
+    finder = HandFinder.load("", 128)
+    for name, words in (("plain", ""), ("double-brightness", BRIGHT)):
+        path = tmp_path / f"{name}.png"
+        COPIES[name].write(hand.pixels, path, np.random.default_rng(0))
+        (found,) = finder.find([read_radiograph(path)])
+        assert words in "; ".join(found.verdict.reasons)
+        assert found.verdict.status == ("review" if words else "ok")

@@ -1,0 +1,193 @@
+"""What a chronological age and a height add to a reading: SDS, assessment and adult height, or why there is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from boneage.data.child import Age, parse_age
+from boneage.pipeline.clinical.assessment import HEIGHT_LIMITS, POPULATION, assessed, assessment_of, category_of
+from boneage.pipeline.reading import Reading
+
+
+def reading(months: float | None = 130.0, sex="M", half: float | None = 10.0, **others) -> Reading:
+    interval = None if months is None or half is None else (months - half, months + half)
+    return Reading("film.png", "ok", sex=sex, bone_age_months=months, interval_90=interval, **others)
+
+
+def test_difference_sds_and_what_they_are_centred_on():
+    found = assessed(reading(), parse_age("10y"))
+    assert (found.chronological_age_months, found.difference_months) == (120, 10)
+    assert (found.reference_mean_months, found.reference_sd_months) == (125.68, 9.79)
+    assert found.sds == pytest.approx(10 / 9.79)  # not (130 - 125.68) / 9.79
+    assert found.sds_interval_90 == pytest.approx((0, 20 / 9.79))
+    assert "chronological age" in found.sds_reference
+    assert found.assessment == "normal"
+    assert POPULATION in found.caveats
+
+
+def test_sd_is_read_between_two_rows_by_sex():
+    assert assessed(reading(sex="M"), parse_age("126mo")).reference_sd_months == pytest.approx(9.94)
+    assert assessed(reading(sex="F"), parse_age("126mo")).reference_sd_months == pytest.approx(11.835)
+
+
+@pytest.mark.parametrize(
+    ("sds", "assessment"),
+    [(-2.01, "delayed"), (-2.0, "normal"), (0.0, "normal"), (2.0, "normal"), (2.01, "advanced")],
+)
+def test_two_sds_are_still_normal(sds, assessment):
+    assert assessment_of(sds) == assessment
+    found = assessed(reading(120 + sds * 9.79, half=None), Age(120, 1, "age given"))
+    assert found.assessment == assessment
+
+
+def test_an_interval_that_leaves_the_assessment_open_is_told():
+    sure = assessed(reading(half=5), parse_age("123mo"))
+    assert not sure.notes
+    unsure = assessed(reading(half=20), parse_age("123mo"))
+    assert unsure.assessment == "normal"
+    assert any("from normal to advanced (SDS -1.3 to +2.7)" in note for note in unsure.notes)
+
+
+def test_a_difference_that_is_hardly_possible_asks_for_a_check():
+    assert not assessed(reading(half=None), parse_age("90mo")).notes  # 4.4 SDs
+    (note,) = assessed(reading(half=None), parse_age("80mo")).notes
+    assert "5.6 SDs" in note
+    assert "check the age" in note
+
+
+@pytest.mark.parametrize(
+    ("age", "sex", "words"),
+    [
+        ("23mo", "M", "under 24 months the spread of healthy children, 3.9 months, is less than the error"),
+        ("1mo", "F", "under 24 months the spread of healthy children is less"),
+        ("17y1m", "M", "ends at 17 y 0 m for boys, the child is 17 y 1 m old"),
+        ("16y1m", "F", "ends at 16 y 0 m for girls, the child is 16 y 1 m old"),
+    ],
+)
+def test_without_an_sds_the_difference_stays_and_the_reason_is_told(age, sex, words):
+    found = assessed(reading(sex=sex), parse_age(age))
+    assert found.difference_months == pytest.approx(130 - parse_age(age).months)
+    nothing = found.sds, found.sds_interval_90, found.sds_reference, found.assessment, found.caveats
+    assert nothing == (None, None, None, None, ())
+    assert [note for note in found.notes if note.startswith("no SDS: ") and words in note]
+
+
+def test_the_ends_of_the_range_have_an_sds():
+    for age, sex in (("24mo", "F"), ("24mo", "M"), ("16y0m", "F"), ("17y0m", "M")):
+        assert assessed(reading(sex=sex), parse_age(age)).sds is not None
+
+
+def test_an_age_in_whole_years_is_told_to_be_coarse():
+    (note,) = assessed(reading(half=None), Age(120, 12, "PatientAge")).notes
+    assert "known to 12 months only (PatientAge)" in note
+    assert "SDS can change by 1.2" in note
+
+
+@pytest.mark.parametrize(
+    ("difference", "category"),
+    [(12, "accelerated"), (11.9, "average"), (0, "average"), (-11.9, "average"), (-12, "delayed")],
+)
+def test_category_changes_at_a_year(difference, category):
+    assert category_of(difference) == category
+
+
+@pytest.mark.parametrize(
+    ("bone_age", "age", "sex", "percent", "category"),
+    [
+        (120, "10y", "M", 78.4, "average"),
+        (120, "9y0m", "M", 74.7, "accelerated"),
+        (120, "11y0m", "M", 81.2, "delayed"),
+        (120, "10y", "F", 86.2, "average"),
+        (120, "9y0m", "F", 82.8, "accelerated"),
+        (120, "11y0m", "F", 87.4, "delayed"),
+        (121.5, "10y", "M", (78.4 + 79.1) / 2, "average"),
+    ],
+)
+def test_adult_height_by_sex_and_category(bone_age, age, sex, percent, category):
+    found = assessed(reading(bone_age, sex), parse_age(age), 140.5)
+    assert found.adult_height_cm == pytest.approx(140.5 / percent * 100)
+    assert (found.adult_height_category, found.height_cm) == (category, 140.5)
+    assert HEIGHT_LIMITS in found.caveats
+
+
+@pytest.mark.parametrize(
+    ("bone_age", "age", "sex", "words"),
+    [
+        (157, "15y0m", "M", "6 y 0 m to 13 y 0 m for boys of delayed maturation, not 13 y 1 m"),
+        (80, "6y8m", "M", "7 y 0 m to 18 y 6 m for boys of average maturation, not 6 y 8 m"),
+        (211, "16y0m", "F", "7 y 0 m to 17 y 6 m for girls of accelerated maturation, not 17 y 7 m"),
+    ],
+)
+def test_outside_its_table_there_is_no_adult_height(bone_age, age, sex, words):
+    found = assessed(reading(bone_age, sex), parse_age(age), 150)
+    assert (found.adult_height_cm, found.adult_height_interval_90) == (None, None)
+    assert [note for note in found.notes if "outside the table" in note and words in note]
+    assert HEIGHT_LIMITS not in found.caveats
+
+
+def test_without_a_chronological_age_the_category_is_not_guessed():
+    found = assessed(reading(), None, 140)
+    assert (found.adult_height_cm, found.adult_height_category) == (None, None)
+    assert any("chronological age is not known; give --age" in note for note in found.notes)
+
+
+def test_adult_height_is_given_over_the_interval_with_each_bone_ages_own_category():
+    # bone ages 108 to 132 at 10 years: delayed just at 108 (78.6 %), average within (75.2 to 80.4), accelerated at 132
+    found = assessed(reading(120, half=12), parse_age("120mo"), 140)
+    assert found.adult_height_interval_90 == pytest.approx((140 / 0.804, 140 / 0.752))
+    # 90 to 150: delayed 90 to 108 (73.8 to 78.6), accelerated 132 to 150 (76.7 to 82.8)
+    found = assessed(reading(120, half=30), parse_age("120mo"), 140)
+    assert found.adult_height_interval_90 == pytest.approx((140 / 0.828, 140 / 0.738))
+    low, high = found.adult_height_interval_90
+    assert low < found.adult_height_cm < high
+
+
+def test_an_interval_that_leaves_the_tables_gives_no_range_of_adult_height():
+    found = assessed(reading(90, half=20), parse_age("90mo"), 120)
+    assert found.adult_height_cm is not None
+    assert found.adult_height_interval_90 is None
+
+
+def test_what_was_not_aged_has_none_of_it():
+    rejected = Reading("film.png", "rejected", ("no hand",), "F", notes=("odd",))
+    assert assessed(rejected, parse_age("10y"), 140) == rejected
+
+
+def test_a_reading_to_review_has_it_beside_its_reasons():
+    found = assessed(
+        Reading("f.png", "review", ("two hands",), "F", 120, (110, 130), notes=("odd",)), parse_age("120mo"), 140
+    )
+    assert (found.status, found.reasons, found.notes) == ("review", ("two hands",), ("odd",))
+    assert found.sds is not None
+    assert found.adult_height_cm is not None
+
+
+def test_nothing_given_changes_nothing():
+    assert assessed(reading(), None) == reading()
+
+
+def test_the_interval_in_words():
+    assert reading(125.0, half=9.0).interval_words == "between 9 y 8 m and 11 y 2 m"
+    assert reading(None).interval_words is None
+
+
+def test_json_has_every_name_rounded():
+    plain = json.loads(json.dumps(assessed(reading(), parse_age("123mo"), 140.5).to_dict()))
+    wanted = {
+        "interval_90": [120.0, 140.0],
+        "interval_words": "between 10 y 0 m and 11 y 8 m",
+        "chronological_age_months": 123.0,
+        "chronological_age_source": "age given",
+        "difference_months": 7.0,
+        "reference_mean_months": 128.59,
+        "reference_sd_months": 9.86,
+        "sds": 0.71,
+        "sds_interval_90": [-0.3, 1.72],
+        "assessment": "normal",
+        "height_cm": 140.5,
+        "adult_height_cm": 175.33,
+        "adult_height_category": "average",
+    }
+    assert {name: plain[name] for name in wanted} == wanted

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import math
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from boneage.data.errors import BoneAgeError
+from boneage.pipeline.measure.figures import bland_altman_plot, evaluation_table, scatter_plot
+from boneage.pipeline.measure.metrics import by_group
+
+NAMES = {"cohort": "made of numbers", "model": "tiny"}
+
+
+def frame_of(n: int, unread: int = 0) -> pd.DataFrame:
+    random = np.random.default_rng(n)
+    labelled = random.uniform(1, 228, n).round()
+    frame = pd.DataFrame(
+        {
+            "id": [str(i) for i in range(n)],
+            "file": "x.png",
+            "sex": random.choice(["F", "M"], n),
+            "labelled_months": labelled,
+            "predicted_months": labelled + random.normal(2, 9, n),
+            "status": "ok",
+        }
+    )
+    frame.loc[: unread - 1, "predicted_months"] = math.nan
+    return frame
+
+
+@pytest.mark.parametrize("plot", [scatter_plot, bland_altman_plot])
+@pytest.mark.parametrize("n", [1, 200])
+def test_a_plot_is_a_whole_picture_with_something_on_it(tmp_path, plot, n):
+    path = tmp_path / "out" / "plot.png"
+    plot(frame_of(n), path, **NAMES)
+    with Image.open(path) as picture:
+        picture.load()
+        assert min(picture.size) >= 600
+        assert np.asarray(picture.convert("L")).std() > 5
+    assert [file.name for file in path.parent.iterdir()] == ["plot.png"]
+
+
+def test_titles_axes_and_lines_say_what_they_show(tmp_path):
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # text stays text, so that it can be read back
+        for plot in (scatter_plot, bland_altman_plot):
+            plot(frame_of(200, unread=3), tmp_path / f"{plot.__name__}.svg", **NAMES)
+    frame = frame_of(200, unread=3)
+    errors = (frame["predicted_months"] - frame["labelled_months"]).dropna()
+    scatter = (tmp_path / "scatter_plot.svg").read_text()
+    bland_altman = (tmp_path / "bland_altman_plot.svg").read_text()
+    for text in (scatter, bland_altman):
+        for words in ("made of numbers", "n = 197", "3 more without a prediction", "model tiny", "girls", "boys"):
+            assert words in text
+        assert "(months)" in text
+        assert "(years)" in text
+    assert f"MAE {errors.abs().mean():.2f} months" in scatter
+    assert "identity" in scatter
+    for months in (errors.mean(), errors.mean() + 1.96 * errors.std(), errors.mean() - 1.96 * errors.std()):
+        assert f"{months:+.1f} months".replace("-", "−") in bland_altman
+
+
+def test_nothing_predicted_is_an_error_and_leaves_no_file(tmp_path):
+    with pytest.raises(BoneAgeError, match="none of 4 films"):
+        scatter_plot(frame_of(4, unread=4), tmp_path / "plot.png", **NAMES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_table_has_n_split_and_interval_in_every_group():
+    groups = by_group(frame_of(300, unread=4), resamples=200)
+    text = evaluation_table(groups, split="part report of a split", **NAMES)
+    assert text.startswith("Model tiny on cohort made of numbers, part report of a split: n = 296 radiographs; 4 more")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(groups) == 2 + 7
+    assert len({row.count("|") for row in rows}) == 1
+    for row, (_, measured) in zip(rows[2:], groups.iterrows(), strict=True):
+        assert f"| {measured.level} | {measured.n} | {measured.unread} |" in row
+        assert f"| {measured.mae:.2f} ({measured.mae_low:.2f} to {measured.mae_high:.2f}) |" in row
+
+
+def test_the_table_leaves_blank_what_one_or_no_film_cannot_tell():
+    frame = frame_of(2).assign(sex=["F", "M"], predicted_months=[50.0, math.nan])
+    text = evaluation_table(by_group(frame, resamples=20), split="all", **NAMES)
+    assert "nan" not in text
+    boys = next(line for line in text.splitlines() if line.startswith("| boys"))
+    assert boys.replace(" ", "").startswith("|boys|0|1||")

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from boneage.data.cohort import Cohort, Film
+from boneage.data.errors import BoneAgeError
+from boneage.handseg.orientation import SAID
+from boneage.pipeline.cli import main
+from boneage.pipeline.measure.copies import COPIES, PLAIN
+from boneage.pipeline.measure.robustness import Robustness, measure_robustness, read_robustness, sample
+from boneage.pipeline.reading import Reading
+
+
+class Reader:
+    """Stands for BoneAge: adds to 100 months what it is told for a copy; None is rejected, a text is a note."""
+
+    model = "told"
+
+    def __init__(self, changes: dict[str, float | str | None] | None = None) -> None:
+        self.changes = changes or {}
+
+    def predict_many(self, requests):
+        for file, sex in requests:
+            assert Path(file).is_file()
+            change = self.changes.get(Path(file).stem, 0.0)
+            if change is None:
+                yield Reading(str(file), "rejected", ("no hand was found",), sex, model=self.model)
+            elif isinstance(change, str):
+                yield Reading(str(file), "review", (), sex, 180.0, notes=(change,), model=self.model)
+            else:
+                yield Reading(str(file), "ok", (), sex, 100 + change, (90 + change, 110 + change), model=self.model)
+
+
+@pytest.fixture
+def cohort(hand_films) -> Cohort:
+    films = tuple(Film(path.stem, path, "F", 90.0 + 10 * k, path.stem) for k, path in enumerate(hand_films))
+    return Cohort("three", films)
+
+
+def row(robustness: Robustness, copy: str) -> pd.Series:
+    return robustness.summary().set_index("copy").loc[copy]
+
+
+def test_figures_are_those_of_the_copies(cohort):
+    told = {"jpeg-30": -14.0, "shifted": 3.0, "turned-90": None, "half-brightness": "dim"}
+    measured = measure_robustness(Reader(told), cohort)
+    assert list(measured.summary()["copy"]) == list(COPIES)
+    plain = row(measured, PLAIN)
+    assert (plain["n"], plain["ok"], plain["mae"]) == (3, 3, pytest.approx(20 / 3))  # labels 90, 100, 110
+    jpeg = row(measured, "jpeg-30")
+    assert (jpeg["change_mean"], jpeg["change_95"], jpeg["far"]) == (14, 14, 1)
+    assert jpeg["mae"] == pytest.approx((4 + 14 + 24) / 3)
+    assert row(measured, "shifted")["far"] == 0
+    turned = row(measured, "turned-90")
+    assert (turned["rejected"], turned["compared"], np.isnan(turned["mae"])) == (3, 0, True)
+    assert row(measured, "half-brightness")["review"] == 3
+
+
+def test_a_film_that_cannot_be_read_fails_as_every_copy_and_the_rest_goes_on(cohort, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    films = Cohort("four", (Film("broken", broken, "M", 60.0, "broken"), *cohort))
+    measured = measure_robustness(Reader(), films)
+    assert (measured.summary()["failed"] == 1).all()
+    assert (measured.summary()["compared"] == 3).all()
+    assert "3 of 4" in measured.promises()[1].measured
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ({}, [True, True, True, True]),
+        ({"mirrored": 0.99, "dicom-window": -0.99}, [True, True, True, True]),
+        ({"mirrored": 1.0}, [False, True, True, True]),
+        ({"dicom-monochrome1": -2.0, "jpeg-30": 30.0}, [False, True, True, True]),
+        ({"png-16": None}, [False, True, True, True]),
+        ({"turned-90": 3.0, "turned-180": 3.1}, [True, True, False, True]),
+        ({"turned-90": None}, [True, False, True, True]),
+        ({"turned-270": SAID[3]}, [True, True, True, True]),
+        ({"turned-270": "the film was turned into a picture"}, [True, True, True, False]),
+    ],
+)
+def test_promises_hold_as_far_as_they_are_kept(cohort, told, kept):
+    measured = measure_robustness(Reader(told), cohort)
+    assert [promise.kept for promise in measured.promises()] == kept
+    assert measured.table().count("**not kept**") == kept.count(False)
+
+
+def test_an_upright_film_said_to_be_turned_is_told(cohort):
+    assert "turned as they are: 3 of 3" in measure_robustness(Reader({PLAIN: SAID[2]}), cohort).table()
+    assert "turned as they are: 0 of 3" in measure_robustness(Reader(), cohort).table()
+
+
+def test_what_is_written_is_the_measurement_again(cohort, tmp_path):
+    told = {"jpeg-30": -14.1234, "turned-90": None}
+    measured = measure_robustness(Reader(told), cohort, tmp_path, split="part report")
+    assert {path.name for path in tmp_path.iterdir()} == {f"robustness.{kind}" for kind in ("csv", "json", "md")}
+    again = read_robustness(tmp_path)
+    assert again.table() == measured.table() == (tmp_path / "robustness.md").read_text()
+    assert all(words in again.table() for words in ("three", "part report", "told", "n = 3"))
+    pd.testing.assert_frame_equal(again.readings, measured.readings)
+    with pytest.raises(BoneAgeError, match="boneage robustness -o"):
+        read_robustness(tmp_path / "none")
+
+
+def test_a_sample_is_stratified_and_always_the_same():
+    films = [Film(str(k), Path(f"{k}.png"), "FM"[k % 2], float(k % 200), str(k)) for k in range(400)]
+    cohort = Cohort("many", tuple(films))
+    taken = sample(cohort, 40)
+    assert len(taken) == 40
+    assert [film.id for film in taken] == [film.id for film in sample(cohort, 40)]
+    assert sum(film.sex == "F" for film in taken) == 20
+    assert np.mean([film.bone_age_months for film in taken]) == pytest.approx(99.5, abs=8)
+    assert sample(cohort, 400) is sample(cohort, 1000) is cohort
+
+
+def test_the_command_reads_real_files_with_a_bundle_and_prints_the_table(
+    finds_hands, tiny_bundle, hand_films, tmp_path
+):
+    table = tmp_path / "own.csv"
+    lines = [f"{path},F,{path.stem}\n" for path in hand_films]
+    table.write_text("path,sex,bone_age_months\n" + "".join(lines))
+    out = tmp_path / "out"
+    command = ["robustness", table, "--films", 2, "--weights", tiny_bundle, "-o", out]
+    result = CliRunner().invoke(main, [str(word) for word in command], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert result.stdout == (out / "robustness.md").read_text()
+    measured = read_robustness(out)
+    assert measured.readings["id"].nunique() == 2
+    assert (row(measured, "dicom-window")[["change_mean", "failed"]] == 0).all()
+    assert row(measured, "inverted")["change_mean"] < 0.1

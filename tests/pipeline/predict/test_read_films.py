@@ -1,0 +1,325 @@
+"""Cohorts through the command: one row a film, streamed, resumed to the same bytes, in flat memory."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from conftest import ROOT
+from dicom_files import write_object
+from PIL import Image
+from pydicom.uid import BasicTextSRStorage, ComputedRadiographyImageStorage, CTImageStorage
+
+from boneage.pipeline.cli import main
+from boneage.pipeline.output import with_progress
+from boneage.pipeline.predict import bone_age as bone_age_module
+from boneage.pipeline.predict.bone_age import BoneAge
+from boneage.pipeline.predict.cohort import BATCH, in_few_words
+from boneage.pipeline.predict.parallel import cores
+from boneage.pipeline.predict.readings_file import parquet_rows
+from boneage.pipeline.reading import Reading
+
+
+def run(*args: object) -> Result:
+    result = CliRunner().invoke(main, ["predict", *map(str, args)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def weights(finds_hands, tiny_bundle) -> tuple[str, Path]:
+    return "--weights", tiny_bundle
+
+
+@pytest.fixture
+def read_now(monkeypatch) -> list[str]:
+    """Names of the files that are opened to be read."""
+    read: list[str] = []
+    real = bone_age_module.read_radiograph
+    monkeypatch.setattr(bone_age_module, "read_radiograph", lambda path: read.append(Path(path).name) or real(path))
+    return read
+
+
+@pytest.fixture(scope="module")
+def cohort(hand_films, tmp_path_factory) -> Path:
+    """Twenty films, no two alike, one of which is text and one blank."""
+    folder = tmp_path_factory.mktemp("cohort")
+    hands = [np.asarray(Image.open(path).resize((160, 200))) for path in hand_films]
+    for k in range(20):
+        Image.fromarray(hands[k % 3][: 200 - k]).save(folder / f"{k:02}.png")
+    (folder / "07.png").write_text("not a picture")
+    Image.new("L", (160, 200), 90).save(folder / "11.png")
+    return folder
+
+
+def tiny_copy(cohort: Path, folder: Path) -> Path:
+    """The first three films, to be changed."""
+    folder.mkdir()
+    for path in sorted(cohort.iterdir())[:3]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_killed_in_the_middle_of_a_row_a_run_goes_on_to_the_same_bytes(weights, cohort, tmp_path, read_now):
+    code = f"""
+        import os, signal, sys
+        sys.path.insert(0, {str(ROOT / "tests")!r})
+        from conftest import threshold_segmenter
+        from boneage.handseg.segmenter import HandSegmenter
+        from boneage.pipeline.cli import main
+        from boneage.pipeline.predict.readings_file import ReadingsFile
+        from boneage.pipeline.predict.rows import to_line
+
+        HandSegmenter.load = lambda path, backend=None: threshold_segmenter()
+        add, batches = ReadingsFile.add, []
+
+        def killed_in_the_second_batch(self, rows):
+            rows = list(rows)
+            batches.append(rows)
+            if len(batches) == 1:
+                return add(self, rows)
+            add(self, rows[:3])
+            with open(self.partial, "ab") as file:
+                file.write(to_line(rows[3])[:40])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        ReadingsFile.add = killed_in_the_second_batch
+        main({["predict", str(cohort), "--sex", "F", "--csv", str(tmp_path / "r"), *map(str, weights)]!r})
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not (tmp_path / "r").exists()
+    assert b"\n" not in (tmp_path / "r.partial").read_bytes().splitlines(keepends=True)[-1]
+
+    resumed = run(cohort, "--sex", "F", "--csv", tmp_path / "r", "--resume", *weights)
+    assert f"; {BATCH + 3} of them were read before" in resumed.stderr
+    assert "00.png" not in read_now  # of the first batch, which was whole
+    read_now.clear()
+    run(cohort, "--sex", "F", "--csv", tmp_path / "whole", *weights)
+    assert len(read_now) == 20
+    assert (tmp_path / "r").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert not (tmp_path / "r.partial").exists()
+    rows = table(tmp_path / "r")
+    assert [Path(row["file"]).name for row in rows] == [f"{k:02}.png" for k in range(20)]
+    run(cohort, "--sex", "F", "--parquet", tmp_path / "r.parquet", *weights)
+    parquet = [
+        {name: "" if value is None else str(value) for name, value in row.items()}
+        for row in parquet_rows(tmp_path / "r.parquet")
+    ]
+    assert parquet == rows
+    assert sum(row["status"] in ("ok", "review") and float(row["bone_age_months"]) > 0 for row in rows) >= 15
+
+
+def test_the_number_of_workers_changes_nothing_but_time(weights, cohort, tmp_path):
+    for workers in (1, 3):
+        run(cohort, "--sex", "F", "--csv", tmp_path / f"{workers}", "--workers", workers, *weights)
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "3").read_bytes()
+
+
+def test_resume_knows_a_film_by_its_content(weights, cohort, tmp_path, read_now):
+    films, out = tiny_copy(cohort, tmp_path / "films"), tmp_path / "r.csv"
+    again = (films, "--sex", "F", "--csv", out, "--resume", *weights)
+    run(*again)
+    first = table(out)
+    read_now.clear()
+    (films / "00.png").rename(films / "99.png")
+    run(*again)
+    assert read_now == []
+    assert [Path(row["file"]).name for row in table(out)] == ["01.png", "02.png", "99.png"]
+    assert table(out)[-1]["bone_age_months"] == first[0]["bone_age_months"]
+    (films / "01.png").write_bytes((cohort / "05.png").read_bytes())
+    run(*again)
+    assert "01.png" in read_now
+    assert table(out)[0]["hand_box_height"] != first[1]["hand_box_height"]
+
+
+@pytest.mark.parametrize("change", ["sex", "facts", "model"])
+def test_what_decides_a_reading_besides_the_film_has_it_read_again(weights, cohort, tmp_path, read_now, change):
+    films, out = tiny_copy(cohort, tmp_path / "films"), tmp_path / "r.csv"
+    run(films, "--sex", "F", "--csv", out, *weights)
+    read_now.clear()
+    if change == "model":
+        import shutil
+
+        from boneage.weights.weights_file import load_weights, save_weights
+
+        other = shutil.copytree(weights[1], tmp_path / "tiny")
+        header, state = load_weights(other / "regressor.safetensors", "regressor")
+        save_weights(other / "regressor.safetensors", header, {name: tensor + 0.01 for name, tensor in state.items()})
+        weights = ("--weights", other)
+    options = {"sex": ("--sex", "M"), "facts": ("--sex", "F", "--age", "10y"), "model": ("--sex", "F")}[change]
+    run(films, *options, "--csv", out, "--resume", *weights)
+    assert len(read_now) == 3
+    assert {row["sex"] for row in table(out)} == {options[1]}
+
+
+def test_a_missing_film_stays_failed_until_it_is_there(weights, cohort, tmp_path, read_now):
+    films, out = tiny_copy(cohort, tmp_path / "films"), tmp_path / "r.csv"
+    (films / "list.csv").write_text("path,sex\n00.png,F\nlate.png,F\n")
+    again = (films / "list.csv", "--csv", out, "--resume", *weights)
+    run(*again)
+    assert [row["status"] == "failed" for row in table(out)] == [False, True]
+    read_now.clear()
+    run(*again)
+    assert read_now == []
+    (films / "late.png").write_bytes((cohort / "05.png").read_bytes())
+    run(*again)
+    assert [row["status"] == "failed" for row in table(out)] == [False, False]
+
+
+def test_the_summary_counts_films_by_status_and_failures_by_reason(weights, cohort, tmp_path):
+    films = tiny_copy(cohort, tmp_path / "films")
+    for name in ("x.png", "y.png"):
+        (films / name).write_text(f"{name} is no picture")
+    (films / "empty.png").touch()
+    result = run(films, "--sex", "F", "--csv", tmp_path / "r.csv", *weights)
+    summary = result.stderr.splitlines()[1:]
+    assert summary[0].startswith("6 films: ")
+    assert summary[0].endswith("3 failed")
+    assert summary[1:] == [
+        "3 of 6 not aged (3 failed)",
+        "  2  failed: is not a picture",
+        "  1  failed: is empty",
+    ]
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("a.png: no such file; check the path", "no such file"),
+        ("a.png: is 30 x 20 pixels, expected at least 64 on each side; give the full radiograph", "is … x … pixels"),
+        (
+            "a.png: this DICOM (JPEG 2000) cannot be decoded (odd), expected a whole file",
+            "this DICOM cannot be decoded",
+        ),
+        ("the hand fills 3.5 % of the picture", "the hand fills … % of the picture"),
+    ],
+)
+def test_reasons_are_told_without_what_differs_from_film_to_film(reason, words):
+    assert in_few_words(reason, "a.png") == words
+
+
+def test_a_folder_of_studies_gives_rows_of_its_films_and_counts_the_rest(weights, tmp_path):
+    studies = tmp_path / "DICOM"
+    (studies / "ST1").mkdir(parents=True)
+    facts = {"PatientSex": "F", "PatientID": "P7", "StudyDate": "20200407", "PatientBirthDate": "20100407"}
+    write_object(studies / "ST1" / "IM1", ComputedRadiographyImageStorage, "CR", **facts)
+    write_object(studies / "ST1" / "IM2", ComputedRadiographyImageStorage, "CR", PatientSex="O")
+    write_object(studies / "ST1" / "SR1", BasicTextSRStorage, "SR", side=0)
+    write_object(studies / "ST1" / "CT1", CTImageStorage, "CT")
+    write_object(studies / "ST1" / "CT2", CTImageStorage, "CT")
+    (studies / "VERSION").write_text("3.1")
+    result = run(studies, "--csv", tmp_path / "r.csv", *weights)
+    rows = table(tmp_path / "r.csv")
+    assert [Path(row["file"]).name for row in rows] == ["IM1", "IM2"]
+    assert "4 files left out as no films: 2 DICOM CT Image, 1 DICOM Basic Text SR, 1 neither" in result.stderr
+    assert "1  failed: the sex of the child is not known" in result.stderr
+    # whose film it is stays out of the table unless it is asked for
+    assert {(row["patient"], row["exam_date"]) for row in rows} == {("", "")}
+    assert "P7" not in (tmp_path / "r.csv").read_text()
+    run(studies, "--csv", tmp_path / "r.csv", "--resume", "--patient-ids", *weights)
+    assert [(row["patient"], row["exam_date"]) for row in table(tmp_path / "r.csv")] == [("P7", "2020-04-07"), ("", "")]
+    named = run(studies / "ST1" / "SR1", "--sex", "F", *weights)
+    assert "Basic Text SR Storage without a picture" in named.stderr  # named by the user, it is an error
+
+
+def test_a_folder_without_any_film_is_an_error_and_makes_no_table(weights, tmp_path):
+    (tmp_path / "studies").mkdir()
+    write_object(tmp_path / "studies" / "SR1", BasicTextSRStorage, "SR", side=0)
+    result = run(tmp_path / "studies", "--csv", tmp_path / "r.csv", *weights)
+    assert (result.exit_code, "there are no radiographs" in result.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["studies"]
+
+
+def test_a_table_gives_its_rows_the_patients_and_dates_that_it_names(weights, cohort, tmp_path):
+    films = tiny_copy(cohort, tmp_path / "films")
+    (films / "list.csv").write_text(
+        "path,sex,age,height,exam_date,patient\n00.png,F,10y3m,140.5cm,2020-04-07,P1\n01.png,M,,,,\n"
+    )
+    run(films / "list.csv", "--csv", tmp_path / "r.csv", *weights)
+    first, second = table(tmp_path / "r.csv")
+    assert (first["patient"], first["exam_date"], first["chronological_age_months"]) == ("P1", "2020-04-07", "123.0")
+    assert first["height_cm"] == "140.5"
+    assert (second["sex"], second["patient"], second["chronological_age_months"]) == ("M", "", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--resume"], "--resume is about a table"),
+        (["--patient-ids"], "--patient-ids is about a table"),
+        (["--csv", "a.csv", "--parquet", "a.parquet"], "give one"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(cohort, options, message):
+    result = run(cohort, "--sex", "F", *options)
+    assert (result.exit_code, message in result.stderr) == (2, True)
+
+
+class Live:
+    """Counts the readings that are alive, and the most that were at one time."""
+
+    def __init__(self) -> None:
+        self.now = self.most = self.all = 0
+
+    def born(self, reading: Reading) -> Reading:
+        self.now, self.all = self.now + 1, self.all + 1
+        self.most = max(self.most, self.now)
+        weakref.finalize(reading, self.died)
+        return reading
+
+    def died(self) -> None:
+        self.now -= 1
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--csv", "r.csv"), ("--parquet", "r.parquet", "--workers", "3")])
+def test_readings_are_not_kept_however_many_films_there_are(tiny_bundle, tmp_path, monkeypatch, options):
+    live, films = Live(), 1200
+
+    class Fake:
+        def examine_batch(self, requests):
+            assert len(requests) <= BATCH
+            return [live.born(Reading(str(path), "ok", (), child.sex, 100.0)) for path, child in requests]
+
+    monkeypatch.setattr(BoneAge, "load", lambda weights, device, engine: Fake())
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+    monkeypatch.chdir(tmp_path)
+    Path("list.csv").write_text("path,sex\n" + "".join(f"{k}.png,F\n" for k in range(films)))
+    gc.collect()
+    result = run("list.csv", *options, "--weights", tiny_bundle)
+    assert f"{films:,} films: {films:,} ok" in result.stderr
+    assert live.all == films
+    workers = 3 if "--workers" in options else cores()
+    # the batches of all workers, the one that waits for them, and the one being written
+    assert live.most <= (workers + 2) * BATCH
+
+
+def test_the_bar_shows_rate_and_time_left_on_a_terminal_only(monkeypatch, capsys):
+    assert list(with_progress(iter(range(3)), 3, "Reading")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    assert list(with_progress(iter(range(3)), 3, "Reading")) == [0, 1, 2]
+    shown = capsys.readouterr()
+    assert "Reading" in shown.err
+    assert "/3" in shown.err
+    assert "left" in shown.err
+    assert shown.out == ""

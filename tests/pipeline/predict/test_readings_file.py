@@ -1,0 +1,158 @@
+"""The table that grows on the disk: whole rows only, gone on with after any stop."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+
+from boneage.data.errors import OutputError
+from boneage.pipeline.predict.readings_file import ReadingsFile, parquet_rows
+from boneage.pipeline.predict.rows import COLUMNS, from_line, header_line, row_of, to_line
+from boneage.pipeline.reading import Reading
+
+AWKWARD = 'films/a "b", c\nd\r; e.png'
+
+
+def reading(name: str, months: float | None = 100.0, **facts) -> Reading:
+    return Reading(name, "ok", bone_age_months=months, interval_90=(90.0, 110.25), model="tiny", **facts)
+
+
+def rows(*names: str):
+    return [row_of(reading(name), f"print of {name}") for name in names]
+
+
+def stopped(path: Path, *names: str, parquet: bool = False) -> Path:
+    """What a run leaves that was stopped after these films."""
+
+    class Stop(Exception):
+        pass
+
+    with pytest.raises(Stop), ReadingsFile(path, parquet=parquet, resume=True) as file:  # noqa: PT012
+        file.add(rows(*names))
+        raise Stop
+    return path.with_name(f"{path.name}.partial")
+
+
+def names_in(path: Path) -> list[str]:
+    with open(path, newline="") as file:
+        return [row["file"] for row in csv.DictReader(file)]
+
+
+def test_every_field_of_a_reading_has_its_column():
+    full = Reading(
+        AWKWARD,
+        "review",
+        ("one", "two"),
+        "F",
+        100.004,
+        (90.0, 110.0),
+        (1, 2, 3, 4),
+        ("odd",),
+        "tiny",
+        sds_interval_90=(-1.0, 1.0),
+        adult_height_interval_90=(160.0, 170.0),
+        sds=0.5,
+    )
+    row = row_of(full, "print")
+    assert set(row) == set(COLUMNS)
+    assert (row["reasons"], row["bone_age_months"], row["hand_box_height"]) == ("one; two", 100.0, 4)
+    assert (row["sds_interval_90_low"], row["adult_height_interval_90_high"], row["sds"]) == (-1, 170, 0.5)
+    assert from_line(to_line(row)) == row
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_the_table_is_there_when_the_run_has_ended_and_not_before(tmp_path, parquet):
+    path = tmp_path / "new" / "r.table"
+    with ReadingsFile(path, parquet=parquet) as file:
+        file.add(rows("a.png", AWKWARD))
+        assert not path.exists()
+        assert len(names_in(file.partial)) == 2  # to be followed as it grows
+    assert [each.name for each in path.parent.iterdir()] == ["r.table"]
+    if parquet:
+        stored = parquet_rows(path)
+        assert stored == rows("a.png", AWKWARD)
+        assert type(stored[0]["bone_age_months"]) is float
+    else:
+        assert names_in(path) == ["a.png", AWKWARD]
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_wherever_a_stop_cut_the_rows_off_going_on_gives_the_same_bytes(tmp_path, parquet):
+    names = ("a.png", AWKWARD, "c.png")
+    whole, path = tmp_path / "whole", tmp_path / "r"
+    with ReadingsFile(whole, parquet=parquet) as file:
+        file.add(rows(*names))
+    bytes_ = stopped(tmp_path / "all", *names).read_bytes()
+    header = len(stopped(tmp_path / "one", "a.png").read_bytes()) - len(to_line(rows("a.png")[0]))
+    cuts = [0, *range(header, len(bytes_) + 1, 3)]
+    for cut in cuts:
+        path.with_name("r.partial").write_bytes(bytes_[:cut])
+        with ReadingsFile(path, parquet=parquet, resume=True) as file:
+            kept = [name for name in names if list(file.rows_of(f"print of {name}"))]
+            assert kept == list(names[: len(kept)])
+            sound = file.partial.read_bytes()
+            assert sound == bytes_[: len(sound)]
+            assert sound.endswith(b"\n")
+            file.add(rows(*names))
+        assert path.read_bytes() == whole.read_bytes()
+
+
+def test_bytes_that_a_failing_disk_left_are_cut_off(tmp_path):
+    partial = stopped(tmp_path / "r.csv", "a.png")
+    partial.write_bytes(partial.read_bytes() + b"\0" * 300)
+    with ReadingsFile(tmp_path / "r.csv", resume=True) as file:
+        file.add(rows("a.png", "b.png"))
+    assert names_in(tmp_path / "r.csv") == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_a_finished_table_is_gone_on_with_in_the_order_of_the_new_run(tmp_path, parquet):
+    path = tmp_path / "r"
+    for names in (("b.png", "c.png"), ("a.png", "b.png", "d.png")):
+        with ReadingsFile(path, parquet=parquet, resume=True) as file:
+            known = [list(file.rows_of(f"print of {name}")) for name in names]
+            file.add(rows(*names))
+    assert [bool(rows) for rows in known] == [False, True, False]
+    if parquet:
+        assert [row["file"] for row in parquet_rows(path)] == ["a.png", "b.png", "d.png"]
+    else:
+        assert names_in(path) == ["a.png", "b.png", "d.png"]
+
+
+def test_rows_of_a_stopped_run_are_not_thrown_away_unasked(tmp_path):
+    partial = stopped(tmp_path / "r.csv", "a.png")
+    before = partial.read_bytes()
+    with pytest.raises(OutputError, match=r"r\.csv\.partial: holds the rows of a run that was stopped.*--resume"):
+        ReadingsFile(tmp_path / "r.csv")
+    assert partial.read_bytes() == before
+
+
+def test_a_run_that_failed_before_its_first_row_leaves_nothing(tmp_path):
+    stopped(tmp_path / "r.csv")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "r.csv.partial").write_bytes(header_line())  # as a kill leaves it
+    with ReadingsFile(tmp_path / "r.csv") as file:
+        file.add(rows("a.png"))
+    assert names_in(tmp_path / "r.csv") == ["a.png"]
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_a_table_of_another_make_is_not_gone_on_with_and_stays(tmp_path, parquet):
+    path = tmp_path / "r"
+    path.write_text("file,months\na.png,3\n")
+    with pytest.raises(OutputError, match=r"not a table that this version wrote.*--resume"):
+        ReadingsFile(path, parquet=parquet, resume=True)
+    assert path.read_text() == "file,months\na.png,3\n"
+    with ReadingsFile(path, parquet=parquet):  # without resume it is replaced, at the end
+        pass
+    assert path.read_bytes() != b"file,months\na.png,3\n"
+
+
+def test_parquet_without_pyarrow_is_refused_before_anything_is_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(OutputError, match=r"needs pyarrow.*boneage\[parquet\]"):
+        ReadingsFile(tmp_path / "r.parquet", parquet=True)
+    assert not list(tmp_path.iterdir())

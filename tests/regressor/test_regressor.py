@@ -1,0 +1,233 @@
+"""The regressor: its network in every form, its training, and resuming to the last bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import over
+
+from boneage.data.errors import ConfigError, TrainingError, WeightsError
+from boneage.data.synthetic import synthetic_hand
+from boneage.handseg.crop import CROP_VERSION, cut_crop
+from boneage.handseg.geometry import Box
+from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
+from boneage.regressor.crop_store import CropStore, StoredCrop, StoreKind
+from boneage.regressor.network import BoneAgeNet, normalise
+from boneage.regressor.reader import BoneAgeReader
+from boneage.regressor.training.dataset import CropSet, EpochOrder, LabelledCrops
+from boneage.regressor.training.distil import Teacher
+from boneage.regressor.training.task import RegressorTask
+from boneage.regressor.training.train import train_regressor
+
+TINY = NetConfig(backbone="test_efficientnet", hidden=(16,))
+SIZE = 64
+
+
+def crop_of(hand) -> np.ndarray:
+    rows, columns = np.where(hand.mask.any(axis=1))[0], np.where(hand.mask.any(axis=0))[0]
+    box = Box(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
+    return cut_crop(hand.pixels, box, SIZE, hand=over(hand.mask)).pixels
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory) -> LabelledCrops:
+    """Crops of 240 synthetic hands with their exact masks, ages even over 6 to 216 months, both sexes."""
+    store = CropStore(tmp_path_factory.mktemp("crops"), StoreKind(CROP_VERSION, SIZE, "exact masks"))
+    rng = np.random.default_rng(0)
+    months = rng.uniform(6, 216, 240).astype(np.float32)
+    hands = [synthetic_hand(float(m), "FM"[k % 2], k, (160, 128), label=False) for k, m in enumerate(months)]
+    keys = tuple(f"hand-{k}" for k in range(len(hands)))
+    store.append([StoredCrop(key, key, 1, 1, "ok", "", 0, 0, 1, 1) for key in keys], [crop_of(h) for h in hands])
+    sexes = np.array([-1.0, 1.0] * 120, np.float32)
+    return LabelledCrops(store, keys, keys, sexes, months)
+
+
+def part(crops: LabelledCrops, start: int, stop: int) -> LabelledCrops:
+    return LabelledCrops(
+        crops.store, crops.keys[start:stop], crops.ids[start:stop], crops.sexes[start:stop], crops.months[start:stop]
+    )
+
+
+def settings(epochs: int, **changes) -> RegressorConfig:
+    values = {"net": TINY, "stages": (Stage(epochs, SIZE, 0.3, 0.0),), "batch_size": 16, "warmup": 10, "ema": 0.9}
+    return RegressorConfig(**{**values, **changes})
+
+
+def test_training_learns_from_synthetic_hands(cohort, tmp_path):
+    training, validation = part(cohort, 0, 200), part(cohort, 200, 240)
+    trained = train_regressor(training, validation, tmp_path, settings(40, learning_rate=3e-3), workers=0)
+    reader = BoneAgeReader.load(trained.weights, CROP_VERSION)
+    read = reader.months(list(validation.at(SIZE)), ["FM"[int(s > 0)] for s in validation.sexes])
+    mae = np.abs(read - validation.months).mean()
+    of_the_mean = np.abs(training.months.mean() - validation.months).mean()
+    assert mae < 0.5 * of_the_mean
+    # the reader adds the mirror image, so the two figures are near, not equal
+    assert trained.validation_mae == pytest.approx(float(mae), abs=0.25 * float(of_the_mean))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimiser": "adam", "schedule": "plateau", "plateau_patience": 0, "ema": 0.0, "plateau_floor": 1e-6},
+        {"augmentation": "randaugment", "stages": (Stage(1, 32, 0.2, 0.1, 0.0, 0.0), Stage(3, 64, 0.8, 0.3, 0.1, 0.4))},
+    ],
+    ids=["cosine with averaged weights", "the seed recipe", "progressive with mixup"],
+)
+@pytest.mark.parametrize("batch", [None, 1], ids=["between epochs", "within an epoch"])
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_path, changes, batch, monkeypatch):
+    training, validation = part(cohort, 0, 48), part(cohort, 48, 64)
+    config = settings(4, **changes)
+    whole = train_regressor(training, validation, tmp_path / "whole", config, workers=0)
+
+    class Killed(Exception):
+        pass
+
+    started = RegressorTask.on_train_batch_start
+
+    def kill_in_third_epoch(task, films, batch_idx):
+        if task.current_epoch == 2 and batch_idx == (batch or 0):
+            raise Killed
+        started(task, films, batch_idx)
+
+    monkeypatch.setattr(RegressorTask, "on_train_batch_start", kill_in_third_epoch)
+    if batch:
+        monkeypatch.setattr("boneage.regressor.training.train.BATCHES_BETWEEN", batch)
+    with pytest.raises(Killed):
+        train_regressor(training, validation, tmp_path / "cut", config, workers=0)
+    stopped = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)
+    assert stopped["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["ready"] == (batch or 3)
+    monkeypatch.undo()
+    torch.rand(5)  # whatever other randomness was used in between must not matter
+    resumed = train_regressor(training, validation, tmp_path / "cut", config, resume=True, workers=0)
+
+    last = [torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in ("whole", "cut")]
+    for name, tensor in last[0]["state_dict"].items():
+        assert torch.equal(tensor, last[1]["state_dict"][name]), name
+    states = [checkpoint["optimizer_states"][0]["state"] for checkpoint in last]
+    assert all(torch.equal(states[0][k]["exp_avg_sq"], states[1][k]["exp_avg_sq"]) for k in states[0])
+    assert last[0]["global_step"] == last[1]["global_step"]
+    assert last[0].get("plateau") == last[1].get("plateau")
+    assert whole.weights.read_bytes() == resumed.weights.read_bytes()
+
+
+def test_a_folder_with_a_run_is_not_overwritten_nor_resumed_with_other_settings(cohort, tmp_path):
+    training, validation = part(cohort, 0, 32), part(cohort, 32, 40)
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        train_regressor(training, validation, tmp_path, settings(1), resume=True, workers=0)
+    train_regressor(training, validation, tmp_path, settings(1), workers=0)
+    with pytest.raises(TrainingError, match="already holds a run"):
+        train_regressor(training, validation, tmp_path, settings(1), workers=0)
+    with pytest.raises(TrainingError, match="another configuration"):
+        train_regressor(training, validation, tmp_path, settings(1, loss="mse"), resume=True, workers=0)
+
+
+def test_films_shared_by_training_and_validation_are_refused(cohort, tmp_path):
+    with pytest.raises(TrainingError, match="both train and validate"):
+        train_regressor(part(cohort, 0, 32), part(cohort, 31, 40), tmp_path, settings(1), workers=0)
+
+
+def test_crops_smaller_than_the_last_stage_are_refused(cohort, tmp_path):
+    config = settings(1, stages=(Stage(1, 96),))
+    with pytest.raises(TrainingError, match="96 px"):
+        train_regressor(part(cohort, 0, 32), part(cohort, 32, 40), tmp_path, config, workers=0)
+
+
+@pytest.mark.parametrize("pooling", ["average", "2x2"])
+@pytest.mark.parametrize(("fusion", "uses_sex"), [("late", True), ("early", True), ("both", True), ("none", False)])
+def test_every_fusion_reads_and_only_those_with_sex_depend_on_it(fusion, uses_sex, pooling):
+    torch.manual_seed(1)
+    net = BoneAgeNet(replace(TINY, fusion=fusion, pooling=pooling)).eval()
+    crops = torch.randn(2, 1, SIZE, SIZE)
+    with torch.inference_mode():
+        girls, boys = net(crops, torch.full((2,), -1.0)), net(crops, torch.full((2,), 1.0))
+    assert girls.shape == (2,)
+    assert bool((girls - boys).abs().max() > 1e-7) == uses_sex
+
+
+def test_an_efficientnet_v2_gives_feature_maps_at_the_four_strides():
+    net = BoneAgeNet(NetConfig()).eval()
+    with torch.inference_mode():
+        crops = torch.randn(1, 1, 96, 96)
+        reading, maps = net.with_features(crops, torch.ones(1))
+        assert torch.allclose(reading, net(crops, torch.ones(1)), atol=1e-5)
+    assert [m.shape[-1] for m in maps] == [24, 12, 6, 3]
+
+
+def test_an_unknown_backbone_is_named():
+    with pytest.raises(ConfigError, match="no_such_net"):
+        BoneAgeNet(NetConfig(backbone="no_such_net"))
+
+
+def test_regularisation_is_set_and_taken_back():
+    net = BoneAgeNet(NetConfig(hidden=(8,))).train()
+    crops, sexes = torch.randn(4, 1, 64, 64), torch.ones(4)
+    net.backbone.eval()  # batch statistics out of the way
+    net.set_regularisation(dropout=0.5, drop_path=0.0)
+    assert not torch.equal(net(crops, sexes), net(crops, sexes))
+    net.set_regularisation(dropout=0.0, drop_path=0.0)
+    assert torch.equal(net(crops, sexes), net(crops, sexes))
+
+
+def test_mixup_mixes_within_one_sex_only():
+    torch.manual_seed(0)
+    sexes = torch.tensor([-1.0, 1.0] * 8)
+    labels = sexes.clone()  # the label is the sex, so a mixture of both would show
+    inputs = sexes.view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+    mixed, mixed_labels = RegressorTask._mixed(inputs, sexes, labels, 0.5)
+    assert torch.allclose(mixed_labels, sexes, atol=1e-6)
+    assert torch.allclose(mixed[:, 0, 0, 0], sexes, atol=1e-6)
+    ages = torch.arange(16.0)
+    assert not torch.allclose(RegressorTask._mixed(inputs, sexes, ages, 0.5)[1], ages)
+
+
+def test_order_and_augmentation_depend_on_seed_and_epoch_alone(cohort):
+    assert list(EpochOrder(50, 3, 7)) == list(EpochOrder(50, 3, 7))
+    assert list(EpochOrder(50, 3, 7)) != list(EpochOrder(50, 4, 7))
+    films = CropSet(part(cohort, 0, 8), Stage(1, SIZE, 1.0), "randaugment", 5)
+    again = CropSet(part(cohort, 0, 8), Stage(1, SIZE, 1.0), "randaugment", 5)
+    again[(0, 3)]
+    assert torch.equal(films[(2, 1)][0], again[(2, 1)][0])
+    assert not torch.equal(films[(2, 1)][0], films[(3, 1)][0])
+
+
+def test_two_processes_share_an_epoch_without_overlap():
+    shares = [list(EpochOrder(11, 2, 9, rank, 2)) for rank in (0, 1)]
+    assert sorted(index for share in shares for _, index in share) == list(range(11))
+    assert [len(s) for s in shares] == [len(EpochOrder(11, 2, 9, rank, 2)) for rank in (0, 1)]
+
+
+def test_a_teacher_shares_its_scale_and_is_not_trained(cohort, tmp_path):
+    training, validation = part(cohort, 0, 48), part(cohort, 48, 64)
+    first = train_regressor(training, validation, tmp_path / "teacher", settings(1), workers=0)
+    student = BoneAgeNet(TINY)
+    teacher, mean, _ = Teacher.load(first.weights, student)
+    assert mean == pytest.approx(float(training.months.mean()), abs=1e-3)
+    crops, sexes = normalise(torch.from_numpy(training.at(SIZE)[:4])), torch.ones(4)
+    with torch.no_grad():
+        own_reading, own_maps = teacher.net.with_features(crops, sexes)
+    projected, output = teacher(crops, sexes, own_maps, own_reading)
+    assert output.item() == 0.0
+    assert projected.item() > 0.0  # the projections are random yet
+    config = settings(1, teacher=Distillation(weights=str(first.weights)))
+    second = train_regressor(part(cohort, 64, 112), validation, tmp_path / "student", config, workers=0)
+    state = torch.load(tmp_path / "student" / "last.ckpt", weights_only=True)["state_dict"]
+    for name, tensor in teacher.net.state_dict().items():
+        assert torch.equal(tensor, state[f"teacher.net.{name}"]), name
+    assert BoneAgeReader.load(second.weights, CROP_VERSION).header.label_mean == mean
+
+
+def test_weights_for_another_crop_are_refused(tiny_bundle):
+    with pytest.raises(WeightsError, match="crop version"):
+        BoneAgeReader.load(tiny_bundle / "regressor.safetensors", CROP_VERSION + 1)
+
+
+def test_mirrored_crops_read_the_same(tiny_bundle, cohort):
+    reader = BoneAgeReader.load(tiny_bundle / "regressor.safetensors", CROP_VERSION)
+    crops = list(cohort.at(SIZE)[:4])
+    plain = reader.months(crops, ["F"] * 4)
+    mirrored = reader.months([np.ascontiguousarray(crop[:, ::-1]) for crop in crops], ["F"] * 4)
+    assert np.allclose(plain, mirrored, atol=1e-3)
