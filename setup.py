@@ -9,7 +9,7 @@ LAYERS = ("data", "handseg", "regressor", "pipeline", "weights")
 ROOMS = (
     "handseg.training",
     "regressor.training",
-    *(f"pipeline.{room}" for room in ("clinical", "dicom", "growth", "measure", "predict", "report")),
+    *(f"pipeline.{room}" for room in ("cli", "clinical", "dicom", "growth", "measure", "predict", "report")),
 )
 PACKAGES = (*LAYERS, *ROOMS)
 

@@ -162,7 +162,7 @@ def _read_here(folder: Path, bundle: str, used: int) -> dict[str, float]:
     from boneage.data.child import Child
     from boneage.data.inputs import read_inputs
     from boneage.data.sex import parse_sex
-    from boneage.pipeline.cli import predict
+    from boneage.pipeline.cli.predict import predict
     from boneage.pipeline.predict.bone_age import BoneAge
     from boneage.pipeline.predict.cohort import read_films
 

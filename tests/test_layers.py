@@ -19,7 +19,7 @@ BELOW = {
 MODULES = [path for layer in BELOW for path in sorted((ROOT / layer).rglob("*.py"))]
 # what the command line and its help may read without the slow libraries
 LIGHT = ["handseg/config.py", "regressor/config.py", "pipeline/recipe.py", "pipeline/measure/plan.py"]
-LIGHT += ["pipeline/cli.py", "pipeline/__init__.py"]
+LIGHT += ["pipeline/__init__.py", *(f"pipeline/cli/{path.name}" for path in (ROOT / "pipeline" / "cli").glob("*.py"))]
 # and what reads a film with the engine onnx
 LIGHT += ["pipeline/predict/bone_age.py", "data/inputs.py", "pipeline/output.py", "pipeline/predict/cohort.py"]
 LIGHT += ["pipeline/predict/film_files.py", "handseg/finder.py", "regressor/reader.py", "weights/onnx_engine.py"]

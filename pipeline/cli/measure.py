@@ -1,0 +1,180 @@
+"""The commands that measure: `evaluate`, `robustness`, `card` and `compare`."""
+
+# ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import (
+    PATH,
+    SEGMENTER_HELP,
+    cohort_options,
+    device_option,
+    engine_option,
+    out_option,
+    verbose_option,
+    weights_option,
+    workers_option,
+)
+from .splits import part_of, segmenter_file, training_split
+
+if TYPE_CHECKING:
+    from ...data.cohort import Cohort
+
+split_option = click.option(
+    "--split", metavar="CSV|rsna", help="Stored split to take a part of; default: all films are read."
+)
+part_option = click.option("--part", help="Part of the split to read.  [default: report]")
+
+
+@click.command()
+@cohort_options
+@split_option
+@part_option
+@weights_option
+@click.option("-o", "--out", type=PATH, help="Folder for the predictions, two plots and the table.")
+@device_option
+@engine_option
+@verbose_option
+def evaluate(
+    cohort: Cohort, split: str | None, part: str | None, weights: str, out: Path | None, device: str, engine: str
+) -> None:
+    """Measure predicted against labelled bone age on DATA.
+
+    DATA is a folder as RSNA publishes it, or a CSV with path or id, sex and bone age. Prints the MAE in months with
+    its 95 % bootstrap interval, median error, RMSE, bias and the share within 6 and 12 months, by sex and age band.
+
+    \b
+    Examples:
+      boneage evaluate rsna/ --split rsna -o evaluation/
+      boneage evaluate own.csv --column bone_age=ba --age-unit years
+    """
+    cohort, words = part_of(cohort, split, part)
+
+    from .. import output
+    from ..measure.evaluate import evaluate as measure
+    from ..predict.bone_age import BoneAge
+
+    bone_age = BoneAge.load(weights, device, engine)
+    follow = functools.partial(output.with_progress, total=len(cohort), what="Reading")
+    output.show_evaluation(measure(bone_age, cohort, out, split=words, follow=follow))
+    if out:
+        click.echo(f"predictions.csv and .json, scatter.png, bland-altman.png and table.md are in {out}", err=True)
+
+
+@click.command()
+@cohort_options
+@split_option
+@part_option
+@click.option("--films", type=click.IntRange(1), help="Read so many films, alike in sex and bone age; default: all.")
+@weights_option
+@out_option
+@device_option
+@engine_option
+@verbose_option
+def robustness(
+    cohort: Cohort,
+    split: str | None,
+    part: str | None,
+    films: int | None,
+    weights: str,
+    out: Path,
+    device: str,
+    engine: str,
+) -> None:
+    """Measure how much readings change when the films of DATA are turned, mirrored, inverted, re-saved and so on.
+
+    Each film is written as a file in every such way and read back. Prints a table with the MAE and the change of the
+    reading, and says which promises hold; OUT gets it as robustness.md, and every reading in robustness.csv.
+
+    \b
+    Example:
+      boneage robustness rsna/ --split rsna --films 60 -o robustness/
+    """
+    cohort, words = part_of(cohort, split, part)
+
+    from .. import output
+    from ..measure.robustness import measure_robustness, sample
+    from ..predict.bone_age import BoneAge
+
+    bone_age = BoneAge.load(weights, device, engine)
+    cohort = sample(cohort, films or len(cohort))
+    follow = functools.partial(output.with_progress, total=len(cohort), what="Copying and reading")
+    measured = measure_robustness(bone_age, cohort, out, split=words, follow=follow)
+    click.echo(measured.table(), nl=False)
+    click.echo(f"robustness.csv, .json and .md are in {out}", err=True)
+
+
+@click.command()
+@click.argument("bundle")
+@click.option("--evaluation", type=PATH, required=True, metavar="DIR", help="What boneage evaluate -o wrote.")
+@click.option("--robustness", type=PATH, metavar="DIR", help="What boneage robustness -o wrote.")
+@device_option
+@engine_option
+@verbose_option
+def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, engine: str) -> None:
+    """Write the model card of BUNDLE, a shipped bundle's name or a bundle's folder, from what was measured of it.
+
+    No film is read, only drawn hands, whose pictures lie beside the card. `boneage train` writes it at its end.
+
+    \b
+    Example:
+      boneage card run/own --evaluation run/evaluation --robustness run/robustness
+    """
+    from ...weights.bundle import resolve_bundle
+    from ..measure.card import write_card
+    from ..measure.evaluate import read_evaluation
+    from ..measure.robustness import read_robustness
+
+    measured = read_evaluation(evaluation), read_robustness(robustness) if robustness else None
+    click.echo(write_card(resolve_bundle(bundle), *measured, device=device, engine=engine))
+
+
+@click.command()
+@click.argument("plan", type=PATH, metavar="PLAN")
+@click.argument("data", type=PATH, metavar="[DATA]", required=False)
+@out_option
+@click.option("--split", metavar="CSV|rsna", help="A stored split, or rsna; default: the plan's, or a new one.")
+@click.option("--segmenter", default="default", show_default=True, help=SEGMENTER_HELP)
+@workers_option
+@verbose_option
+@click.pass_context
+def compare(
+    ctx: click.Context, plan: Path, data: Path | None, out: Path, split: str | None, segmenter: str, workers: int
+) -> None:
+    """Compare ways to train the regressor: each arm of PLAN against its base, on the same films.
+
+    PLAN is a YAML file of base settings, named arms that change some of them, and seeds;
+    pipeline/recipes/experiments.yaml shows the form. DATA is as for train; default: what the plan names.
+    Every arm learns from the split's part train and is measured on its part choose. OUT gets comparison.md and
+    differences.png; a run that fails is a row of the table.
+    The same command given again goes on where it stopped.
+
+    Exit code: 0 when every run finished, 1 when some failed.
+
+    \b
+    Example:
+      boneage compare pipeline/recipes/experiments.yaml rsna/ --split rsna -o comparison/
+    """
+    from ...data.cohort import read_cohort
+    from ...data.config import load_config
+    from ..measure.plan import Plan
+
+    settings = load_config(Plan, plan)
+    if data is None and not settings.data:
+        raise click.UsageError(f"{plan} names no data; give DATA too")
+    planned = str(plan.parent / settings.split) if settings.split not in ("", "rsna") else settings.split
+    cohort = read_cohort(data or plan.parent / settings.data)
+    parts = training_split(cohort, split or planned or None, out)
+
+    from ..measure.compare import compare as run
+
+    result = run(cohort, parts, settings, out, segmenter=segmenter_file(segmenter), workers=workers)
+    click.echo(result.table(), nl=False)
+    click.echo(f"comparison.md and differences.png are in {out}", err=True)
+    ctx.exit(1 if result.failures else 0)

@@ -1,0 +1,95 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ...weights.engine import ENGINES
+
+SEGMENTER_HELP = "A segmenter's weights file, or a bundle by name or folder."
+F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+
+
+def _columns(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Mapping[str, str]:
+    pairs = [value.partition("=") for value in values]
+    for value, (role, sign, name) in zip(values, pairs, strict=True):
+        if not (role and sign and name):
+            raise click.BadParameter(f"{value!r}, expected ROLE=NAME, such as sex=Gender")
+    return {role: name for role, _, name in pairs}
+
+
+def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
+    """Log to stderr; without -v the libraries' remarks are silenced, and ours too, but for those of a training."""
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    training = (ctx.info_name or "").startswith(("train", "compare"))
+    logging.getLogger("boneage").setLevel(logging.INFO if verbose or training else logging.WARNING)
+    if verbose:
+        return
+    warnings.simplefilter("ignore")
+    for layer in ("pytorch", "fabric"):
+        logging.getLogger(f"lightning.{layer}.utilities.rank_zero").setLevel(logging.ERROR)
+
+
+verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, expose_value=False, callback=_set_up_log, help="Log what is being done to stderr."
+)
+weights_option = click.option(
+    "--weights", default="default", show_default=True, help="A shipped bundle, default or fast, or a folder."
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(0), default=1, show_default=True, help="Processes that prepare batches."
+)
+out_option = click.option("-o", "--out", type=PATH, required=True, help="Folder to write to.")
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="What runs the nets; auto: torch on a GPU, else onnx.",
+)
+
+
+def column_option(roles: str) -> Callable[[F], F]:
+    """Add --column, handed on as `columns`, with the roles that its help names."""
+    text = f"Name of a column of the CSV that has no usual name; may be repeated. Roles: {roles}."
+    return click.option("--column", "columns", multiple=True, callback=_columns, metavar="ROLE=NAME", help=text)
+
+
+input_column_option = column_option(
+    "path, sex (words), male (True or False), age, age_months, age_years, birth_date, exam_date, height, height_cm, "
+    "patient"
+)
+
+
+def cohort_options(command: F) -> F:
+    """Add the argument DATA and the options that say how to read it, handed on as one `cohort`."""
+
+    @functools.wraps(command)
+    def with_cohort(
+        data: Path, table: Path | None, images: Path | None, columns: Mapping[str, str], age_unit: Any, **others: Any
+    ) -> Any:
+        from ...data.cohort import read_cohort
+
+        cohort = read_cohort(data, table=table, images=images, columns=columns, age_unit=age_unit)
+        return command(cohort=cohort, **others)
+
+    roles = "path, id, sex (words), male (True or False), bone_age_months, bone_age_years, bone_age, patient"
+    wrapped: Any = with_cohort
+    for option in (
+        click.option("--age-unit", type=click.Choice(["months", "years"]), help="Of the column with role bone_age."),
+        column_option(roles),
+        click.option("--images", type=PATH, help="Folder of the radiographs; default: beside the CSV."),
+        click.option("--table", type=PATH, help="The CSV in the folder DATA; default: the only usable one."),
+        click.argument("data", type=PATH, metavar="DATA"),
+    ):
+        wrapped = option(wrapped)
+    return wrapped

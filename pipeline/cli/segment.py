@@ -1,0 +1,59 @@
+"""The command `segment`: the hand and its crop as files."""
+
+# ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from .options import PATH, device_option, engine_option, input_column_option, out_option, verbose_option, weights_option
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
+@out_option
+@weights_option
+@input_column_option
+@device_option
+@engine_option
+@verbose_option
+@click.pass_context
+def segment(
+    ctx: click.Context,
+    inputs: tuple[Path, ...],
+    out: Path,
+    weights: str,
+    columns: Mapping[str, str],
+    device: str,
+    engine: str,
+) -> None:
+    """Find the hand and cut the crop that bone age is read from.
+
+    INPUT is a radiograph, several, a folder, or a CSV with the column path. For each film NAME, OUT gets NAME.json
+    (status, reasons, hand box and the way from the crop back to the original), NAME-mask.png (255 on 0, original
+    geometry), NAME-crop.png and NAME-overlay.png. Films of one name are numbered: hand, hand-2.
+
+    \b
+    Example:
+      boneage segment films/ -o segmented/
+    """
+    from ...data.inputs import films_among, output_names, read_inputs
+
+    files, no_films = films_among(read_inputs(inputs, columns=columns))
+
+    from .. import output
+    from ..segment import load_finder, segment_file
+
+    finder, model = load_finder(weights, device, engine)
+    named = output.with_progress(zip(files, output_names(files), strict=True), len(files), "Segmenting")
+    records = (segment_file(file, finder, out, name, model) for file, name in named)
+    statuses = output.show_segments(records, out)
+    if no_films:
+        click.echo(output.left_out(no_films), err=True)
+    summary, code = output.conclude(statuses, "segmented")
+    if summary:
+        click.echo(summary, err=True)
+    ctx.exit(code)

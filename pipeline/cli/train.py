@@ -1,0 +1,196 @@
+"""The commands that train: `train` for a whole bundle, `train-segmenter` and `train-regressor` for a part of one."""
+
+# ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from ...regressor.config import Fusion, Loss, RegressorConfig
+from .options import PATH, SEGMENTER_HELP, F, cohort_options, out_option, verbose_option, workers_option
+from .splits import read_ids, segmenter_file, training_split
+
+if TYPE_CHECKING:
+    from ...data.cohort import Cohort
+
+DEFAULTS = RegressorConfig()
+
+
+def _devices(_: click.Context, __: click.Parameter, value: str) -> int | str:
+    if value != "auto" and not (value.isdigit() and int(value)):
+        raise click.BadParameter(f"{value!r}, expected auto or a number from 1 on")
+    return value if value == "auto" else int(value)
+
+
+def training_options(command: F) -> F:
+    """Add what all trainings of a regressor share."""
+    wrapped: Any = command
+    for option in (
+        click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines of the run."),
+        click.option(
+            "--devices", default="auto", show_default=True, callback=_devices, help="GPUs a machine, or auto."
+        ),
+        workers_option,
+        click.option("--resume", is_flag=True, help="Go on with the run that OUT holds, exactly where it stopped."),
+        click.option(
+            "--split",
+            metavar="CSV|rsna",
+            help="A stored split (columns id and part: train, choose, report), or rsna for the project's split of "
+            "RSNA's training films; default: one is made by patient, 80 : 10 : 10, and stored in OUT/split.csv.",
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+@click.command()
+@cohort_options
+@out_option
+@click.option("--recipe", type=PATH, metavar="YAML", help="Settings of every step that differ from the defaults.")
+@click.option("--cutouts", type=PATH, help="Folder of hands without background for the segmenter: images/ and masks/.")
+@click.option("--segmenter", help=f"Use this one instead of training one. {SEGMENTER_HELP}")
+@click.option("--exclude", type=PATH, metavar="CSV", help="Ids (column id) that the segmenter is not trained on.")
+@click.option("--finer", type=PATH, metavar="DATA", help="Sharper copies of films of DATA, learned from beside them.")
+@training_options
+@verbose_option
+def train(
+    cohort: Cohort,
+    out: Path,
+    recipe: Path | None,
+    cutouts: Path | None,
+    segmenter: str | None,
+    exclude: Path | None,
+    finer: Path | None,
+    split: str | None,
+    **run: Any,
+) -> None:
+    """Train everything on DATA: segmenter, crops, regressor, calibration, evaluation, one bundle of weights.
+
+    DATA is a folder as RSNA publishes it, or a CSV with path or id, sex and bone age.
+
+    \b
+    Example:
+      boneage train rsna/ --split rsna --cutouts hand-masks/ -o run/
+      boneage predict hand.png --sex F --weights run/own
+    """
+    from ...data.cohort import read_cohort
+    from ...data.config import load_config
+    from ..recipe import Recipe
+
+    settings = load_config(Recipe, recipe)
+    excluded = read_ids(exclude)
+    parts = training_split(cohort, split, out)
+
+    from ...regressor.training.train import is_first_process
+    from ..train import train_bundle
+
+    run["segmenter"] = segmenter_file(segmenter) if segmenter else None
+    run["finer"] = read_cohort(finer) if finer else None
+    bundles = train_bundle(cohort, parts, out, settings, cutouts=cutouts, exclude=excluded, **run)
+    if is_first_process():
+        for bundle in bundles:
+            click.echo(bundle)
+
+
+@click.command()
+@cohort_options
+@out_option
+@click.option("--cutouts", type=PATH, help="Folder of hands without background: images/ and masks/.")
+@click.option("--config", type=PATH, metavar="YAML", help="Settings that differ from the defaults.")
+@click.option("--exclude", type=PATH, metavar="CSV", help="Ids (column id) kept out of training, to measure on later.")
+@click.option("--about", default="", help="What the films are, for the weights' header.")
+@click.option("--licence", default="", help="Terms of the weights, for their header.")
+@workers_option
+@verbose_option
+def train_segmenter(
+    cohort: Cohort,
+    out: Path,
+    cutouts: Path | None,
+    config: Path | None,
+    exclude: Path | None,
+    about: str,
+    licence: str,
+    workers: int,
+) -> None:
+    """Train the hand segmenter on DATA, without hand-drawn masks.
+
+    A run that stopped goes on with its next round when the same command is given again.
+
+    \b
+    Example:
+      boneage train-segmenter rsna/ --cutouts hand-masks/ -o segmenter/
+    """
+    from ...data.config import load_config
+    from ...data.split import refuse_test_ids
+    from ...handseg.config import SegmenterConfig
+
+    settings = load_config(SegmenterConfig, config)
+    excluded = read_ids(exclude)
+    refuse_test_ids(film.id for film in cohort if film.id not in excluded)
+
+    from ..train import train_segmenter_on
+
+    about_data = {"data": about, "licence": licence}
+    weights = train_segmenter_on(
+        cohort, out, settings, cutouts=cutouts, exclude=excluded, workers=workers, **about_data
+    )
+    click.echo(weights)
+
+
+@click.command()
+@cohort_options
+@out_option
+@click.option("--segmenter", default="default", show_default=True, help=SEGMENTER_HELP)
+@click.option("--config", type=PATH, metavar="YAML", help="Settings that differ from the defaults; options win.")
+@click.option("--backbone", show_default=DEFAULTS.net.backbone, help="Any timm backbone.")
+@click.option(
+    "--fusion", type=click.Choice(get_args(Fusion)), show_default=DEFAULTS.net.fusion, help="Where sex joins."
+)
+@click.option("--loss", type=click.Choice(get_args(Loss)), show_default=DEFAULTS.loss, help="On z-scored labels.")
+@click.option(
+    "--augmentation", show_default=DEFAULTS.augmentation, help="none, light, clinic, randaugment or uniformaugment."
+)
+@training_options
+@click.option("--about", default="", help="What the films are, for the weights' header.")
+@click.option("--licence", default="", help="Terms of the weights, for their header.")
+@verbose_option
+def train_regressor(
+    cohort: Cohort,
+    out: Path,
+    segmenter: str,
+    config: Path | None,
+    backbone: str | None,
+    fusion: str | None,
+    loss: str | None,
+    augmentation: str | None,
+    split: str | None,
+    about: str,
+    licence: str,
+    **run: Any,
+) -> None:
+    """Train the bone-age regressor on DATA's crops, which are cut once and kept in OUT/crops.
+
+    \b
+    Example:
+      boneage train-regressor rsna/ --split rsna --backbone tf_efficientnetv2_s -o regressor/
+    """
+    from ...data.config import load_config
+
+    settings = load_config(RegressorConfig, config, {"loss": loss, "augmentation": augmentation})
+    net = {name: value for name, value in (("backbone", backbone), ("fusion", fusion)) if value}
+    settings = dataclasses.replace(settings, net=dataclasses.replace(settings.net, **net))
+    parts = training_split(cohort, split, out)
+
+    from ...regressor.training.train import is_first_process
+    from ..train import train_regressor_on
+
+    trained = train_regressor_on(
+        cohort, parts, out, settings, segmenter=segmenter_file(segmenter), data=about, licence=licence, **run
+    )
+    if is_first_process():
+        click.echo(f"{trained.weights}: validation MAE {trained.validation_mae:.2f} months", err=True)
+        click.echo(trained.weights)
