@@ -21,6 +21,6 @@ setup(
         "boneage.pipeline": ["recipes/*.yaml"],
         "boneage.pipeline.clinical": ["*.csv"],
         "boneage.pipeline.report": ["*.html", "fonts/*.otf", "fonts/OFL.txt", "locale/*/*.po"],
-        "boneage.weights": ["*/*.safetensors", "*/*.md", "*/*.png"],
+        "boneage.weights": ["*.txt", "*/*.safetensors", "*/*.md", "*/*.png"],
     },
 )

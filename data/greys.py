@@ -77,7 +77,7 @@ def grey_of_colour(rgb: np.ndarray) -> tuple[np.ndarray, float]:
     """Turn uint8 or uint16 RGB (height x width x 3) into greys of the same depth and its mean chroma in [0, 1].
 
     Grey is the luma of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B), exact where the channels are equal. Chroma is the
-    largest channel less the smallest, as a share of the full range, meaned over the pixels.
+    largest channel less the smallest, as a share of the full range, averaged over the pixels.
     """
     red, green, blue = cv2.split(rgb)
     chroma = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
