@@ -11,7 +11,7 @@ import pytest
 os.environ["BONEAGE_ENGINE"] = "torch"  # an export takes seconds: tests/test_engine.py asks for it where it matters
 
 ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared" / "data"
+REAL = Path(os.environ.get("BONEAGE_DATA", ROOT.parent / "shared" / "data"))  # CONTRIBUTING.md: what is in it
 
 
 def over(mask: np.ndarray):
@@ -21,9 +21,9 @@ def over(mask: np.ndarray):
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    if not SHARED.is_dir():
-        pytest.skip(f"the real radiographs are not there ({SHARED})")
-    return SHARED
+    if not REAL.is_dir():
+        pytest.skip(f"the real radiographs are not there ({REAL}); BONEAGE_DATA names their folder")
+    return REAL
 
 
 @pytest.fixture(scope="session")

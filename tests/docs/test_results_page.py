@@ -8,7 +8,7 @@ from pathlib import Path
 from boneage.pipeline.predict.rows import COLUMNS
 from boneage.pipeline.reading import Reading
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "results.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "results.md"
 
 
 def test_the_page_names_every_field_and_column_once():
