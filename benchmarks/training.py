@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader
 from boneage.data.cohort import Cohort, read_cohort
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import CROP_VERSION
-from boneage.pipeline.crops import WholeFrame, cache_crops, labelled
+from boneage.pipeline.crops import cache_crops, labelled
+from boneage.pipeline.measure.views import WholeFrame
 from boneage.regressor.config import NetConfig, RegressorConfig, Stage
 from boneage.regressor.crop_store import CropStore, StoredCrop, StoreKind
 from boneage.regressor.network import BoneAgeNet

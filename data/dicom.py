@@ -25,9 +25,9 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from .child import DAYS_IN_MONTH, Age, stated_age
-from .errors import ReadError
-from .greys import check_size, grey_of_colour, one_line, stretch
-from .radiograph import Laterality, Radiograph
+from .errors import ReadError, one_line
+from .greys import grey_of_colour, stretch
+from .radiograph import Laterality, Radiograph, check_size
 from .sex import Sex
 
 _MONTHS_IN_UNIT = {"D": 1 / DAYS_IN_MONTH, "W": 7 / DAYS_IN_MONTH, "M": 1.0, "Y": 12.0}

@@ -1,4 +1,4 @@
-"""The project's own errors: each is one sentence a user can act on.
+"""The project's own errors, each one sentence a user can act on; and the messages of others in one line.
 
 A message names the file, what was seen, what was expected and what to do. The command line prints it as one line
 and leaves with a non-zero exit code; a batch turns it into a row.
@@ -41,3 +41,8 @@ class TrainingError(BoneAgeError):
 
 class OutputError(BoneAgeError):
     """A result cannot be written in the form that was asked for."""
+
+
+def one_line(error: Exception) -> str:
+    """The message of another library's error, which may be a page, as one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200]

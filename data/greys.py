@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ReadError
-
 Greys = NDArray[np.uint8 | np.float32]  # a picture of 8 bits, white being 255, or of reals, white being 1
-
-MIN_SIDE = 32  # pixels; the joints of a hand cannot be seen on fewer
-MAX_PIXELS = 80_000_000  # about four times the largest digital plates (5,000 x 4,000); 320 MB as float32
-
-
-def check_size(path: str | Path, width: int, height: int) -> None:
-    """Raise ReadError for a picture too small to show a hand or too large to be decoded safely."""
-    if min(width, height) < MIN_SIDE:
-        raise ReadError(
-            f"{path}: is {width} x {height} pixels, expected at least {MIN_SIDE} on each side; give the full radiograph"
-        )
-    if width * height > MAX_PIXELS:
-        raise ReadError(
-            f"{path}: is {width} x {height} pixels, expected at most {MAX_PIXELS // 10**6} million; "
-            "scale it down, or export the hand alone"
-        )
 
 
 def white_of(pixels: Greys) -> float:
@@ -82,8 +63,3 @@ def grey_of_colour(rgb: np.ndarray) -> tuple[np.ndarray, float]:
     red, green, blue = cv2.split(rgb)
     chroma = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.mean(chroma)[0] / float(np.iinfo(rgb.dtype).max)
-
-
-def one_line(error: Exception) -> str:
-    """Give a decoder's message, which may be a page, as one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200]

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from .errors import ReadError
-from .greys import check_size, grey_of_colour, inverted, one_line, stretch
+from .errors import ReadError, one_line
+from .greys import grey_of_colour, inverted, stretch
 from .png import read_grey_png
-from .radiograph import Radiograph
+from .radiograph import Radiograph, check_size
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 _EXPECTED = "expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM radiograph"
@@ -34,7 +34,7 @@ def read_image(path: str | Path) -> Radiograph:
 
     8-bit greys keep their scale (0 is 0, 255 is 1). Deeper ones are scaled by the range they use (`greys.stretch`).
     Raises ReadError for other formats, damaged or truncated files, several pages or animation, and sizes outside
-    the limits of `greys.check_size`.
+    the limits of `radiograph.check_size`.
     """
     # Opened here: given a path, Pillow maps uncompressed TIFFs into memory and garbles those with an orientation.
     with open(path, "rb") as file, _open(path, file) as picture:

@@ -18,6 +18,8 @@ from .greys import Greys, inverted
 from .sex import Sex
 
 Laterality = Literal["L", "R"]
+MIN_SIDE = 32  # pixels; the joints of a hand cannot be seen on fewer
+MAX_PIXELS = 80_000_000  # about four times the largest digital plates (5,000 x 4,000); 320 MB as float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,19 @@ class Radiograph:
         if self.greys.dtype == np.uint8:
             return np.divide(self.greys, 255, dtype=np.float32)
         return cast(NDArray[np.float32], self.greys)
+
+
+def check_size(path: str | Path, width: int, height: int) -> None:
+    """Raise ReadError for a picture too small to show a hand or too large to be decoded safely."""
+    if min(width, height) < MIN_SIDE:
+        raise ReadError(
+            f"{path}: is {width} x {height} pixels, expected at least {MIN_SIDE} on each side; give the full radiograph"
+        )
+    if width * height > MAX_PIXELS:
+        raise ReadError(
+            f"{path}: is {width} x {height} pixels, expected at most {MAX_PIXELS // 10**6} million; "
+            "scale it down, or export the hand alone"
+        )
 
 
 def is_dicom(start: bytes) -> bool:

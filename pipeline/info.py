@@ -9,6 +9,7 @@ from typing import Any
 
 from ..weights.bundle import Header, read_header, resolve_bundle
 from ..weights.engine import chosen_backend
+from ..weights.torch_engine import device_name
 
 PACKAGES = ("boneage", "torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning", "albumentations")
 PACKAGES += ("onnxruntime", "opencv-python-headless", "pydicom", "numpy")
@@ -32,14 +33,6 @@ def information(weights: str | Path = "default") -> dict[str, Any]:
             "regressor": _of(regressor, folder / "regressor.safetensors"),
         },
     }
-
-
-def device_name() -> str:
-    """What nets run on here, in words."""
-    import torch
-
-    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    return ", ".join(gpus) or f"cpu, {torch.get_num_threads()} threads"
 
 
 def _of(header: Header, path: Path) -> dict[str, Any]:

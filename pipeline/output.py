@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .reading import DISCLAIMER as DISCLAIMER
 from .reading import Reading, in_years
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DISCLAIMER = "Research use only; not a medical device."
 _COLOURS = {"ok": "green", "review": "yellow", "rejected": "red", "failed": "red"}
 _INTERVAL = "90 % interval"
 

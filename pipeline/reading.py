@@ -8,9 +8,11 @@ from typing import Any, Literal
 from ..data.child import in_years
 from ..data.sex import Sex
 from ..handseg.quality import Status
-from .clinical.tables import Category
 
 Assessment = Literal["delayed", "normal", "advanced"]
+Category = Literal["accelerated", "average", "delayed"]  # of Bayley and Pinneau: maturation against chronological age
+
+DISCLAIMER = "Research use only; not a medical device."  # stands with every result
 
 
 @dataclass(frozen=True)

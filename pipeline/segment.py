@@ -1,4 +1,4 @@
-"""Write what the hand finder sees of a radiograph: mask, crop, overlay, and a record with the way back."""
+"""Write what the hand finder makes of a radiograph: mask, crop, overlay, and a record with the way back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -18,9 +17,7 @@ from ..handseg.crop import CROP_VERSION, Crop
 from ..handseg.finder import Hand, HandFinder
 from ..weights.bundle import read_header, resolve_bundle
 from ..weights.engine import chosen_backend
-
-OUTLINE, FRAME = (255, 140, 0), (0, 190, 255)  # RGB of the hand's outline and of the crop's box
-_THICKNESS = 400  # lines are one pixel thick for so many pixels of the shorter side
+from .overlay import outlined
 
 
 def load_finder(weights: str | Path = "default", device: str = "auto", engine: str = "auto") -> tuple[HandFinder, str]:
@@ -105,19 +102,3 @@ def _pictures(radiograph: Radiograph, hand: Hand) -> dict[str, NDArray[np.uint8]
         "crop": None if hand.crop is None else hand.crop.pixels,
         "overlay": None if hand.crop is None else outlined(radiograph.pixels, hand.mask, hand.crop),
     }
-
-
-def outlined(pixels: NDArray[np.float32], mask: NDArray[np.bool_] | None, crop: Crop | None) -> NDArray[np.uint8]:
-    """Give a radiograph's greys as RGB of the same geometry, with outline of the hand and box of the crop drawn."""
-    return marked(cv2.cvtColor(np.rint(pixels * 255).astype(np.uint8), cv2.COLOR_GRAY2RGB), mask, crop)
-
-
-def marked(picture: NDArray, mask: NDArray[np.bool_] | None, crop: Crop | None) -> NDArray[np.uint8]:
-    """Draw outline of the hand and box of the crop on an RGB picture (uint8, height x width x 3), in place."""
-    thickness = max(round(min(picture.shape[:2]) / _THICKNESS), 1)
-    if crop is not None:
-        cv2.rectangle(picture, crop.fit.box.as_tuple(), FRAME, thickness)
-    if mask is not None:
-        outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(picture, outlines, -1, OUTLINE, thickness)
-    return picture

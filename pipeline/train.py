@@ -26,9 +26,9 @@ from ..regressor.reader import BoneAgeReader
 from ..regressor.training.dataset import LabelledCrops
 from ..regressor.training.train import Trained, is_first_process, train_regressor
 from ..weights.engine import chosen_backend
+from ..weights.torch_engine import device_name
 from ..weights.weights_file import load_weights, save_weights
 from .crops import cache_crops, labelled, read_crops, sexes_of
-from .info import device_name
 from .measure.card import write_card
 from .measure.evaluate import Evaluation, evaluate
 from .measure.robustness import Robustness, measure_robustness, sample

@@ -1,4 +1,7 @@
-"""The folders build on each other one way, and help never loads torch."""
+"""Modules build on each other one way, help never loads torch, and functions stay short.
+
+An arrow is an import, wherever it stands: in a function and for type checkers alone, too.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,30 @@ BELOW = {
     "regressor": {"data", "weights"},
     "pipeline": {"data", "weights", "handseg", "regressor"},
 }
+# Every room, a folder or a module beside folders, from the lowest up: each may import from those before it.
+ROOMS = [
+    "data",
+    "weights",
+    *("handseg", "handseg/training"),
+    *("regressor", "regressor/training"),
+    *("pipeline/recipe", "pipeline/reading", "pipeline/clinical"),
+    *("pipeline/predict", "pipeline/__init__"),
+    *("pipeline/overlay", "pipeline/segment"),
+    *("pipeline/report", "pipeline/dicom", "pipeline/growth"),
+    *("pipeline/crops", "pipeline/measure"),
+    *("pipeline/train", "pipeline/export", "pipeline/info"),
+    *("pipeline/progress", "pipeline/output"),
+    *("pipeline/cli", "pipeline/__main__"),
+]
+# Being opened; none is to be added.
+CIRCLES = [
+    {"data/child", "data/dicom", "data/images", "data/radiograph"},
+    {"weights/engine", "weights/onnx_engine", "weights/torch_engine"},
+]
+UPWARD = {("handseg/quality", "handseg/training/classical")}
+LONG = {"train_segmenter", "train_regressor", "predict"}
+LONGEST = 60  # lines of a function
+
 MODULES = [path for layer in BELOW for path in sorted((ROOT / layer).rglob("*.py"))]
 # what the command line and its help may read without the slow libraries
 LIGHT = ["handseg/config.py", "regressor/config.py", "pipeline/recipe.py", "pipeline/measure/plan.py"]
@@ -58,6 +85,43 @@ def at_import(path: Path) -> Iterator[ast.AST]:
         waiting.extend(ast.iter_child_nodes(node))
 
 
+def module_of(path: Path) -> str:
+    return name(path.with_suffix(""))
+
+
+def room_of(module: str) -> str:
+    """The folder of a module; at the top of pipeline, where modules stand beside folders, the module itself."""
+    folder = module.rpartition("/")[0]
+    return module if folder == "pipeline" else folder
+
+
+def used_by(path: Path) -> Iterator[str]:
+    """The project's modules that a file imports; a package is one where a name of its own is imported from it."""
+    for dotted in imported(path):
+        place = ROOT.joinpath(*dotted.split(".")[1:])
+        if place.with_suffix(".py") in MODULES:
+            yield module_of(place)
+        elif place.parent / "__init__.py" in MODULES and not place.is_dir():
+            yield module_of(place.parent / "__init__.py")
+
+
+ARROWS = {module_of(path): {*used_by(path)} for path in MODULES}
+
+
+def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
+    """Groups of modules each of which reaches every other of its group."""
+    reach = {module: {module} for module in arrows}
+    growing = True
+    while growing:
+        growing = False
+        for module, known in reach.items():
+            more = known.union(*(reach[other] | arrows[other] for other in known))
+            growing |= more != known
+            reach[module] = more
+    together = {frozenset(other for other in known if module in reach[other]) for module, known in reach.items()}
+    return [set(group) for group in together if len(group) > 1]
+
+
 def test_the_parts_are_where_they_are_looked_for():
     assert all((ROOT / layer / "__init__.py").is_file() for layer in BELOW)
     assert "boneage.data.errors" in imported(ROOT / "regressor" / "crop_store.py")
@@ -71,6 +135,31 @@ def test_layers_point_one_way(path):
     layer = path.relative_to(ROOT).parts[0]
     used = {module.split(".")[1] for module in imported(path) if module.startswith("boneage.")} & set(BELOW)
     assert used <= BELOW[layer] | {layer}
+
+
+def test_every_module_is_in_a_room():
+    unknown = {room_of(module) for module in ARROWS} - {*ROOMS}
+    assert not unknown, f"rooms that ROOMS does not have: {unknown}; say there on which others they build"
+    assert {room_of(module) for module in ARROWS} == {*ROOMS}
+
+
+def test_rooms_build_on_lower_rooms_alone():
+    rank = {room: number for number, room in enumerate(ROOMS)}
+    up = {
+        (module, other)
+        for module, others in ARROWS.items()
+        for other in others
+        if rank[room_of(other)] > rank[room_of(module)]
+    }
+    assert up <= UPWARD
+
+
+def test_no_module_needs_itself():
+    assert not [circle for circle in circles(ARROWS) if not any(circle <= known for known in CIRCLES)]
+
+
+def test_a_circle_would_be_noticed():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name == "data"], ids=name)
@@ -113,3 +202,17 @@ def test_help_and_a_reading_do_without_the_slow_libraries(path):
 
 def test_slow_libraries_would_be_noticed():
     assert "torch" in reached(ROOT / "handseg" / "training" / "bootstrap.py")
+
+
+def functions(folder: str) -> Iterator[tuple[str, str, int]]:
+    """File, name and number of lines of every function below a folder; a signature counts, decorators do not."""
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield name(path), node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+@pytest.mark.parametrize("folder", [*BELOW, "benchmarks", "tests"])
+def test_functions_are_short(folder):
+    assert [*functions(folder)]
+    assert not [found for found in functions(folder) if found[2] > LONGEST and found[1] not in LONG]

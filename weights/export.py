@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ..data.errors import OutputError
-from ..data.greys import one_line
+from ..data.errors import OutputError, one_line
 
 
 def export(module: nn.Module, inputs: Mapping[str, NDArray[Any]], target: str | Path) -> None:

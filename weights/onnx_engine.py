@@ -23,8 +23,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ..data.errors import OutputError
-from ..data.greys import one_line
+from ..data.errors import OutputError, one_line
 from .bundle import Header, read_record
 from .engine import Engine, Model
 

@@ -35,3 +35,9 @@ def open_torch(path: str | Path, model: Model, device: str = "cpu") -> tuple[Hea
     """The header of a weights file and its module on a device; WeightsError as `load_weights`."""
     header, state = load_weights(path, model.kind)
     return header, TorchEngine(model.build(header, state), device)
+
+
+def device_name() -> str:
+    """What nets are trained on here, in words: the GPUs, or the processor with the number of threads."""
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return ", ".join(gpus) or f"cpu, {torch.get_num_threads()} threads"

@@ -159,7 +159,7 @@ def predict(
 
         files.add("--heatmap", heatmap, (".png",), write_heatmap)
     if report:
-        from ..report.page import SUFFIXES, write_report
+        from ..report.write import SUFFIXES, write_report
 
         files.add("--report", report, SUFFIXES, functools.partial(write_report, language=language))
     if dicom_sr or dicom_sc or dicom_seg:

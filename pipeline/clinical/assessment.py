@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ...data.child import Age, in_years
 from ...data.sex import Sex
-from ..reading import Assessment, Reading
-from .tables import Category, bayley_pinneau, brush
+from ..reading import Assessment, Category, Reading
+from .tables import bayley_pinneau, brush
 
 NORMAL_SDS = 2.0  # within so many SDs of the centre, both ends included, bone age is normal
 ODD_SDS = 5.0  # beyond, a wrong age or another child's film is likelier than such a bone age

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.sex import Sex
+from ..reading import Category
 
-Category = Literal["accelerated", "average", "delayed"]
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 
 _FOLDER = Path(__file__).parent

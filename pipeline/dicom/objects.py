@@ -11,9 +11,8 @@ from highdicom import SOPClass
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from ...data.errors import OutputError
+from ...data.errors import OutputError, one_line
 from ...data.files import whole_file
-from ...data.greys import one_line
 from ..predict.bone_age import BoneAge, Examination
 from .sc import secondary_capture
 from .seg import segmentation

@@ -17,11 +17,10 @@ from pydicom.sr.codedict import codes
 from pydicom.valuerep import DSfloat
 
 from ...data.child import in_years
-from ..output import DISCLAIMER
+from ..overlay import outlined
 from ..predict.bone_age import Examination
-from ..reading import Reading
+from ..reading import DISCLAIMER, Reading
 from ..report.heatmap import heat_picture
-from ..segment import outlined
 from .source import NAME, VERSION, identity, plain
 
 SERIES = 9002

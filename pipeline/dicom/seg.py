@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from ...data.errors import OutputError
+from ..overlay import OUTLINE
 from ..predict.bone_age import Examination
-from ..segment import OUTLINE
 from .source import MAKER, NAME, VERSION, identity, new_uid, plain
 
 SERIES = 9003

@@ -36,9 +36,8 @@ from pydicom.sr.coding import Code
 
 from ...data.child import in_years
 from ..clinical.assessment import NORMAL_SDS
-from ..output import DISCLAIMER
 from ..predict.bone_age import Examination
-from ..reading import Reading
+from ..reading import DISCLAIMER, Reading
 from .source import MAKER, NAME, VERSION, device_uid, identity, new_uid, plain
 
 SERIES = 9001

@@ -24,11 +24,12 @@ from ...regressor.reader import BoneAgeReader
 from ...regressor.training.dataset import LabelledCrops
 from ...regressor.training.train import train_regressor
 from ...weights.engine import chosen_backend
-from ..crops import cache_crops, labelled, open_view, read_crops, sexes_of
-from ..info import device_name
+from ...weights.torch_engine import device_name
+from ..crops import cache_crops, labelled, read_crops, sexes_of
 from .figures import comparison_table, difference_plot
 from .metrics import agreement, paired_difference
 from .plan import BASE, Arm, Plan, View, images_and_pixels
+from .views import open_view
 
 log = logging.getLogger(__name__)
 

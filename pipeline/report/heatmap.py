@@ -11,8 +11,8 @@ from PIL import Image
 
 from ...data.errors import OutputError
 from ...data.files import whole_file
+from ..overlay import marked
 from ..predict.bone_age import BoneAge, Examination
-from ..segment import marked
 
 COLOURS = cv2.COLORMAP_INFERNO  # rises evenly in lightness, so it reads the same in grey and to the colour-blind
 _OPACITY = 0.75  # where the evidence is greatest; the film shows through in proportion to what is missing of it

@@ -1,6 +1,6 @@
 """The report on one film, a page of A4 to look at and to print: what stands on it, in one language.
 
-`report_html` and `report_pdf` lay the same page out. No name, number or date of birth of the patient is on it.
+`html` and `pdf` lay the same page out. No name, number or date of birth of the patient is on it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...data.errors import OutputError
-from ...data.files import whole_file
-from ..predict.bone_age import BoneAge, Examination
+from ..overlay import outlined
+from ..predict.bone_age import Examination
 from ..reading import Reading
-from ..segment import outlined
 from .chart import growth_chart
 from .heatmap import heat_picture
 from .language import Language
 from .sentences import mark
 
-SUFFIXES = (".html", ".pdf")
 _LONG_SIDE = 1100  # pixels of a film in the report: sharp at the 90 mm it has there
 _STATUS = {
     "ok": mark("film quality: ok"),
@@ -86,26 +83,6 @@ class Page:
     figures: tuple[Figure, ...]
     remarks: tuple[tuple[str, tuple[str, ...]], ...]
     footer: str
-
-
-def write_report(
-    bone_age: BoneAge, examination: Examination, path: str | Path, language: str = "en", now: datetime | None = None
-) -> None:
-    """Write the report on a film to `path`, whole or not at all: .html, which needs no other file, or .pdf.
-
-    `now`: the time that it bears, default this moment. Raises OutputError for another suffix, ConfigError for a
-    language there is no catalogue of.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{path}: a report ends in {' or '.join(SUFFIXES)}; give such a name")
-    page = report_page(examination, bone_age.evidence(examination), Language(language), now)
-    if path.suffix.lower() == ".pdf":
-        from .pdf import as_pdf as laid_out
-    else:
-        from .html import as_html as laid_out
-    with whole_file(path) as temporary:
-        temporary.write_bytes(laid_out(page))
 
 
 def report_page(

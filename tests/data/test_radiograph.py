@@ -14,8 +14,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from boneage.data.errors import ReadError
-from boneage.data.greys import MAX_PIXELS, MIN_SIDE
-from boneage.data.radiograph import Radiograph, read_radiograph
+from boneage.data.radiograph import MAX_PIXELS, MIN_SIDE, Radiograph, read_radiograph
 
 HEIGHT, WIDTH = 60, 44
 

@@ -14,10 +14,10 @@ from boneage.handseg.crop import CROP_VERSION, cut_crop
 from boneage.handseg.finder import Hand
 from boneage.handseg.geometry import Box
 from boneage.handseg.quality import Verdict
+from boneage.pipeline.overlay import outlined
 from boneage.pipeline.predict.bone_age import BoneAge, Examination
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.heatmap import heat_picture
-from boneage.pipeline.segment import outlined
 from boneage.regressor.config import Fusion, NetConfig
 from boneage.regressor.evidence import evidence_map
 from boneage.regressor.network import BoneAgeNet

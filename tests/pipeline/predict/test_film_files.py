@@ -13,7 +13,7 @@ from boneage.pipeline.cli import main
 from boneage.pipeline.predict.bone_age import BoneAge
 from boneage.pipeline.predict.film_files import FilmFiles, film_paths
 from boneage.pipeline.report.heatmap import write_heatmap
-from boneage.pipeline.report.page import write_report
+from boneage.pipeline.report.write import write_report
 
 SUFFIXES = (".html", ".pdf")
 

@@ -21,8 +21,9 @@ from boneage.pipeline.predict.bone_age import BoneAge, Examination
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.html import as_html
 from boneage.pipeline.report.language import LANGUAGES, Language
-from boneage.pipeline.report.page import report_page, write_report
+from boneage.pipeline.report.page import report_page
 from boneage.pipeline.report.pdf import as_pdf
+from boneage.pipeline.report.write import write_report
 
 NOW = datetime(2026, 3, 27, 14, 5)
 READING = Reading(

@@ -1,0 +1,54 @@
+"""The views that a comparison can train on: the crop of the hand, or the whole frame instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ...data.files import sha256_of
+from ...data.radiograph import Radiograph
+from ...handseg.crop import CROP_VERSION, cut_crop
+from ...handseg.finder import Hand, HandFinder
+from ...handseg.geometry import whole_frame
+from ...handseg.quality import Verdict
+from ...regressor.crop_store import CropStore, StoreKind
+from ...weights.engine import chosen_backend
+from ..crops import Finder
+from .plan import View
+
+
+class WholeFrame:
+    """Takes the whole frame for the crop: padded to a square, or squeezed into it, which changes the aspect."""
+
+    def __init__(self, crop_size: int, stretched: bool) -> None:
+        """`crop_size`: side of the square crops in pixels."""
+        self.crop_size, self.stretched = crop_size, stretched
+
+    def find(self, radiographs: Sequence[Radiograph]) -> list[Hand]:
+        """The frames as crops; nothing is looked for, so there is neither box nor mask, and none is rejected."""
+        hands = []
+        for radiograph in radiographs:
+            pixels = radiograph.pixels
+            if self.stretched:
+                how = cv2.INTER_AREA if min(pixels.shape) >= self.crop_size else cv2.INTER_LINEAR
+                pixels = cv2.resize(pixels, (self.crop_size, self.crop_size), interpolation=how)
+            crop = cut_crop(np.asarray(pixels, np.float32), whole_frame(*pixels.shape), self.crop_size, margin=0.0)
+            hands.append(Hand(Verdict(), crop=crop))
+        return hands
+
+
+def open_view(view: View, folder: str | Path, size: int, segmenter: str | Path) -> tuple[CropStore, Finder]:
+    """The store in `folder` for crops of one view, `size` pixels a side, and what cuts them.
+
+    `segmenter`: weights file that finds hands, used for the view `hand` alone. Raises TrainingError when the folder
+    holds other crops.
+    """
+    if view == "hand":
+        made_by, finder = sha256_of(segmenter), HandFinder.load(segmenter, size, chosen_backend())
+    else:
+        stretched = view == "stretched"
+        made_by, finder = "stretched-frame" if stretched else "whole-frame", WholeFrame(size, stretched)
+    return CropStore(folder, StoreKind(CROP_VERSION, size, made_by)), finder

@@ -1,0 +1,35 @@
+"""Write the report on a film to a file: the page of `page`, laid out by `html` or `pdf`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from ...data.errors import OutputError
+from ...data.files import whole_file
+from ..predict.bone_age import BoneAge, Examination
+from .language import Language
+from .page import report_page
+
+SUFFIXES = (".html", ".pdf")
+
+
+def write_report(
+    bone_age: BoneAge, examination: Examination, path: str | Path, language: str = "en", now: datetime | None = None
+) -> None:
+    """Write the report on a film to `path`, whole or not at all: .html, which needs no other file, or .pdf.
+
+    `now`: the time that it bears, default this moment. Raises OutputError for another suffix, ConfigError for a
+    language that has no catalogue.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OutputError(f"{path}: a report ends in {' or '.join(SUFFIXES)}; give such a name")
+    page = report_page(examination, bone_age.evidence(examination), Language(language), now)
+    if suffix == ".pdf":
+        from .pdf import as_pdf as laid_out
+    else:
+        from .html import as_html as laid_out
+    with whole_file(path) as temporary:
+        temporary.write_bytes(laid_out(page))
