@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import SHARED
+from conftest import REAL
 
 from boneage.data.cohort import read_cohort, read_inputs_table
 from boneage.data.errors import CohortError
@@ -227,8 +227,8 @@ def test_inputs_table_reports_bad_rows_together(tmp_path):
 
 @pytest.mark.parametrize(("folder", "n"), [("rsna", 12_611), ("rsna-highres", 1_354), ("rsna-original", 8)])
 def test_the_real_cohorts_open_as_they_are(folder, n):
-    if not (SHARED / folder).is_dir():
-        pytest.skip(f"{SHARED / folder} is not here")
-    cohort = read_cohort(SHARED / folder)
+    if not (REAL / folder).is_dir():
+        pytest.skip(f"{REAL / folder} is not here")
+    cohort = read_cohort(REAL / folder)
     assert len(cohort) == n
     assert {film.sex for film in cohort} == {"F", "M"}

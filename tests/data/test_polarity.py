@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from conftest import SHARED
+from conftest import REAL
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -13,7 +13,7 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 from boneage.data.polarity import bone_is_dark, bright_bone_evidence
 from boneage.data.radiograph import read_radiograph
 
-RSNA = SHARED / "rsna" / "boneage-training-dataset"
+RSNA = REAL / "rsna" / "boneage-training-dataset"
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SHARED
+from conftest import REAL
 
 from boneage.data.cohort import Cohort, Film, read_cohort
 from boneage.data.errors import CohortError
@@ -143,7 +143,7 @@ def test_the_shipped_split_has_its_parts_and_no_test_film():
 
 
 def test_the_shipped_split_is_what_the_function_makes():
-    if not (SHARED / "rsna").is_dir():
-        pytest.skip(f"{SHARED / 'rsna'} is not here")
-    cohort = read_cohort(SHARED / "rsna")
+    if not (REAL / "rsna").is_dir():
+        pytest.skip(f"{REAL / 'rsna'} is not here")
+    cohort = read_cohort(REAL / "rsna")
     assert make_split(cohort, RSNA_PARTS, RSNA_SEED) == rsna_split()
