@@ -1,0 +1,71 @@
+"""Every piece of Python, YAML and CSV that README and docs show runs, or is read, as it stands there."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from dicom_files import dataset
+from pages import ROOT, blocks, name
+
+from boneage.data.child import Child
+from boneage.data.config import load_config
+from boneage.data.inputs import read_inputs
+from boneage.pipeline import BoneAge
+from boneage.pipeline.cli import main
+from boneage.pipeline.measure.plan import Plan
+
+EXAMPLE = ROOT / "data" / "example" / "synthetic-hand.png"
+
+
+def shown(language: str) -> list:
+    """The blocks of a language in README and docs; model cards and fonts keep others of how they were made."""
+    return [block for block in blocks(language) if name(block.page).startswith("docs/") or block.page.parent == ROOT]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> BoneAge:
+    """The smaller of the shipped bundles, loaded once for all pages."""
+    return BoneAge.load("fast")
+
+
+@pytest.fixture
+def films(loaded, tmp_path, monkeypatch) -> Path:
+    """The working folder: hand.png and film.dcm, and reading.dcm as `boneage predict --dicom-sr` writes it."""
+    monkeypatch.setattr(BoneAge, "load", lambda *_, **__: loaded)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(EXAMPLE, "hand.png")
+    greys = cv2.imread("hand.png", cv2.IMREAD_GRAYSCALE)
+    tags = {"PatientSex": "F", "StudyInstanceUID": "2.25.1", "SeriesInstanceUID": "2.25.2"}
+    dataset(np.asarray(greys), 8, **tags).save_as("film.dcm")
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", shown("python"), ids=str)
+def test_python_of_a_page_runs_beside_the_example_hand(block, films):
+    if "reading.dcm" in block.text:
+        done = CliRunner().invoke(main, ["predict", "film.dcm", "--dicom-sr", "reading.dcm"])
+        assert done.exit_code == 0, done.output
+    exec(compile("\n" * (block.line - 1) + block.text, str(block.page), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("block", shown("yaml"), ids=str)
+def test_a_plan_of_a_page_is_valid(block, tmp_path):
+    (tmp_path / "plan.yaml").write_text(block.text)
+    assert load_config(Plan, tmp_path / "plan.yaml").arms
+
+
+@pytest.mark.parametrize("block", shown("csv"), ids=str)
+def test_a_table_of_a_page_is_read_with_all_its_cells(block, tmp_path):
+    table = tmp_path / "cohort.csv"
+    table.write_text(block.text)
+    rows = read_inputs([table], Child())
+    cells = list(csv.DictReader(block.text.splitlines()))
+    assert [row.path for row in rows] == [tmp_path / row["path"] for row in cells]
+    assert [row.child.sex for row in rows] == [row["sex"] for row in cells]
+    assert [row.child.age is not None for row in rows] == [bool(row["age"]) for row in cells]
