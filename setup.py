@@ -20,6 +20,7 @@ setup(
         "boneage.data": ["splits/*.csv", "example/*.png"],
         "boneage.pipeline": ["recipes/*.yaml"],
         "boneage.pipeline.clinical": ["*.csv"],
+        "boneage.pipeline.measure": ["*.md"],
         "boneage.pipeline.report": ["*.html", "fonts/*.otf", "fonts/OFL.txt", "locale/*/*.po"],
         "boneage.weights": ["*.txt", "*/*.safetensors", "*/*.md", "*/*.png"],
     },

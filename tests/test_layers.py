@@ -27,7 +27,7 @@ ROOMS = [
     *("regressor", "regressor/training"),
     *("pipeline/recipe", "pipeline/reading", "pipeline/clinical"),
     *("pipeline/predict", "pipeline/__init__"),
-    *("pipeline/overlay", "pipeline/segment"),
+    *("pipeline/overlay", "pipeline/plotting", "pipeline/segment"),
     *("pipeline/report", "pipeline/dicom", "pipeline/growth"),
     *("pipeline/crops", "pipeline/measure"),
     *("pipeline/train", "pipeline/export", "pipeline/info"),

@@ -61,8 +61,8 @@ def evaluate(
     from ..predict.bone_age import BoneAge
 
     bone_age = BoneAge.load(weights, device, engine)
-    follow = functools.partial(output.with_progress, total=len(cohort), what="Reading")
-    output.show_evaluation(measure(bone_age, cohort, out, split=words, follow=follow))
+    progress = functools.partial(output.with_progress, total=len(cohort), what="Reading")
+    output.show_evaluation(measure(bone_age, cohort, out, split=words, progress=progress))
     if out:
         click.echo(f"predictions.csv and .json, scatter.png, bland-altman.png and table.md are in {out}", err=True)
 
@@ -104,8 +104,8 @@ def robustness(
 
     bone_age = BoneAge.load(weights, device, engine)
     cohort = sample(cohort, films or len(cohort))
-    follow = functools.partial(output.with_progress, total=len(cohort), what="Copying and reading")
-    measured = measure_robustness(bone_age, cohort, out, split=words, follow=follow)
+    progress = functools.partial(output.with_progress, total=len(cohort), what="Copying and reading")
+    measured = measure_robustness(bone_age, cohort, out, split=words, progress=progress)
     click.echo(measured.table(), nl=False)
     click.echo(f"robustness.csv, .json and .md are in {out}", err=True)
 

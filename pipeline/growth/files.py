@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator
 
 from ...data.files import whole_file
 from ...data.inputs import output_names
 from ...data.sex import Sex
 from ..clinical.assessment import normal_band
+from ..plotting import INK, YEAR, new_plot, save, tick_every
 from .growth import Growth, Rate
 
 _RATE_COLUMNS = ("years", "months_a_year", "interval_90_low", "interval_90_high")
@@ -31,9 +29,7 @@ CHILD_COLUMNS = (
 )
 STEP_COLUMNS = ("patient", "from", "to", *_RATE_COLUMNS)
 
-_INK, _GRID, _BAND = "#2b2b2b", "#dddddd", "#cfd8dc"
-_COLOUR = "#1f6fa8"
-_YEAR = 12  # months
+_BAND, _COLOUR = "#cfd8dc", "#1f6fa8"
 _MARGIN = 1.0  # years shown before the first film and after the last
 _CHILDREN = {"F": "girl", "M": "boy", None: "sex not known"}
 
@@ -81,13 +77,10 @@ def growth_plot(growth: Growth, path: str | Path) -> None:
     Foundation's children: chronological age and 2 SD on both sides, at ages that have an SDS. Where only dates are
     known, over the years since the first film, and without band.
     """
-    figure = Figure(figsize=(6.4, 6.2), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.grid(color=_GRID, linewidth=0.6)
+    figure, axes = new_plot((6.4, 6.2))
     axes.spines[["top", "right"]].set_visible(False)
-    across = np.array(growth.times) / _YEAR
-    up = np.array([film.bone_age for film in growth.films], float) / _YEAR
+    across = np.array(growth.times) / YEAR
+    up = np.array([film.bone_age for film in growth.films], float) / YEAR
     low, high = _ends(growth, up)
     shown = (float(across.min() - _MARGIN), float(across.max() + _MARGIN))
     heights = [float(low.min()), float(high.max())]
@@ -100,11 +93,10 @@ def growth_plot(growth: Growth, path: str | Path) -> None:
     _draw_films(axes, growth, across, up, low, high)
     axes.set(xlim=shown, ylim=(max(min(heights) - 0.25, 0.0), max(heights) + 0.25), ylabel="bone age (years)")
     for axis, span in ((axes.xaxis, shown[1] - shown[0]), (axes.yaxis, max(heights) - min(heights))):
-        axis.set_major_locator(MultipleLocator(0.5 if span < 4 else 1 if span < 12 else 2))
-    axes.set_title(_title(growth), fontsize=10.5, color=_INK, loc="left", pad=10)
+        tick_every(0.5 if span < 4 else 1 if span < 12 else 2, axis)
+    axes.set_title(_title(growth), fontsize=10.5, color=INK, loc="left", pad=10)
     figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary)
+    save(figure, path)
 
 
 def _title(growth: Growth) -> str:
@@ -120,21 +112,21 @@ def _title(growth: Growth) -> str:
 
 def _ends(growth: Growth, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends of the readings' intervals in years; the reading itself where there is none."""
-    ends = [film.interval_90 or (months * _YEAR, months * _YEAR) for film, months in zip(growth.films, up, strict=True)]
-    low, high = np.array(ends, float).T / _YEAR
+    ends = [film.interval_90 or (months * YEAR, months * YEAR) for film, months in zip(growth.films, up, strict=True)]
+    low, high = np.array(ends, float).T / YEAR
     return low, high
 
 
 def _draw_reference(axes: Axes, sex: Sex | None, across: tuple[float, float]) -> list[float]:
     """Draw line and band between two ages in years; return bone ages that are to be in sight."""
-    axes.plot(across, across, color=_INK, linewidth=1, linestyle="--", label="bone age = chronological age", zorder=1)
+    axes.plot(across, across, color=INK, linewidth=1, linestyle="--", label="bone age = chronological age", zorder=1)
     shown = [*across]
     if sex:
-        ages, spread = normal_band(sex, across[0] * _YEAR, across[1] * _YEAR)
+        ages, spread = normal_band(sex, across[0] * YEAR, across[1] * YEAR)
         if len(ages):
-            lower, upper = (ages - spread) / _YEAR, (ages + spread) / _YEAR
+            lower, upper = (ages - spread) / YEAR, (ages + spread) / YEAR
             axes.fill_between(
-                ages / _YEAR, lower, upper, color=_BAND, linewidth=0, zorder=0, label="Brush Foundation, ± 2 SD"
+                ages / YEAR, lower, upper, color=_BAND, linewidth=0, zorder=0, label="Brush Foundation, ± 2 SD"
             )
             shown += [float(lower.min()), float(upper.max())]
     return shown

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from ...data.table import Faults, read_table
 from ..predict.readings_file import parquet_rows
 
 _YEAR = 12  # months
-_Z_90 = 1.6448536269514722  # a normal distribution has 90 % within so many SDs of its mean
+_Z_90 = NormalDist().inv_cdf(0.95)  # a normal distribution has 90 % within so many SDs of its mean
 _SAME_CHILD = 13.0  # months: ages in whole years and a date's day explain no larger spread of implied birth dates
 
 _COLUMNS = {
@@ -209,11 +210,8 @@ def _rate(fit: Sequence[tuple[float, Film]]) -> Rate | None:
     bones = np.array([film.bone_age for _, film in fit])
     sds = np.array([_sd(film) for _, film in fit])
     known = bool(np.all(sds > 0))
-    weights = sds**-2 if known else np.ones(len(fit))
-    off = years - np.average(years, weights=weights)
-    spread = float(weights @ off**2)
-    slope = float(weights @ (off * bones)) / spread
-    reach = _Z_90 / math.sqrt(spread)
+    (slope, _), covariance = np.polyfit(years, bones, 1, w=1 / sds if known else None, cov="unscaled")
+    slope, reach = float(slope), _Z_90 * math.sqrt(covariance[0, 0])
     return Rate(slope, (slope - reach, slope + reach) if known else None, float(np.ptp(years)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...data.config import without_defaults
 from ...data.errors import BoneAgeError
@@ -18,6 +19,7 @@ from ..reading import Reading
 from ..recipe import Recipe
 from .evaluate import Evaluation
 from .failures import AGE_MONTHS, CASES, show_cases
+from .markdown import markdown_table
 from .robustness import Promise, Robustness
 
 NAME = "MODEL_CARD.md"
@@ -61,21 +63,38 @@ def model_card(
     cases: Mapping[str, Reading],
 ) -> str:
     """The card as Markdown. `cases`: picture's file beside the card -> what the bundle read on it (`show_cases`)."""
-    sections = {
-        "What it is": _what(segmenter, regressor),
-        "Data and terms": _data(segmenter, regressor),
-        "Accuracy": _accuracy(evaluation),
-        "The 90 % interval": _interval(regressor, evaluation.coverage()),
-        "Robustness": robustness.table() if robustness else "Not measured for these weights.",
-        "Known failures": _failures(evaluation, cases),
-        "Recipe and cost": _recipe(regressor),
-    }
-    head = (
-        f"# Model card: {regressor.name}\n\n"
-        "Reads bone age in months from a radiograph of a child's hand and the child's sex. For research; not a\n"
-        "medical device, and not to be used to decide on a child's care."
+    coverage = evaluation.coverage()
+    bands = [row for row in evaluation.groups.to_dict("records") if row["group"] == "age band"]
+    recipe = dict(regressor.recipe)
+    cost = dict(recipe.pop("cost", {}))
+    texts = ("data", "licence")  # which stand above
+    settings = without_defaults(Recipe, {name: recipe[name] for name in recipe if name not in texts})
+    zooms = regressor.arguments.get("zooms", [1.0])
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    return "\n\n".join([head, *(f"## {title}\n\n{text.strip()}" for title, text in sections.items())]) + "\n"
+    return environment.get_template("card.md").render(
+        segmenter=segmenter,
+        regressor=regressor,
+        nets=regressor.arguments.get("nets") or [{"net": regressor.arguments, "input_size": regressor.input_size}],
+        zooms="" if zooms == [1.0] else ", ".join(f"{zoom:g}" for zoom in zooms),
+        correction=_line(regressor.calibration or {}),
+        evaluation=evaluation,
+        statuses=", ".join(f"{n} {status}" for status, n in evaluation.films["status"].value_counts().items()),
+        coverage="" if coverage.empty else _coverage_table(coverage),
+        promises=[] if coverage.empty else coverage_promises(coverage),
+        robustness=robustness,
+        leaning=[band for band in bands if abs(band["bias"]) >= _LEANING],
+        age=AGE_MONTHS,
+        pictures_a_row=_A_ROW,
+        cases=[
+            {"title": case.title, "file": file, "reading": _cell(reading)}
+            for case, (file, reading) in zip(CASES.values(), cases.items(), strict=True)
+        ],
+        cost="; ".join(f"{name.replace('_', ' ')} {value}" for name, value in cost.items()),
+        recipe=yaml.safe_dump(settings, sort_keys=False).strip(),
+    )
 
 
 def coverage_promises(coverage: pd.DataFrame) -> list[Promise]:
@@ -95,26 +114,6 @@ def coverage_promises(coverage: pd.DataFrame) -> list[Promise]:
     ]
 
 
-def _what(segmenter: Header, regressor: Header) -> str:
-    nets = regressor.arguments.get("nets") or [{"net": regressor.arguments, "input_size": regressor.input_size}]
-    zooms = regressor.arguments.get("zooms", [1.0])
-    views = "the crop" if zooms == [1.0] else "the crop at zooms of " + ", ".join(f"{zoom:g}" for zoom in zooms)
-    over = "" if len(nets) == 1 else f"{len(nets)} regressors, "
-    return "\n".join(
-        [
-            f"- Hand segmenter: {segmenter.architecture} with {segmenter.arguments.get('encoder', '?')}, "
-            f"{segmenter.input_size} px input.",
-            *(
-                f"- Regressor: {net['net'].get('backbone', '?')}, sex joined {net['net'].get('fusion', '?')}, "
-                f"{net['input_size']} px input."
-                for net in nets
-            ),
-            f"- A reading is the mean over {over}{views} (version {regressor.crop_version}) and its mirror image, "
-            f"bias-corrected by {_line(regressor.calibration or {})}.",
-        ]
-    )
-
-
 def _line(calibration: Mapping[str, Any]) -> str:
     if not calibration:
         return "nothing"
@@ -122,93 +121,22 @@ def _line(calibration: Mapping[str, Any]) -> str:
     return f"{slope:.3f} x {'-' if intercept < 0 else '+'} {abs(intercept):.1f} months"
 
 
-def _data(segmenter: Header, regressor: Header) -> str:
-    return (
-        f"{regressor.data.get('description') or 'Films as the training was given them.'}\n\n"
-        f"- Regressor: {regressor.data.get('films', '?')} films.\n"
-        f"- Segmenter: {segmenter.data.get('films', '?')} films without hand-drawn masks, bootstrapped from classical\n"
-        "  masks, cut-out hands and synthetic hands.\n"
-        f"- Terms of the weights: {regressor.licence or 'as the films'}"
-    )
-
-
-def _accuracy(evaluation: Evaluation) -> str:
-    statuses = evaluation.films["status"].value_counts()
-    counted = ", ".join(f"{number} {status}" for status, number in statuses.items())
-    return (
-        "These films were not trained on, nor did they choose the epoch or fit the calibration. Their labels are\n"
-        f"clinical reports, which carry the reader's own error. Films by status: {counted}.\n\n"
-        f"{evaluation.table()}"
-    )
-
-
-def _interval(regressor: Header, coverage: pd.DataFrame) -> str:
-    if coverage.empty:
-        return "These weights give none: they carry no calibration."
+def _coverage_table(coverage: pd.DataFrame) -> str:
     kinds = {"all": "", "sex": "", "band of reading": "read as ", "band of label": "labelled "}
-    rows = [
-        f"| {kinds[row['group']]}{row['level']} | {row['n']} | {row['covered']:.1%} | {row['width']:.1f} |"
+    rows = (
+        (f"{kinds[row['group']]}{row['level']}", str(row["n"]), f"{row['covered']:.1%}", f"{row['width']:.1f}")
         for row in coverage.to_dict("records")
-    ]
-    return "\n".join(
-        [
-            f"Fitted on {(regressor.calibration or {}).get('n', '?')} other films. Covered: the share of films whose "
-            "label lies inside; width: its mean, in months.",
-            "",
-            "| films | n | covered | width |",
-            "|---|--:|--:|--:|",
-            *rows,
-            "",
-            *(f"- {promise}" for promise in coverage_promises(coverage)),
-        ]
     )
+    return markdown_table(("films", "n", "covered", "width"), rows)
 
 
-def _failures(evaluation: Evaluation, cases: Mapping[str, Reading]) -> str:
-    bands = [row for row in evaluation.groups.to_dict("records") if row["group"] == "age band"]
-    leaning = [
-        "- Bone ages of {} are read {:.1f} months too {} on average (n = {}).".format(
-            row["level"], abs(row["bias"]), "old" if row["bias"] > 0 else "young", row["n"]
-        )
-        for row in bands
-        if abs(row["bias"]) >= _LEANING
-    ]
-    shown = [*zip(CASES.values(), cases.items(), strict=True)]
-    rows = [shown[start : start + _A_ROW] for start in range(0, len(shown), _A_ROW)]
-    table = [f"|{'  |' * _A_ROW}", f"|{':-:|' * _A_ROW}"]
-    for row in rows:
-        table.append("| " + " | ".join(f"![{case.title}]({file})" for case, (file, _) in row) + " |")
-        table.append("| " + " | ".join(f"**{case.title}**<br>{_told(reading)}" for case, (_, reading) in row) + " |")
-    return "\n".join(
-        [
-            *leaning,
-            "- Not measured: hands in plaster, skeletal dysplasia, adults, films of other hospitals.",
-            "",
-            f"Drawn hands of a girl of {AGE_MONTHS:g} months, no radiographs, and what these weights made of them:",
-            "",
-            *table,
-        ]
-    )
-
-
-def _told(reading: Reading) -> str:
-    """What a reading says, for a cell of a table."""
+def _cell(reading: Reading) -> str:
+    """A reading in a cell of a table: months, status, and its reasons and notes."""
     if reading.bone_age_months is None:
         months = "no reading"
     elif reading.interval_90 is None:
         months = f"{reading.bone_age_months:.0f} months"
     else:
         months = "{:.0f} months ({:.0f} to {:.0f})".format(reading.bone_age_months, *reading.interval_90)
-    said = "; ".join((*reading.reasons, *reading.notes)) or "no warning"
-    return f"{months}, `{reading.status}`: {said}"
-
-
-def _recipe(regressor: Header) -> str:
-    """Cost, and the recipe's values that are not defaults; its texts on data and terms stand above."""
-    recipe = dict(regressor.recipe)
-    cost = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in dict(recipe.pop("cost", {})).items())
-    values = without_defaults(Recipe, {name: recipe[name] for name in recipe if name not in ("data", "licence")})
-    return (
-        f"Cost of the training: {cost or 'not stored'}. What the recipe sets; all else is by default:\n\n"
-        f"```yaml\n{yaml.safe_dump(values, sort_keys=False).strip()}\n```"
-    )
+    remarks = "; ".join(map(str, (*reading.reasons, *reading.notes))) or "no warning"
+    return f"{months}, `{reading.status}`: {remarks}"

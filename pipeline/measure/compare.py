@@ -26,7 +26,8 @@ from ...regressor.training.train import train_regressor
 from ...weights.engine import chosen_backend
 from ...weights.torch_engine import device_name
 from ..crops import cache_crops, labelled, read_crops, sexes_of
-from .figures import comparison_table, difference_plot
+from .comparison import Comparison
+from .comparison_plot import difference_plot
 from .metrics import agreement, paired_difference
 from .plan import BASE, Arm, Plan, View, images_and_pixels
 from .views import open_view
@@ -35,37 +36,6 @@ log = logging.getLogger(__name__)
 
 TRAIN, CHOOSE = "train", "choose"  # parts of a split; the third, which is reported on, is never touched here
 Crops = Mapping[tuple[View, int], Mapping[str, LabelledCrops]]  # by view and size, then by part
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """What was measured.
-
-    rows: one row an arm, the base first: `question`, `arm`, `is_base` (as the base is the arm itself, or equal to it),
-        `seeds` (those that finished), `n` films, `mae` with `mae_low` and `mae_high`, `difference` to the base with
-        `difference_low` and `difference_high` and `by_seed` (a tuple), all in months; `images` taken through the net in
-        the training of one run, `pixels` of them, `minutes` of training (mean over seeds). NaN where there is none.
-    failures: a sentence for each run that failed. trained_on: films that every run learned from.
-    """
-
-    plan: Plan
-    cohort: str
-    trained_on: int
-    rows: pd.DataFrame
-    failures: tuple[str, ...]
-
-    def table(self) -> str:
-        """All arms as Markdown, with what they were measured on."""
-        base = self.plan.settings_of(BASE, self.plan.seeds[0])
-        net = f"{base.net.backbone}{' from ImageNet' if base.imagenet else ''}"
-        stages = ", then ".join(f"{stage.epochs} epochs at {stage.size} px" for stage in base.stages)
-        told = (
-            f"{net}, view {self.plan.view}, sex {base.net.fusion}, pooling {base.net.pooling}, loss {base.loss}, "
-            f"augmentation {base.augmentation}, {stages}"
-        )
-        return comparison_table(
-            self.rows, self.failures, base=told, cohort=self.cohort, trained_on=self.trained_on, device=device_name()
-        )
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,16 @@ from ...data.errors import BoneAgeError
 from ...data.files import whole_file
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
-from .figures import bland_altman_plot, evaluation_table, scatter_plot
+from .evaluation_plots import bland_altman_plot, scatter_plot
+from .markdown import markdown_table
 from .metrics import Agreement, agreement, by_group, coverage_by_group
 from .results_io import read_measured, write_measured
 
 NAME = "predictions"  # of the CSV of every film and the JSON of what was measured
 MONTHS = ("labelled_months", "predicted_months", "error_months", "interval_90_low", "interval_90_high")
 WHOLE = "every film of it"  # what was read of the cohort, where no part of a split was taken
+_HEAD = ("films", "n", "no prediction", "MAE (95 % interval)", "median", "RMSE", "bias (SD)", "limits of agreement")
+_HEAD += ("within 6", "within 12")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +64,15 @@ class Evaluation:
         return coverage_by_group(self.films)
 
     def table(self) -> str:
-        """All groups as Markdown."""
-        return evaluation_table(self.groups, cohort=self.cohort, split=self.split, model=self.model)
+        """All groups as Markdown: what was measured on which films, then one row a group."""
+        rows = self.groups.to_dict("records")
+        unread = f"; {rows[0]['unread']:,} more have no prediction." if rows[0]["unread"] else "."
+        return (
+            f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {rows[0]['n']:,} radiographs{unread}\n\n"
+            "Errors are in months, predicted minus labelled. MAE: mean absolute error with its 95 % bootstrap interval "
+            "over films. Limits of agreement: bias -+ 1.96 SD. Within 6 and 12 months: share of the n films.\n\n"
+            f"{markdown_table(_HEAD, map(_cells, rows))}\n"
+        )
 
 
 def evaluate(
@@ -71,16 +81,16 @@ def evaluate(
     out: str | Path | None = None,
     *,
     split: str = WHOLE,
-    follow: Callable[[Iterator[Reading]], Iterator[Reading]] = iter,
+    progress: Callable[[Iterator[Reading]], Iterator[Reading]] = iter,
 ) -> Evaluation:
     """Read every film of a cohort with its own sex and compare with its label.
 
     out: folder for predictions.csv and predictions.json, which `read_evaluation` reads, scatter.png, bland-altman.png
         and table.md; None writes nothing.
-    split: in words, which films of the data these are. follow: passes the readings on, as a progress bar does.
+    split: in words, which films of the data these are. progress: passes the readings on, as a progress bar does.
     Raises BoneAgeError when not one film could be aged; predictions.csv then tells why.
     """
-    readings = follow(bone_age.predict_many((film.path, film.sex) for film in cohort))
+    readings = progress(bone_age.predict_many((film.path, film.sex) for film in cohort))
     films = _frame(cohort, list(readings))
     about = {"cohort": cohort.name, "split": split, "model": bone_age.model}
     if out is not None:
@@ -138,3 +148,16 @@ def _write(evaluation: Evaluation, out: Path) -> None:
     bland_altman_plot(evaluation.films, out / "bland-altman.png", **names)
     with whole_file(out / "table.md") as temporary:
         temporary.write_text(evaluation.table(), "utf-8")
+
+
+def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    """One group's row of the table; what one film or none cannot tell is blank."""
+    counts = (row["level"], f"{row['n']:,}", f"{row['unread']:,}")
+    if not row["n"]:
+        return *counts, *[""] * 7
+    mae, bias, limits = "{mae:.2f}", "{bias:+.2f}", ""
+    if row["n"] > 1:
+        mae, bias = f"{mae} ({{mae_low:.2f}} to {{mae_high:.2f}})", f"{bias} ({{sd:.2f}})"
+        limits = "{limits_low:+.1f} to {limits_high:+.1f}"
+    cells = (mae, "{median_error:.2f}", "{rmse:.2f}", bias, limits, "{within_6:.1%}", "{within_12:.1%}")
+    return *counts, *(cell.format_map(row) for cell in cells)

@@ -22,6 +22,7 @@ from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .copies import COPIES, PLAIN, write_copies
 from .evaluate import WHOLE
+from .markdown import markdown_table
 from .metrics import agreement
 from .results_io import read_measured, write_measured
 
@@ -35,10 +36,8 @@ SEED = 0  # of a sample of films
 YES = "yes"
 _STATUSES = ("ok", "review", "rejected", "failed")
 _MONTHS = ("labelled_months", "predicted_months", "interval_90_low", "interval_90_high", "change_months")
-_HEADER = (
-    "| copy | n | ok / review / rejected / failed | MAE (95 % interval) | change, mean | 95th percentile | over 12 |\n"
-    "|---|--:|--:|--:|--:|--:|--:|"
-)
+_HEAD = ("copy", "n", "ok / review / rejected / failed", "MAE (95 % interval)", "change, mean", "95th percentile")
+_HEAD += ("over 12",)
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,7 @@ class Robustness:
             "films. Change: absolute difference of the reading to that of the first copy, its mean and 95th "
             f"percentile, and the share of films that it moves by more than {FAR:g} months.",
             "",
-            _HEADER,
-            *(_row(row) for row in self.summary().to_dict("records")),
+            markdown_table(_HEAD, map(_cells, self.summary().to_dict("records"))),
             "",
             *(f"- {promise}" for promise in self.promises()),
             f"- Films said to be turned as they are: {np.sum(self._of(PLAIN)['said_turned'] == YES)} of {n:,}.",
@@ -138,15 +136,15 @@ def measure_robustness(
     out: str | Path | None = None,
     *,
     split: str = WHOLE,
-    follow: Callable[[Iterator[Film]], Iterator[Film]] = iter,
+    progress: Callable[[Iterator[Film]], Iterator[Film]] = iter,
 ) -> Robustness:
     """Write each film of a cohort in every way of `COPIES`, read the files, and compare with the plain copy.
 
     out: folder for robustness.csv and robustness.json, which `read_robustness` reads, and robustness.md; None writes
         nothing.
-    split: in words, which films of the data these are. follow: passes the films on, as a progress bar does.
+    split: in words, which films of the data these are. progress: passes the films on, as a progress bar does.
     """
-    rows = [row for film in follow(iter(cohort)) for row in _rows(film, _read_copies(bone_age, film))]
+    rows = [row for film in progress(iter(cohort)) for row in _rows(film, _read_copies(bone_age, film))]
     readings = pd.DataFrame(rows)
     readings[list(_MONTHS)] = readings[list(_MONTHS)].astype("float64").round(2)
     robustness = Robustness(cohort.name, split, bone_age.model, readings)
@@ -220,13 +218,14 @@ def _summarised(name: str, films: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _row(row: Mapping[Any, Any]) -> str:
-    statuses = " / ".join(str(row[status]) for status in _STATUSES)
-    head = f"| {COPIES[row['copy']].title} | {row['n']} | {statuses} "
-    if math.isnan(row["mae"]):
-        return head + "| | | | |"
-    mae = "| {mae:.2f} " if math.isnan(row["mae_low"]) else "| {mae:.2f} ({mae_low:.2f} to {mae_high:.2f}) "
-    change = "| {change_mean:.2f} | {change_95:.2f} | {far:.1%} |"
-    if row["copy"] == PLAIN or not row["compared"]:
-        change = "| | | |"
-    return head + (mae + change).format_map(row)
+def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    """One copy's row of the table; blank where nothing was measured."""
+    mae = "{mae:.2f}" if math.isnan(row["mae_low"]) else "{mae:.2f} ({mae_low:.2f} to {mae_high:.2f})"
+    change = ("{change_mean:.2f}", "{change_95:.2f}", "{far:.1%}")
+    return (
+        COPIES[row["copy"]].title,
+        str(row["n"]),
+        " / ".join(str(row[status]) for status in _STATUSES),
+        "" if math.isnan(row["mae"]) else mae.format_map(row),
+        *("" if row["copy"] == PLAIN or not row["compared"] else cell.format_map(row) for cell in change),
+    )

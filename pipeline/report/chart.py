@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MultipleLocator
@@ -53,7 +52,7 @@ def growth_chart(reading: Reading, language: Language) -> bytes:
     words = say("2 SD, {children}", children=say(_CHILDREN[sex]))
     axes.text(0.97, 0.04, words, transform=axes.transAxes, ha="right", color=_LINE, fontproperties=font)
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
+    figure.savefig(buffer)
     return buffer.getvalue()
 
 

@@ -22,7 +22,8 @@ from boneage.pipeline import crops
 from boneage.pipeline.cli import main
 from boneage.pipeline.measure import compare as module
 from boneage.pipeline.measure.compare import compare
-from boneage.pipeline.measure.figures import comparison_table, difference_plot
+from boneage.pipeline.measure.comparison import Comparison
+from boneage.pipeline.measure.comparison_plot import difference_plot
 from boneage.pipeline.measure.plan import BASE, Arm, Plan, images_and_pixels
 from boneage.pipeline.measure.views import open_view
 from boneage.regressor.config import NetConfig, RegressorConfig, Stage
@@ -255,9 +256,9 @@ def rows_of(**arms) -> pd.DataFrame:
 
 
 def test_the_table_gives_difference_and_cost_relative_to_the_base():
-    table = comparison_table(
-        rows_of(MSE=(0.5, 0.1, 0.9), lost=None), ["lost: why"], base="b", cohort="c", trained_on=9, device="d"
-    )
+    plan = Plan((Arm("MSE", changes={"loss": "mse"}),))
+    table = Comparison(plan, "c", 1234, rows_of(MSE=(0.5, 0.1, 0.9), lost=None), ("lost: why",)).table()
+    assert "c: every run learned from the same 1,234 films" in table
     assert "| q | MSE | 1 | 50 | 9.50 (8.00 to 10.00) | +0.50 (+0.10 to +0.90) | +0.50 | 100 |" in table
     assert "| 1.00 | 3.0 | 1.50 |\n" in table  # half as long again as the base
     columns = {line.count("|") for line in table.splitlines() if line.startswith("|")}

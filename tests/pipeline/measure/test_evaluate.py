@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -90,3 +91,32 @@ def test_no_aged_film_is_an_error_and_the_csv_tells_why(tmp_path):
     with pytest.raises(BoneAgeError, match=r"none of its 3 radiographs could be aged.*no hand was found"):
         evaluate(Reader(a=None, b=None, c=None), cohort(), tmp_path)
     assert (tmp_path / "predictions.csv").read_text().count("no hand was found") == 3
+
+
+def many_films(n: int, unread: int) -> tuple[Reader, Cohort]:
+    """Films of both sexes with errors of some months, the first of them without a prediction."""
+    random = np.random.default_rng(n)
+    labelled = random.uniform(1, 228, n).round()
+    months = {f"f{k}": None if k < unread else value + random.normal(2, 9) for k, value in enumerate(labelled)}
+    films = (Film(id, Path(f"{id}.png"), "FM"[k % 2], labelled[k], id) for k, id in enumerate(months))
+    return Reader(**months), Cohort("made of numbers", tuple(films))
+
+
+def test_the_table_has_n_split_and_interval_in_every_group():
+    measured = evaluate(*many_films(300, unread=4), split="part report of a split")
+    text = measured.table()
+    assert text.startswith("Model told on cohort made of numbers, part report of a split: n = 296 radiographs; 4 more")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(measured.groups) == 2 + 7
+    assert len({row.count("|") for row in rows}) == 1
+    for row, (_, group) in zip(rows[2:], measured.groups.iterrows(), strict=True):
+        assert f"| {group.level} | {group.n} | {group.unread} |" in row
+        assert f"| {group.mae:.2f} ({group.mae_low:.2f} to {group.mae_high:.2f}) |" in row
+
+
+def test_the_table_leaves_blank_what_one_or_no_film_cannot_tell():
+    text = evaluate(Reader(a=50.0, b=None, c=None), cohort()).table()
+    assert "nan" not in text
+    rows = {line.split("|")[1].strip(): line.replace(" ", "") for line in text.splitlines() if line.startswith("|")}
+    assert rows["girls"].startswith("|girls|1|0|0.00|0.00|0.00|+0.00||")
+    assert rows["boys"].startswith("|boys|0|2||")

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from boneage.data.errors import BoneAgeError
-from boneage.pipeline.measure.figures import bland_altman_plot, evaluation_table, scatter_plot
-from boneage.pipeline.measure.metrics import by_group
+from boneage.pipeline.measure.evaluation_plots import bland_altman_plot, scatter_plot
 
 NAMES = {"cohort": "made of numbers", "model": "tiny"}
 
@@ -67,23 +66,3 @@ def test_nothing_predicted_is_an_error_and_leaves_no_file(tmp_path):
     with pytest.raises(BoneAgeError, match="none of 4 films"):
         scatter_plot(frame_of(4, unread=4), tmp_path / "plot.png", **NAMES)
     assert not list(tmp_path.iterdir())
-
-
-def test_the_table_has_n_split_and_interval_in_every_group():
-    groups = by_group(frame_of(300, unread=4), resamples=200)
-    text = evaluation_table(groups, split="part report of a split", **NAMES)
-    assert text.startswith("Model tiny on cohort made of numbers, part report of a split: n = 296 radiographs; 4 more")
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(groups) == 2 + 7
-    assert len({row.count("|") for row in rows}) == 1
-    for row, (_, measured) in zip(rows[2:], groups.iterrows(), strict=True):
-        assert f"| {measured.level} | {measured.n} | {measured.unread} |" in row
-        assert f"| {measured.mae:.2f} ({measured.mae_low:.2f} to {measured.mae_high:.2f}) |" in row
-
-
-def test_the_table_leaves_blank_what_one_or_no_film_cannot_tell():
-    frame = frame_of(2).assign(sex=["F", "M"], predicted_months=[50.0, math.nan])
-    text = evaluation_table(by_group(frame, resamples=20), split="all", **NAMES)
-    assert "nan" not in text
-    boys = next(line for line in text.splitlines() if line.startswith("| boys"))
-    assert boys.replace(" ", "").startswith("|boys|0|1||")

@@ -1,0 +1,125 @@
+"""Draw an evaluation: predicted against labelled bone age, and a Bland-Altman plot. Each states its n and its model.
+
+The frame has one row a film: sex ("F" or "M"), labelled_months, and predicted_months, NaN where the film has no
+prediction; such films are counted, not drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ...data.errors import BoneAgeError
+from ..plotting import INK, YEAR, add_years, new_plot, save, tick_every
+from .metrics import SEX_LABELS, agreement
+
+_COLOURS = {"F": "#c2571a", "M": "#1f6fa8"}  # orange and blue, which colour-blind readers can distinguish
+_MARKERS = {"F": "o", "M": "^"}
+
+
+def scatter_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, model: str) -> None:
+    """Draw predicted against labelled bone age by sex, with the line of identity, into an image file.
+
+    `cohort` (with its part) and `model` are named in the title. The format follows the suffix (.png, .pdf, .svg).
+    Raises BoneAgeError if no film has a prediction.
+    """
+    films = _films(frame)
+    measured = agreement(films.predicted, films.labelled)
+    low, high = _whole_years(np.concatenate([films.labelled, films.predicted]))
+    figure, axes = new_plot((6.4, 6.9), _title(f"Predicted and labelled bone age: {cohort}", films, model))
+    axes.plot((low, high), (low, high), color=INK, linewidth=1, label="identity", zorder=3)
+    _dots(axes, films, films.labelled, films.predicted)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)  # beside the films, never over one
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    axes.set(xlabel="labelled bone age (months)", ylabel="predicted bone age (months)")
+    step = _tick_step(high - low)
+    tick_every(step, axes.xaxis, axes.yaxis)
+    add_years(axes, "x", "labelled bone age (years)", step)
+    add_years(axes, "y", "predicted bone age (years)", step)
+    corner = f"MAE {measured.mae:.2f} months"
+    if films.n > 1:
+        corner += f"\n95 % interval {measured.mae_low:.2f} to {measured.mae_high:.2f}"
+    axes.text(0.98, 0.02, corner, transform=axes.transAxes, ha="right", va="bottom", color=INK)
+    save(figure, path)
+
+
+def bland_altman_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, model: str) -> None:
+    """Draw error against the mean of prediction and label by sex, with bias and limits of agreement (bias -+ 1.96 SD).
+
+    Arguments and errors as for `scatter_plot`.
+    """
+    films = _films(frame)
+    measured = agreement(films.predicted, films.labelled)
+    error, mean = films.predicted - films.labelled, (films.predicted + films.labelled) / 2
+    figure, axes = new_plot((8.4, 5.4), _title(f"Error of predicted bone age: {cohort}", films, model))
+    _dots(axes, films, mean, error)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    lines = {"bias": measured.bias}
+    if films.n > 1:
+        lines |= {"bias + 1.96 SD": measured.limits_high, "bias − 1.96 SD": measured.limits_low}
+    for words, months in lines.items():
+        axes.axhline(months, color=INK, linewidth=1.2, linestyle="-" if words == "bias" else "--", zorder=3)
+        label = f"{words}\n{months:+.1f} months".replace("-", "−")
+        axes.annotate(label, (1.01, months), xycoords=("axes fraction", "data"), va="center", color=INK)
+    low, high = _whole_years(mean)
+    reach = 1.08 * max(6, *np.abs(error), *map(abs, lines.values()))
+    axes.set(xlim=(low, high), ylim=(-reach, reach))
+    axes.set(xlabel="mean of predicted and labelled bone age (months)", ylabel="predicted minus labelled (months)")
+    step = _tick_step(high - low)
+    tick_every(step, axes.xaxis)
+    tick_every(_tick_step(2 * reach), axes.yaxis)
+    add_years(axes, "x", "mean of predicted and labelled bone age (years)", step)
+    save(figure, path)
+
+
+@dataclass(frozen=True, eq=False)
+class _Films:
+    """The films that have a prediction, each array of shape (n,), and the number of those without one."""
+
+    sex: np.ndarray
+    labelled: np.ndarray
+    predicted: np.ndarray
+    unread: int
+
+    @property
+    def n(self) -> int:
+        return self.predicted.size
+
+
+def _films(frame: pd.DataFrame) -> _Films:
+    predicted = frame["predicted_months"].to_numpy(np.float64)
+    read = ~np.isnan(predicted)
+    if not read.any():
+        raise BoneAgeError(f"evaluation: none of {len(frame)} films has a prediction; there is nothing to draw")
+    sex, labelled = frame["sex"].to_numpy(str), frame["labelled_months"].to_numpy(np.float64)
+    return _Films(sex[read], labelled[read], predicted[read], int((~read).sum()))
+
+
+def _title(title: str, films: _Films, model: str) -> str:
+    counted = f"n = {films.n:,}" + (f" ({films.unread:,} more without a prediction)" if films.unread else "")
+    return f"{title}\n{counted}; model {model}"
+
+
+def _dots(axes: Axes, films: _Films, across: np.ndarray, up: np.ndarray) -> None:
+    """Draw films by sex, small and faint where there are many."""
+    size, alpha = (22, 0.7) if films.n <= 1500 else (8, 0.35)
+    for sex, words in SEX_LABELS.items():
+        here = films.sex == sex
+        if here.any():
+            look = {"s": size, "alpha": alpha, "color": _COLOURS[sex], "marker": _MARKERS[sex], "linewidths": 0}
+            axes.scatter(across[here], up[here], label=f"{words} (n = {here.sum():,})", zorder=2, **look)
+
+
+def _whole_years(months: np.ndarray) -> tuple[float, float]:
+    """Whole years that hold all values, half a year wider, in months."""
+    low, high = np.floor(months.min() / YEAR), np.ceil(months.max() / YEAR)
+    return float(low - 0.5) * YEAR, float(high + 0.5) * YEAR
+
+
+def _tick_step(span: float) -> float:
+    """Months between ticks that are whole or half years and not crowded, however far off a prediction is."""
+    return next((step for step in (6, 12, 24, 60, 120) if span / step <= 12), span / 8)
