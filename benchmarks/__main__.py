@@ -69,7 +69,7 @@ def main(parts: tuple[str, ...], quick: bool, data: Path | None, out: Path, writ
 
 def _line(facts: dict[str, str], busy: float) -> str:
     """What a part's figures were measured on, in a line."""
-    versions = ", ".join(f"{name} {facts[name]}" for name in machine.PACKAGES if name in facts)
+    versions = ", ".join(f"{name} {facts[name]}" for name in machine.PACKAGES)
     return (
         f"*Measured on {facts['date']}: {facts['processor']}, {facts['cores']} cores, {facts['vector instructions']}, "
         f"python {facts['python']}, {versions}; {busy:.1f} processes wanted a core before.*"

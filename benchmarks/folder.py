@@ -15,9 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from boneage.pipeline.predict.parallel import cores
+
 from .clock import Sample, in_turns, seconds
 from .films import SEX, decode, folder_of
-from .machine import cores, peak_memory
+from .machine import peak_memory
 from .report import Bar, Findings, Table, short
 from .setting import Setting
 

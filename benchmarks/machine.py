@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import platform
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
+from boneage.pipeline.predict.parallel import cores
+
 PACKAGES = ("boneage", "torch", "onnxruntime", "timm", "lightning", "numpy", "opencv-python-headless", "kornia-rs")
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def facts() -> dict[str, str]:
@@ -32,7 +28,7 @@ def facts() -> dict[str, str]:
     }
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         found["memory"] = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
-    return found | {name: known for name in PACKAGES if (known := _version(name))}
+    return found | {name: version(name) for name in PACKAGES}
 
 
 def load() -> float:
@@ -60,10 +56,3 @@ def _processor() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +12,13 @@ from rich.console import Console
 from rich.table import Table as Shown
 
 from boneage.data.files import whole_file
+from boneage.pipeline.measure.markdown import markdown_table
 
 from .clock import Sample
 
 BARS = ("part", "held to", "measured", "met")
-RULES = ("part", "held to", "measured")  # what of a bar's row is not a yes or a no
+PLACE = "<!-- benchmark: {} -->\n"
+END = "<!-- end -->"
 
 
 @dataclass(frozen=True)
@@ -78,33 +79,13 @@ def show(part: str, findings: Findings, console: Console) -> None:
 
 def to_json(facts: Mapping[str, str], parts: Mapping[str, Findings]) -> str:
     """Every value of every row, with the machine's facts."""
-    record: dict[str, Any] = {"machine": dict(facts), "parts": {}}
-    for part, findings in parts.items():
-        tables = [
-            {
-                "title": table.title,
-                "unit": table.unit,
-                "note": table.note,
-                "rows": [
-                    {"what": what, "n": sample.n, "median": sample.median, "values": sample.values}
-                    | dict(zip(table.columns, more, strict=True))
-                    for what, sample, more in table.rows
-                ],
-            }
-            for table in findings.tables
-        ]
-        bars = [{"held to": bar.asked, "measured": bar.found, "met": bar.met} for bar in findings.bars]
-        record["parts"][part] = {"tables": tables, "bars": bars}
-    return json.dumps(record, indent=1)
+    return json.dumps({"machine": facts, "parts": {part: _record(found) for part, found in parts.items()}}, indent=1)
 
 
 def to_markdown(facts: Mapping[str, str], parts: Mapping[str, Findings]) -> str:
     """A page of its own: the machine, the bars, and every part's tables."""
-    lines = ["# Benchmark", "", *_grid(("", ""), list(facts.items())), "", "## Held to", ""]
-    lines += [*_grid(BARS, bar_rows(parts)), ""]
-    for part, findings in parts.items():
-        lines += [f"## {part}", "", *part_lines(findings), ""]
-    return "\n".join(lines)
+    heads = "\n\n".join(f"## {part}\n\n{PLACE.format(part)}{END}" for part in ("bars", *parts))
+    return fill(f"# Benchmark\n\n{markdown_table(('', ''), list(facts.items()))}\n\n{heads}\n", parts, "")
 
 
 def bar_rows(parts: Mapping[str, Findings]) -> list[tuple[str, ...]]:
@@ -112,13 +93,13 @@ def bar_rows(parts: Mapping[str, Findings]) -> list[tuple[str, ...]]:
     return [row for part, findings in parts.items() for row in _bars(part, findings)]
 
 
-def part_lines(findings: Findings) -> list[str]:
+def in_markdown(findings: Findings) -> str:
     """One part's tables in Markdown."""
-    lines: list[str] = []
-    for table in findings.tables:
-        lines += [f"**{table.title}**", "", *_grid(table.head, table.cells), ""]
-        lines += [table.note, ""] if table.note else []
-    return lines[:-1]
+    tables = (
+        f"**{table.title}**\n\n{markdown_table(table.head, table.cells)}" + (f"\n\n{table.note}" if table.note else "")
+        for table in findings.tables
+    )
+    return "\n\n".join(tables)
 
 
 def fill(page: str, parts: Mapping[str, Findings], facts_line: str) -> str:
@@ -128,9 +109,9 @@ def fill(page: str, parts: Mapping[str, Findings], facts_line: str) -> str:
     bars of all parts. ValueError when a part has no place on the page.
     """
     for part, findings in parts.items():
-        page = _put(page, part, [*part_lines(findings), "", facts_line])
-    kept = [row for row in _rows_of(_held(page, "bars")) if row[0] not in parts]
-    return _put(page, "bars", _grid(BARS, kept + bar_rows(parts)))
+        page = _put(page, part, f"{in_markdown(findings)}\n\n{facts_line}".rstrip())
+    kept = [row for row in _rows_of(_place(page, "bars")[1]) if row[0] not in parts]
+    return _put(page, "bars", markdown_table(BARS, kept + bar_rows(parts), words=3))
 
 
 def write(path: str | Path, text: str) -> None:
@@ -147,38 +128,49 @@ def _bars(part: str, findings: Findings) -> list[tuple[str, ...]]:
     return [(part, bar.asked, bar.found, "met" if bar.met else "**not met**") for bar in findings.bars]
 
 
+def _record(findings: Findings) -> dict[str, Any]:
+    tables = [
+        {
+            "title": table.title,
+            "unit": table.unit,
+            "note": table.note,
+            "rows": [
+                {"what": what, "n": sample.n, "median": sample.median, "values": sample.values}
+                | dict(zip(table.columns, more, strict=True))
+                for what, sample, more in table.rows
+            ],
+        }
+        for table in findings.tables
+    ]
+    bars = [{"held to": bar.asked, "measured": bar.found, "met": bar.met} for bar in findings.bars]
+    return {"tables": tables, "bars": bars}
+
+
 def _show(console: Console, title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str) -> None:
     shown = Shown(title=title, title_justify="left", caption=note or None, caption_justify="left")
     for place, column in enumerate(head):
-        words = place == 0 or column in RULES
+        words = place == 0 or column in BARS[:3]
         shown.add_column(column, justify="left" if words else "right", no_wrap=place == 0, overflow="fold")
     for row in rows:
         shown.add_row(*(cell.replace("**", "") for cell in row))
     console.print(shown)
 
 
-def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    rule = ["---" if place == 0 or column in RULES else "--:" for place, column in enumerate(head)]
-    return ["| " + " | ".join(row) + " |" for row in (head, rule, *rows)]
+def _place(page: str, name: str) -> tuple[str, str, str]:
+    """A page up to a marked place, what the place holds, and the page from its end on."""
+    before, start, rest = page.partition(PLACE.format(name))
+    held, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"the page has no place '{PLACE.format(name).strip()}' ... '{END}'; add one")
+    return before + start, held, end + after
 
 
-def _place(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(<!-- benchmark: {re.escape(name)} -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-
-
-def _held(page: str, name: str) -> str:
-    found = _place(name).search(page)
-    if not found:
-        raise ValueError(f"the page has no place '<!-- benchmark: {name} -->' ... '<!-- end -->'; add one")
-    return found[2]
-
-
-def _rows_of(grid: str) -> list[tuple[str, ...]]:
+def _rows_of(table: str) -> list[tuple[str, ...]]:
     """The rows of a Markdown table, without its head and rule."""
-    lines = [line for line in grid.splitlines() if line.startswith("|")]
+    lines = [line for line in table.splitlines() if line.startswith("|")]
     return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines[2:]]
 
 
-def _put(page: str, name: str, lines: Sequence[str]) -> str:
-    _held(page, name)
-    return _place(name).sub(lambda found: "\n".join([found[1], *lines, "", found[3]]), page, count=1)
+def _put(page: str, name: str, text: str) -> str:
+    before, _, after = _place(page, name)
+    return f"{before}\n{text}\n\n{after}"

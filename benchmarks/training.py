@@ -24,6 +24,7 @@ from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import CROP_VERSION
 from boneage.pipeline.crops import cache_crops, labelled
 from boneage.pipeline.measure.views import WholeFrame
+from boneage.pipeline.predict.parallel import cores
 from boneage.regressor.config import NetConfig, RegressorConfig, Stage
 from boneage.regressor.crop_store import CropStore, StoredCrop, StoreKind
 from boneage.regressor.network import BoneAgeNet
@@ -33,7 +34,6 @@ from boneage.regressor.training.task import RegressorTask
 from boneage.regressor.training.train import CropLoaders
 
 from .clock import Sample, in_turns, timed
-from .machine import cores
 from .report import Bar, Findings, Table
 from .setting import Setting
 
