@@ -137,9 +137,9 @@ def read_cohort(
     line_of_id: dict[str, int] = {}
     line_of_file: dict[Path, int] = {}
     for row in sheet.rows:
-        for thing, cell in row.cells.items():
+        for field, cell in row.cells.items():
             if not cell:
-                faults.add(row.line, "blank cell", f"no {thing}")
+                faults.add(row.line, "blank cell", f"no {field}")
         file = _listed_file(row, base, faults) if "path" in row.cells else _named_file(row, named, searched, faults)
         sex = _sex(row, sheet.roles["sex"], faults)
         age = _bone_age(row, unit, sheet.separator, faults)
@@ -215,7 +215,7 @@ def _cohort_table(where: Path, table: str | Path | None, columns: Mapping[str, s
 
 def _lacking(sheet: Table) -> str:
     """Say what a table lacks to be a cohort's; "" if nothing."""
-    lacking = [thing for thing in ("sex", "bone age") if thing not in sheet.roles]
+    lacking = [field for field in ("sex", "bone age") if field not in sheet.roles]
     if "path" not in sheet.roles and "id" not in sheet.roles:
         lacking.insert(0, "path or id")
     return f"no column for {', '.join(lacking)} among {', '.join(sheet.header)}" if lacking else ""
@@ -316,13 +316,13 @@ def _child(row: Row, sheet: Table) -> Child:
         "height_cm": lambda text, where: parse_height(f"{_number(text, sheet)}cm", where),
     }
     facts: dict[str, Any] = {}
-    for thing, role in sheet.roles.items():
-        if role not in readers or not row.cells[thing]:
+    for field, role in sheet.roles.items():
+        if role not in readers or not row.cells[field]:
             continue
         try:
-            facts[thing] = readers[role](row.cells[thing], role)
+            facts[field] = readers[role](row.cells[field], role)
         except ChildError as error:
-            sheet.faults.add(row.line, thing, str(error))
+            sheet.faults.add(row.line, field, str(error))
     return Child(
         sex=_sex(row, sheet.roles["sex"], sheet.faults) if "sex" in sheet.roles else None,
         age=facts.get("age"),

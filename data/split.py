@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,8 +11,7 @@ from pathlib import Path
 
 from .cohort import Cohort, Film
 from .errors import CohortError
-from .files import whole_file
-from .table import list_ids, read_table
+from .table import list_ids, read_table, write_table
 
 DEFAULT_PARTS: Mapping[str, float | int] = {"train": 0.8, "choose": 0.1, "report": 0.1}
 
@@ -93,10 +91,7 @@ def make_split(cohort: Cohort, parts: Mapping[str, float | int] = DEFAULT_PARTS,
 
 def write_split(split: Split, path: str | Path) -> None:
     """Store a split as a CSV with the columns id and part, whole or not at all."""
-    with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("id", "part"))
-        writer.writerows(split.parts.items())
+    write_table(path, ("id", "part"), ({"id": id, "part": part} for id, part in split.parts.items()))
 
 
 def read_split(path: str | Path) -> Split:

@@ -1,25 +1,28 @@
-"""Read a CSV whose columns are recognised by name, and report all its faults at once with their line numbers."""
+"""CSV files: read with columns recognised by name and all faults reported at once, written whole."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .errors import CohortError
+from .files import whole_file
 
-# What a row says -> the roles its column can have (sex as a word, or as male yes or no) -> usual names of such a column
-Roles = Mapping[str, Mapping[str, tuple[str, ...]]]
+# Field of a row -> roles that its column can have (sex as a word, or as male yes or no) -> usual names of the column
+Fields = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 _FAULTS_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the line it starts on (the header is line 1) and its cells by what they say."""
+    """One row: the line it starts on (the header is line 1) and its cells by field."""
 
     line: int
     cells: dict[str, str]
@@ -30,7 +33,7 @@ class Faults:
     """Faults of a table, collected row by row and raised together."""
 
     path: Path
-    found: list[tuple[int, str, str]] = field(default_factory=list)
+    found: list[tuple[int, str, str]] = dataclasses.field(default_factory=list)
 
     def add(self, line: int, kind: str, detail: str) -> None:
         """Note a fault on a line; faults of one kind are counted together."""
@@ -54,8 +57,8 @@ class Faults:
 class Table:
     """A CSV with its columns recognised.
 
-    `roles` tells which role the column of each thing has; a thing without a column is in neither `roles` nor the rows.
-    `faults` holds what reading found: the caller adds its own and raises them together.
+    `roles`: field -> role of its column; a field without a column is in neither `roles` nor the rows. `faults`: those
+    found while reading; the caller adds its own and raises them together.
     """
 
     path: Path
@@ -66,12 +69,12 @@ class Table:
     faults: Faults
 
 
-def read_table(path: Path, roles: Roles, columns: Mapping[str, str] | None = None) -> Table:
+def read_table(path: Path, fields: Fields, columns: Mapping[str, str] | None = None) -> Table:
     """Read a CSV (comma, semicolon or tab; a byte order mark and spaces around cells are dropped, blank lines skipped).
 
     `columns` maps a role to a column's name where that is not a usual one; names are compared without case.
     Rows with the wrong number of cells are left out and noted in the table's `faults`.
-    Raises CohortError: not a UTF-8 CSV, a column that does not exist, two columns for one thing.
+    Raises CohortError: not a UTF-8 CSV, a column that does not exist, two columns for one field.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -98,16 +101,24 @@ def read_table(path: Path, roles: Roles, columns: Mapping[str, str] | None = Non
                 continue
             if not header:
                 header = tuple(cells)
-                numbers = _recognise(path, header, roles, columns or {})
+                numbers = _recognise(path, header, fields, columns or {})
             elif len(cells) < len(header) or any(cells[len(header) :]):
                 faults.add(line, "wrong number of cells", f"{len(cells)}, the header has {len(header)}")
             else:
-                rows.append(Row(line, {thing: cells[number] for thing, (_, number) in numbers.items()}))
+                rows.append(Row(line, {field: cells[number] for field, (_, number) in numbers.items()}))
     except csv.Error as error:
         raise CohortError(f"{path}: line {start} is not CSV ({error})") from None
     if not header:
         raise CohortError(f"{path}: empty; expected a header and one row a radiograph")
-    return Table(path, header, separator, {thing: role for thing, (role, _) in numbers.items()}, tuple(rows), faults)
+    return Table(path, header, separator, {field: role for field, (role, _) in numbers.items()}, tuple(rows), faults)
+
+
+def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a CSV in UTF-8, whole or not at all; a row may lack columns, which are blank then."""
+    with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def list_ids(ids: Iterable[str], shown: int = 10) -> str:
@@ -118,15 +129,15 @@ def list_ids(ids: Iterable[str], shown: int = 10) -> str:
 
 
 def _recognise(
-    path: Path, header: tuple[str, ...], roles: Roles, columns: Mapping[str, str]
+    path: Path, header: tuple[str, ...], fields: Fields, columns: Mapping[str, str]
 ) -> dict[str, tuple[str, int]]:
-    """Find for each thing its column: thing -> (role, column number)."""
-    known = {role for alternatives in roles.values() for role in alternatives}
+    """Find the column of each field: field -> (role, column number)."""
+    known = {role for alternatives in fields.values() for role in alternatives}
     if unknown := sorted(set(columns) - known):
         raise CohortError(f"columns: unknown role {', '.join(unknown)}; expected some of {', '.join(sorted(known))}")
     names = [_fold(name) for name in header]
     numbers: dict[str, tuple[str, int]] = {}
-    for thing, alternatives in roles.items():
+    for field, alternatives in fields.items():
         named = {role: (columns[role],) for role in alternatives if role in columns}
         hits: list[tuple[str, int]] = []
         for role, usual in (named or alternatives).items():
@@ -137,10 +148,10 @@ def _recognise(
         if len(hits) > 1:
             seen = ", ".join(header[number] for _, number in hits)
             raise CohortError(
-                f"{path}: several columns for {thing} ({seen}); name the one to use, or rename the others"
+                f"{path}: several columns for {field} ({seen}); name the one to use, or rename the others"
             )
         if hits:
-            numbers[thing] = hits[0]
+            numbers[field] = hits[0]
     return numbers
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..data.errors import TrainingError
 from ..data.files import sha256_of, whole_file
+from ..data.table import write_table
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,7 @@ class CropStore:
         table = self.folder / f"shard-{self._next:05d}.csv"
         with whole_file(table.with_suffix(".npy")) as temporary:
             np.save(temporary, pile)
-        with whole_file(table) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(StoredCrop)], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(asdict(row) for row in rows)
+        write_table(table, [field.name for field in fields(StoredCrop)], map(asdict, rows))
         self._open_shard(table)
 
     def _open_shard(self, table: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import textwrap
 from collections.abc import Sequence
@@ -13,9 +12,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ...data.files import whole_file
 from ...data.inputs import output_names
 from ...data.sex import Sex
+from ...data.table import write_table
 from ..clinical.assessment import normal_band
 from ..plotting import INK, YEAR, new_plot, save, tick_every
 from .growth import Growth, Rate
@@ -37,14 +36,8 @@ _CHILDREN = {"F": "girl", "M": "boy", None: "sex not known"}
 def write_growth(growths: Sequence[Growth], out: str | Path) -> None:
     """Write `out/children.csv`, `out/steps.csv` and a plot for each child with several films, named by the patient."""
     out = Path(out)
-    for name, columns, rows in (
-        ("children.csv", CHILD_COLUMNS, growth_table(growths)),
-        ("steps.csv", STEP_COLUMNS, steps_table(growths)),
-    ):
-        with whole_file(out / name) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+    write_table(out / "children.csv", CHILD_COLUMNS, growth_table(growths))
+    write_table(out / "steps.csv", STEP_COLUMNS, steps_table(growths))
     drawn = [growth for growth in growths if len(growth.films) > 1]
     for growth, name in zip(drawn, file_names([growth.patient for growth in drawn]), strict=True):
         growth_plot(growth, out / f"{name}.png")

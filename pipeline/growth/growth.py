@@ -107,7 +107,7 @@ def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) ->
     else:
         sheet = read_table(path, _COLUMNS, columns)
         faults, found, rows = sheet.faults, set(sheet.roles), [(row.line, row.cells) for row in sheet.rows]
-    lacking = [thing for thing in ("patient", "bone age") if thing not in found]
+    lacking = [field for field in ("patient", "bone age") if field not in found]
     lacking += [] if found & {"age", "exam date"} else ["age or exam date"]
     if lacking:
         raise CohortError(
@@ -129,22 +129,22 @@ def growths_of(films: Sequence[Film]) -> tuple[Growth, ...]:
 
 
 def _parquet(path: Path) -> tuple[Faults, set[str], list[tuple[int, dict[str, str]]]]:
-    names = {thing: next(iter(roles)) for thing, roles in _COLUMNS.items()}
+    names = {field: next(iter(roles)) for field, roles in _COLUMNS.items()}
     raw = parquet_rows(path)
-    found = {thing for thing, name in names.items() if raw and name in raw[0]}
-    cells = ({thing: "" if row[names[thing]] is None else str(row[names[thing]]) for thing in found} for row in raw)
+    found = {field for field, name in names.items() if raw and name in raw[0]}
+    cells = ({field: "" if row[names[field]] is None else str(row[names[field]]) for field in found} for row in raw)
     return Faults(path), found, list(enumerate(cells, 2))  # as in a CSV, whose header is line 1
 
 
 def _film(line: int, cells: Mapping[str, str], faults: Faults) -> Film:
-    def number(thing: str) -> float | None:
-        text = cells.get(thing, "")
+    def number(field: str) -> float | None:
+        text = cells.get(field, "")
         try:
             value = float(text) if text else None
         except ValueError:
             value = math.nan
         if value is not None and not math.isfinite(value):
-            faults.add(line, thing, f"{text!r} is not a number")
+            faults.add(line, field, f"{text!r} is not a number")
         return value
 
     sex, taken = None, None
