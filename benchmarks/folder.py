@@ -161,23 +161,17 @@ def _read_here(folder: Path, bundle: str, used: int) -> dict[str, float]:
     """Read a folder as the command does; the process has its cores taken from it before torch counts them."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:used])
-    from boneage.data.child import Child
-    from boneage.data.inputs import read_inputs
-    from boneage.data.sex import parse_sex
-    from boneage.pipeline.cli.predict import predict
     from boneage.pipeline.predict.bone_age import BoneAge
-    from boneage.pipeline.predict.cohort import read_films
+    from boneage.pipeline.predict.cohort import predict_cohort
 
-    workers = next(option.default for option in predict.params if option.name == "workers")
-    rows = read_inputs([folder], Child(sex=parse_sex(SEX, "sex")))
     bone_age = BoneAge.load(bundle, "cpu")
-    bone_age.predict(rows[0].path, SEX)
+    bone_age.predict(next(folder.iterdir()), SEX)
     start = time.perf_counter()
-    readings = [outcome.reading for outcome in read_films(bone_age, rows, workers=workers)]
+    tally = predict_cohort(bone_age, folder, SEX)
     taken = time.perf_counter() - start
-    if len(readings) != len(rows) or not all(reading and reading.aged for reading in readings):
+    if tally.exit_code:
         raise RuntimeError(f"{folder}: not every film was aged")
-    return {"films_a_second": len(rows) / taken, "peak_mb": peak_memory()}
+    return {"films_a_second": tally.films / taken, "peak_mb": peak_memory()}
 
 
 if __name__ == "__main__":

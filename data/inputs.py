@@ -11,11 +11,14 @@ from pathlib import Path
 from .child import Child
 from .cohort import SUFFIXES, InputRow, bare_name, read_inputs_table
 from .errors import ChildError, CohortError, ReadError, SexError
+from .sex import Sex, parse_sex
 from .studies import why_no_film
 
 
 def read_inputs(
-    inputs: Sequence[str | Path], child: Child | None = None, columns: Mapping[str, str] | None = None
+    inputs: str | Path | Iterable[str | Path | InputRow],
+    child: Child | Sex | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[InputRow, ...]:
     """List the radiographs behind files, folders, patterns and CSVs, in the order given, each with its child.
 
@@ -23,13 +26,18 @@ def read_inputs(
     or with none; what is hidden is left out. A pattern (`films/*.png`, `studies/**/*.dcm`) that names no file itself
     stands for whatever matches it, sorted, folders included. A CSV stands for its rows (`read_inputs_table`, which
     `columns` is for). Any other path stands for itself, existing or not: a missing file fails where it is read. What
-    was found in a folder or by a pattern says so (`InputRow.found`): not each such file is a film.
+    was found in a folder or by a pattern says so (`InputRow.found`): not each such file is a film. An InputRow stands
+    for itself, with its own facts alone.
 
-    `child` applies to all; a row's own facts go before it. Raises CohortError for a CSV that cannot be used, ReadError
-    for a folder or pattern without radiographs, SexError or ChildError where a CSV's row contradicts `child`.
+    `child`, or the sex alone, applies to all; a row's own facts go before it. Raises CohortError for a CSV that cannot
+    be used, ReadError for a folder or pattern without radiographs, SexError or ChildError where a CSV's row contradicts
+    `child`.
     """
-    child = child or Child()
-    return tuple(row for path in map(Path, inputs) for row in _rows(path, child, columns))
+    given = child if isinstance(child, Child) else Child(sex=parse_sex(child) if child else None)
+    listed = (inputs,) if isinstance(inputs, (str, Path)) else inputs
+    return tuple(
+        row for item in listed for row in ((item,) if isinstance(item, InputRow) else _rows(Path(item), given, columns))
+    )
 
 
 def films_among(rows: Iterable[InputRow]) -> tuple[list[Path], Counter[str]]:

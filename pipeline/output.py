@@ -6,7 +6,8 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,40 +27,51 @@ _COLOURS = {"ok": "green", "review": "yellow", "rejected": "red", "failed": "red
 _INTERVAL = "90 % interval"
 
 
-def with_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Pass `items` on under a progress bar with rate and time left on stderr, where that is a terminal.
+@contextmanager
+def progress_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
+    """Give a function that moves a progress bar one on, which shows rate and time left on stderr if that is a terminal.
 
     What is printed meanwhile to a terminal appears above the bar; what is printed to a file stays as it is.
     """
     if total < 2 or not sys.stderr.isatty():
-        yield from items
+        yield lambda: None
         return
-    from .progress import under_a_bar
+    from .progress import bar
 
-    yield from under_a_bar(items, total, what)
-
-
-def show_json(readings: Iterable[Reading]) -> None:
-    """Print one JSON object a line, each as soon as it is known."""
-    for reading in readings:
-        print(json.dumps(reading.to_dict()), flush=True)
+    with bar(total, what) as move_on:
+        yield move_on
 
 
-def show_text(readings: Iterable[Reading], width: int = 0) -> None:
-    """Print a paragraph for one film, or, with the `width` of the longest file's name, a line for each of several.
+def with_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """Pass `items` on under a `progress_bar`."""
+    with progress_bar(total, what) as move_on:
+        for item in items:
+            yield item
+            move_on()
+
+
+def show_json(reading: Reading) -> None:
+    """Print a reading as one JSON object on a line."""
+    print(json.dumps(reading.to_dict()), flush=True)
+
+
+def text_printer(files: Sequence[str]) -> Callable[[Reading], None]:
+    """A function that prints a reading: a paragraph where `files` is a single one, else a line under a heading.
 
     A single file that fails is left to the caller, who says so as an error.
     """
-    if width:
-        head = (
-            f"{'file':{width}}  {'status':8}  sex  {'months':>6}  {'bone age':>9}  {_INTERVAL:>14}  reasons and notes"
-        )
-        click.echo(_styled(head, bold=True))
-    for reading in readings:
-        if width:
-            click.echo(_line(reading, width))
-        elif reading.status != "failed":
-            click.echo(_paragraph(reading))
+    if len(files) < 2:
+        return lambda reading: click.echo(_paragraph(reading)) if reading.status != "failed" else None
+    width = max(map(len, files))
+    head = f"{'file':{width}}  {'status':8}  sex  {'months':>6}  {'bone age':>9}  {_INTERVAL:>14}  reasons and notes"
+    headings = iter([head])
+
+    def show(reading: Reading) -> None:
+        for heading in headings:
+            click.echo(_styled(heading, bold=True))
+        click.echo(_line(reading, width))
+
+    return show
 
 
 def show_segments(records: Iterable[Mapping[str, Any]], out: str | Path) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -18,11 +18,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-T = TypeVar("T")
 
-
-def under_a_bar(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Pass `items` on under a bar with their number, their rate and the time left."""
+@contextmanager
+def bar(total: int, what: str) -> Iterator[Callable[[], None]]:
+    """Show a bar with the number of items done, their rate and the time left; give the function that moves it on."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -33,7 +32,8 @@ def under_a_bar(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     )
     terminal = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
     with Progress(*columns, console=terminal, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
-        yield from progress.track(items, total, description=what)
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
 
 
 class _Rate(ProgressColumn):

@@ -13,7 +13,7 @@ from PIL import ImageFile
 from boneage.data.radiograph import Radiograph
 from boneage.handseg import geometry
 from boneage.handseg.segmenter import HandMap
-from boneage.pipeline.predict.bone_age import BoneAge, Examination
+from boneage.pipeline.predict.bone_age import BoneAge
 
 
 @pytest.fixture
@@ -51,8 +51,7 @@ def test_the_mask_of_the_whole_film_is_made_for_those_who_ask(bone_age, hand_fil
     made = []
     real = HandMap.mask.func
     monkeypatch.setattr(HandMap, "mask", property(lambda self: made.append(self) or real(self)))
-    (seen,) = bone_age.examine_many([(hand_films[1], "F")])
-    assert isinstance(seen, Examination)
+    (seen,) = bone_age.examine_batch([(hand_films[1], "F")])
     assert (made, seen.reading.hand_box) == ([], seen.hand.box.as_tuple())
     rows, columns = np.nonzero(seen.hand.mask)
     assert len(made) == 1

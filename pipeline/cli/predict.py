@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,10 +17,30 @@ from ..report.language import LANGUAGES, preferred_language
 from .group import Failure
 from .options import PATH, F, device_option, engine_option, input_column_option, verbose_option, weights_option
 
+FILES = {  # kind of a file about a film (`predict.film_files.KINDS`) -> help of its option
+    "heatmap": "Also draw where the reading comes from on the film, .png.",
+    "report": "Also write a report of one page, .html or .pdf.",
+    "dicom-sr": "Also write the reading as a DICOM structured report.",
+    "dicom-sc": "Also write the annotated film as a DICOM picture; with --heatmap, its map too.",
+    "dicom-seg": "Also write the hand mask as a DICOM segmentation.",
+}
+
 
 def _by(parse: Callable[[str, str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
     """An option's callback that reads its text, if it was given, with a parser that names the option in its error."""
     return lambda _, option, text: None if text is None else parse(text, option.opts[0])
+
+
+def _parquet(_: click.Context, __: click.Parameter, file: Path | None) -> Path | None:
+    if file and file.suffix.lower() != ".parquet":
+        raise click.BadParameter(f"{file} ends in {file.suffix or 'no suffix'}, expected .parquet")
+    return file
+
+
+def _not_parquet(_: click.Context, __: click.Parameter, file: Path | None) -> Path | None:
+    if file and file.suffix.lower() == ".parquet":
+        raise click.BadParameter(f"{file} ends in .parquet; give it to --parquet, or another name")
+    return file
 
 
 def child_options(command: F) -> F:
@@ -47,27 +66,21 @@ def child_options(command: F) -> F:
 
 
 def film_file_options(command: F) -> F:
-    """Add the options for files about single films (`film_files`), and for the language of a report."""
-    wrapped: Any = command
-    for kind, text in (
-        ("seg", "Also write the hand mask as a DICOM segmentation."),
-        ("sc", "Also write the annotated film as a DICOM picture; with --heatmap, its map too."),
-        ("sr", "Also write the reading as a DICOM structured report."),
-    ):
-        wrapped = click.option(f"--dicom-{kind}", type=PATH, metavar="FILE", help=text)(wrapped)
-    for option in (
-        click.option(
-            "--language",
-            type=click.Choice(list(LANGUAGES)),
-            default=preferred_language,
-            help="Of the report; default: as the environment says (LANG), or English.",
-        ),
-        click.option("--report", type=PATH, metavar="FILE", help="Also write a report of one page, .html or .pdf."),
-        click.option(
-            "--heatmap", type=PATH, metavar="FILE", help="Also draw where the reading comes from on the film, .png."
-        ),
-    ):
-        wrapped = option(wrapped)
+    """Add the options for files about single films, handed on as one `files`, and for the language of a report."""
+
+    @functools.wraps(command)
+    def with_files(**others: Any) -> Any:
+        files = {kind: target for kind in FILES if (target := others.pop(kind.replace("-", "_")))}
+        return command(files=files, **others)
+
+    wrapped: Any = click.option(
+        "--language",
+        type=click.Choice(list(LANGUAGES)),
+        default=preferred_language,
+        help="Of the report; default: as the environment says (LANG), or English.",
+    )(with_files)
+    for kind, text in reversed(FILES.items()):
+        wrapped = click.option(f"--{kind}", type=PATH, metavar="FILE", help=text)(wrapped)
     return wrapped
 
 
@@ -76,8 +89,22 @@ def film_file_options(command: F) -> F:
 @child_options
 @weights_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of text.")
-@click.option("--csv", "csv_file", type=PATH, metavar="FILE", help="Also write a row for each film to this CSV.")
-@click.option("--parquet", "parquet_file", type=PATH, metavar="FILE", help="The same as Parquet, instead of a CSV.")
+@click.option(
+    "--csv",
+    "csv_file",
+    type=PATH,
+    callback=_not_parquet,
+    metavar="FILE",
+    help="Also write a row for each film to this CSV.",
+)
+@click.option(
+    "--parquet",
+    "parquet_file",
+    type=PATH,
+    callback=_parquet,
+    metavar="FILE",
+    help="The same as Parquet, instead of a CSV; FILE ends in .parquet.",
+)
 @click.option(
     "--resume", is_flag=True, help="Keep the rows that the table has already; read only what is new or changed."
 )
@@ -104,12 +131,8 @@ def predict(
     parquet_file: Path | None,
     resume: bool,
     patient_ids: bool,
-    workers: int,
-    heatmap: Path | None,
-    report: Path | None,
-    dicom_sr: Path | None,
-    dicom_sc: Path | None,
-    dicom_seg: Path | None,
+    workers: int | None,
+    files: Mapping[str, Path],
     language: str,
     columns: Mapping[str, str],
     device: str,
@@ -150,54 +173,27 @@ def predict(
 
     from .. import output
     from ..predict.bone_age import BoneAge
-    from ..predict.cohort import Tally, identity_of, read_films
-    from ..predict.film_files import FilmFiles
+    from ..predict.cohort import predict_cohort
 
-    files = FilmFiles(rows)
-    if heatmap:
-        from ..report.heatmap import write_heatmap
-
-        files.add("--heatmap", heatmap, (".png",), write_heatmap)
-    if report:
-        from ..report.write import SUFFIXES, write_report
-
-        files.add("--report", report, SUFFIXES, functools.partial(write_report, language=language))
-    if dicom_sr or dicom_sc or dicom_seg:
-        from ..dicom.objects import DICOM_SUFFIXES, KINDS, write_dicom
-
-        for kind, target in zip(KINDS, (dicom_sr, dicom_sc, dicom_seg), strict=True):
-            write = functools.partial(write_dicom, kind=kind, heat_map=bool(heatmap))
-            if target:
-                files.add(f"--dicom-{kind}", target, DICOM_SUFFIXES, write)
-
-    bone_age, tally = BoneAge.load(weights, device, engine), Tally()
-    with contextlib.ExitStack() as stack:
-        file = None
-        if table:
-            from ..predict.readings_file import ReadingsFile
-
-            file = stack.enter_context(ReadingsFile(table, parquet=bool(parquet_file), resume=resume))
-        options = {
-            "file": file,
-            "model": identity_of(weights) if table else "",
-            "patient_ids": patient_ids,
-            "workers": workers,
-        }
-        options["pictures"] = bool(files.kinds)
-        outcomes = files.watch(bone_age, read_films(bone_age, rows, **options))
-        outcomes = output.with_progress(outcomes, len(rows), "Reading")
-        readings = tally.watch(outcomes)
-        if as_json:
-            output.show_json(readings)
-        else:
-            output.show_text(readings, max(len(str(row.path)) for row in rows) if len(rows) > 1 else 0)
-        if not tally.films:
-            raise Failure(f"there are no radiographs: {output.left_out(tally.no_films)}")
+    show = output.show_json if as_json else output.text_printer([str(row.path) for row in rows])
+    with output.progress_bar(len(rows), "Reading") as on_progress:
+        tally = predict_cohort(
+            functools.partial(BoneAge.load, weights, device, engine),
+            rows,
+            table=table,
+            resume=resume,
+            patient_ids=patient_ids,
+            files=files,
+            language=language,
+            workers=workers,
+            on_reading=show,
+            on_progress=on_progress,
+        )
     if len(rows) == 1 and tally.statuses["failed"]:
         raise Failure(tally.why)
     click.echo(output.DISCLAIMER, err=True)
     if len(rows) > 1:
         click.echo(output.summary(tally), err=True)
-    for fault in files.faults:
+    for fault in tally.faults:
         click.echo(fault, err=True)
-    ctx.exit(output.conclude(tally.statuses, "aged")[1] or int(bool(files.faults)))
+    ctx.exit(tally.exit_code)

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from ...data.errors import OutputError, one_line
 from ...data.files import whole_file
-from ..predict.bone_age import BoneAge, Examination
+from ..examination import Examination
 from .sc import secondary_capture
 from .seg import segmentation
 from .source import read_source
@@ -24,9 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 DICOM_SUFFIXES = (".dcm",)
 
 
-def write_dicom(
-    bone_age: BoneAge, examination: Examination, path: str | Path, kind: Kind, *, heat_map: bool = False
-) -> None:
+def write_dicom(examination: Examination, path: str | Path, kind: Kind, *, heat_map: bool = False) -> None:
     """Write one result to `path`, whole or not at all, as a new series in the film's study.
 
     kind: `sr`, the reading as a structured report; `sc`, the annotated film as a picture; `seg`, the hand mask.
@@ -34,9 +32,9 @@ def write_dicom(
     The film's file is read again for what its DICOM says. Raises OutputError where it is not DICOM, where it lacks or
     contradicts what the result must state, and where there is nothing of this kind to write.
     """
-    file = examination.radiograph.source
+    file = examination.reading.file
     source = read_source(file)
-    evidence = bone_age.evidence(examination) if heat_map and kind == "sc" else None
+    evidence = examination.evidence() if heat_map and kind == "sc" else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they quote the source's values, a patient's name included
         try:

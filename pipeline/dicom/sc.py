@@ -17,8 +17,8 @@ from pydicom.sr.codedict import codes
 from pydicom.valuerep import DSfloat
 
 from ...data.child import in_years
+from ..examination import Examination
 from ..overlay import outlined
-from ..predict.bone_age import Examination
 from ..reading import DISCLAIMER, Reading
 from ..report.heatmap import heat_picture
 from .source import NAME, VERSION, identity, plain
@@ -40,11 +40,11 @@ def secondary_capture(
 ) -> SCImage:
     """Draw a reading as a colour picture in the study of the film whose DICOM tags are `source`.
 
-    `evidence`: of the reading (`BoneAge.evidence`); the film under its heat map is drawn at the right of the film then.
-    The film is scaled to a long side of 1,024 to 2,048 pixels, and pixel spacing with it, where the film has one in the
-    patient. No name, number or date of the patient is drawn.
+    `evidence`: of the reading (`Examination.evidence`); the film under its heat map is drawn at the right of the film
+    then. The film is scaled to a long side of 1,024 to 2,048 pixels, and pixel spacing with it, where the film has one
+    in the patient. No name, number or date of the patient is drawn.
     """
-    radiograph, hand, reading = examination.radiograph, examination.hand, examination.reading
+    (radiograph, hand), reading = examination.radiograph_and_hand(), examination.reading
     pictures = [outlined(radiograph.pixels, hand.mask, hand.crop)]
     if evidence is not None:
         pictures.append(heat_picture(examination, evidence))

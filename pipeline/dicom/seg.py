@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from ...data.errors import OutputError
+from ..examination import Examination
 from ..overlay import OUTLINE
-from ..predict.bone_age import Examination
 from .source import MAKER, NAME, VERSION, identity, new_uid, plain
 
 SERIES = 9003
@@ -25,7 +25,7 @@ def segmentation(examination: Examination, source: Dataset) -> Segmentation:
     the segmentation has the same.
     Raises OutputError where no hand was outlined.
     """
-    hand, model = examination.hand, examination.reading.model
+    (_, hand), model = examination.radiograph_and_hand(), examination.reading.model
     if hand.mask is None:
         raise OutputError(
             f"{examination.reading.file}: no hand was outlined ({'; '.join(hand.verdict.reasons)}), so there is no "

@@ -36,7 +36,7 @@ from pydicom.sr.coding import Code
 
 from ...data.child import in_years
 from ..clinical.assessment import NORMAL_SDS
-from ..predict.bone_age import Examination
+from ..examination import Examination
 from ..reading import DISCLAIMER, Reading
 from .source import MAKER, NAME, VERSION, device_uid, identity, new_uid, plain
 
@@ -88,7 +88,7 @@ def _observer(model: str) -> ObserverContext:
 
 
 def _group(examination: Examination, source: Dataset) -> MeasurementsAndQualitativeEvaluations:
-    reading, laterality = examination.reading, examination.radiograph.laterality
+    reading, laterality = examination.reading, examination.radiograph_and_hand()[0].laterality
     parameters = [plain(f"weights: {reading.model}"), f"sex: {reading.sex}"]
     determination = reading.assessment if reading.aged else "indeterminate"
     group = MeasurementsAndQualitativeEvaluations(

@@ -1,4 +1,4 @@
-"""Read a cohort: films of any number, batch by batch in their order, each with a row in a table.
+"""Read a cohort: films of any number, batch by batch in their order, to rows of a table, readings, and files.
 
 Nothing is kept of a film but counts, so ten thousand films need no more memory than a hundred.
 """
@@ -8,37 +8,26 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ...data.child import Child
 from ...data.cohort import InputRow
+from ...data.errors import ReadError
 from ...data.files import sha256_of
+from ...data.inputs import read_inputs
+from ...data.sex import Sex
 from ...data.studies import patient_of, why_no_film
-from ...weights.bundle import resolve_bundle
+from ..examination import Examination
 from ..reading import Reading
-from .bone_age import BATCH, BoneAge, Examination
+from .bone_age import BATCH, BoneAge
+from .film_files import FilmFiles
 from .parallel import ahead, cores, in_batches
+from .readings_file import ReadingsFile
 from .rows import Row, row_of
-
-if TYPE_CHECKING:
-    from .readings_file import ReadingsFile
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What became of one input.
-
-    row: the film's, read now or before; None for what is no film, which `no_film` then says.
-    reading: what was read now, None for a row from before.
-    examination: the reading with its picture, where pictures were asked for and the file could be read.
-    """
-
-    row: Row | None = None
-    reading: Reading | None = None
-    examination: Examination | None = None
-    no_film: str | None = None
 
 
 @dataclass
@@ -46,7 +35,8 @@ class Tally:
     """Counts over a run, which are all that is kept of it.
 
     statuses: films by status. not_aged: films by status and reason, in a few words. no_films: other files, by what they
-    are. before: films of which a row was there. why: the reasons of the last film that was not aged, in full.
+    are. before: films of which a row was there. why: the reasons of the last film that was not aged, in full. faults:
+    a sentence for each file about a film that could not be written.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -54,65 +44,84 @@ class Tally:
     no_films: Counter[str] = field(default_factory=Counter)
     before: int = 0
     why: str = ""
+    faults: list[str] = field(default_factory=list)
 
     @property
     def films(self) -> int:
         """How many films there were."""
         return self.statuses.total()
 
-    def watch(self, outcomes: Iterable[Outcome]) -> Iterator[Reading]:
-        """Count the outcomes, and pass on what was read now."""
-        for outcome in outcomes:
-            if outcome.row is None:
-                self.no_films[outcome.no_film or ""] += 1
-                continue
-            status = outcome.row["status"]
-            self.statuses[status] += 1
-            if status in ("failed", "rejected"):
-                self.why = outcome.row["reasons"] or ""
-                self.not_aged[status, in_few_words(self.why, outcome.row["file"])] += 1
-            if outcome.reading is None:
-                self.before += 1
-            else:
-                yield outcome.reading
+    @property
+    def exit_code(self) -> int:
+        """0: every film has a bone age and every file is written; 2: no film could be read; 1: anything between."""
+        lost = self.statuses["failed"] + self.statuses["rejected"]
+        if self.statuses["failed"] == self.films:
+            return 2
+        return int(bool(lost or self.faults))
+
+    def count(self, row: Row, *, before: bool) -> None:
+        """Count a film by its row. `before`: the row was there before this run."""
+        status = row["status"]
+        self.statuses[status] += 1
+        self.before += before
+        if status in ("failed", "rejected"):
+            self.why = row["reasons"] or ""
+            self.not_aged[status, in_few_words(self.why, row["file"])] += 1
 
 
-def read_films(
-    bone_age: BoneAge,
-    inputs: Sequence[InputRow],
+def predict_cohort(
+    bone_age: BoneAge | Callable[[], BoneAge],
+    films: str | Path | Iterable[str | Path | InputRow],
+    child: Child | Sex | None = None,
     *,
-    file: ReadingsFile | None = None,
-    model: str = "",
+    columns: Mapping[str, str] | None = None,
+    table: str | Path | None = None,
+    resume: bool = False,
     patient_ids: bool = False,
-    pictures: bool = False,
+    files: Mapping[str, str | Path] | None = None,
+    language: str = "en",
     workers: int | None = None,
-) -> Iterator[Outcome]:
-    """Read films and give out what became of each, in order; a film that fails is an outcome, not an error.
+    on_reading: Callable[[Reading], None] | None = None,
+    on_progress: Callable[[], None] | None = None,
+) -> Tally:
+    """Read films of any number in order; a film that fails is a reading of status `failed`, not an error.
 
-    file: takes a row for each film, once the outcomes of its batch were taken: what is made of them is not missed if
-        the run is stopped. A film is not read again if its row is there: of the same bytes, the same facts given and
-        the same model. A batch of which one row is missing is read whole, so that each film is seen with the same
-        others in a run that goes on as in one that was never stopped, and its numbers are the same to the last bit.
-    model: what to know the weights by (`identity_of`).
+    bone_age: the reader, or a function that loads it, which is called when all else has been found to be in order.
+    films, child, columns: what to read and what is known of the children, as for `data.inputs.read_inputs`.
+    table: a CSV, or a Parquet file where the name ends in .parquet, that gets a row for each film. It grows in
+        FILE.partial, and is there as FILE, whole, at the end.
+    resume: keep the rows that the table, or a run that was stopped, has already. A film is not read again if its row
+        is there: of the same bytes, the same facts given and the same weights. A batch of which one film is to be read
+        is read whole, so that each film is read with the same others in a run that goes on as in one that was never
+        stopped, and its numbers are the same to the last bit.
     patient_ids: rows also carry the PatientID and the date of DICOMs; otherwise only ids and dates that were given.
-    pictures: outcomes carry the examination too, for those who make files of it.
+    files: what else to write of each film: kind (`film_files.KINDS`) -> a folder, or a path with {name} in it, or for a
+        single film a file. A film that an earlier run read gets the files that are missing. language: of the reports.
     workers: batches that are read at the same time, each by a thread of its own; by default one for each core.
+    on_reading: called with each film's reading once its row is stored, but not for rows from before.
+    on_progress: called after each file that was named or found, a film or not.
+
+    Returns counts, and which files could not be written. Raises what `read_inputs`, `FilmFiles` and `ReadingsFile`
+    raise before any film is read, and ReadError where no file is a film.
     """
-    read = _Reader(bone_age, file, model, patient_ids, pictures)
-    workers = min(workers or cores(), -(-len(inputs) // BATCH) or 1)  # a single batch has all cores to itself
-    for outcomes in ahead(read, in_batches(inputs, BATCH), workers):
-        yield from outcomes
-        if file:
-            file.add(outcome.row for outcome in outcomes if outcome.row)
-
-
-def identity_of(weights: str | Path) -> str:
-    """What tells the readings of one bundle by one version of this program from all others."""
-    from importlib.metadata import version
-
-    folder = resolve_bundle(weights)
-    nets = (sha256_of(folder / f"{net}.safetensors") for net in ("segmenter", "regressor"))
-    return " ".join((version("boneage"), *nets))
+    inputs = read_inputs(films, child, columns)
+    about = FilmFiles([item.path for item in inputs], files or {}, language)
+    with ExitStack() as stack:
+        rows = stack.enter_context(ReadingsFile(table, resume=resume)) if table else None
+        reader = _Reader(bone_age if isinstance(bone_age, BoneAge) else bone_age(), about, rows, patient_ids)
+        tally = Tally()
+        workers = min(workers or cores(), -(-len(inputs) // BATCH) or 1)  # a single batch has all cores to itself
+        for outcomes in ahead(reader, in_batches(list(enumerate(inputs)), BATCH), workers):
+            if rows:
+                rows.add(outcome.row for outcome in outcomes if outcome.row)
+            for outcome in outcomes:
+                _hand_on(outcome, tally, about, on_reading)
+                if on_progress:
+                    on_progress()
+        if not tally.films:
+            kinds = ", ".join(f"{number:,} {kind}" for kind, number in tally.no_films.most_common())
+            raise ReadError(f"there are no radiographs among the files: {kinds}")
+    return tally
 
 
 def in_few_words(reason: str, file: str) -> str:
@@ -122,38 +131,81 @@ def in_few_words(reason: str, file: str) -> str:
     return re.sub(r"\d+(?:\.\d+)?", "…", reason)
 
 
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """What became of one input, as far as it is known.
+
+    number, item: the input. no_film: what the file is that is no film, and has nothing of what follows.
+    fingerprint: of all that decides the reading. row: the film's, read now or, as `before` says, by an earlier run.
+    reading: what was read now. examination: the reading with its picture, where files are to be made of it.
+    """
+
+    number: int
+    item: InputRow
+    no_film: str | None = None
+    fingerprint: str = ""
+    row: Row | None = None
+    before: bool = False
+    reading: Reading | None = None
+    examination: Examination | None = None
+
+
+def _hand_on(outcome: _Outcome, tally: Tally, about: FilmFiles, on_reading: Callable[[Reading], None] | None) -> None:
+    """Count a film, and give its reading and then its picture to those who make something of them."""
+    if outcome.row is None:
+        tally.no_films[outcome.no_film or ""] += 1
+        return
+    tally.count(outcome.row, before=outcome.before)
+    if on_reading and outcome.reading:
+        on_reading(outcome.reading)
+    if outcome.examination:
+        tally.faults += about.write(outcome.number, outcome.examination, only_missing=outcome.before)
+
+
 class _Reader:
     """Reads one batch: what has its row already, what is no film, and the rest."""
 
-    def __init__(
-        self, bone_age: BoneAge, file: ReadingsFile | None, model: str, patient_ids: bool, pictures: bool
-    ) -> None:
-        self.bone_age, self.file, self.model = bone_age, file, model
-        self.patient_ids, self.pictures = patient_ids, pictures
+    def __init__(self, bone_age: BoneAge, about: FilmFiles, rows: ReadingsFile | None, patient_ids: bool) -> None:
+        self.bone_age, self.about, self.rows, self.patient_ids = bone_age, about, rows, patient_ids
+        self.model = f"{version('boneage')} {bone_age.digest}"
 
-    def __call__(self, inputs: Sequence[InputRow]) -> list[Outcome]:
-        fingerprints = [self._fingerprint(item) for item in inputs]
-        outcomes = [self._unread(*pair) for pair in zip(inputs, fingerprints, strict=True)]
-        if None in outcomes:  # one film is to be read, and so are all of the batch
-            films = [k for k, outcome in enumerate(outcomes) if outcome is None or outcome.row]
-            requests = [(inputs[k].path, inputs[k].child) for k in films]
-            for k, seen in zip(films, self.bone_age.examine_batch(requests), strict=True):
-                reading, picture = (seen, None) if isinstance(seen, Reading) else (seen.reading, seen)
-                row = self._whose(row_of(reading, fingerprints[k]), inputs[k])
-                outcomes[k] = outcomes[k] or Outcome(row, reading, picture if self.pictures else None)
-        return [outcome for outcome in outcomes if outcome]
+    def __call__(self, batch: Sequence[tuple[int, InputRow]]) -> list[_Outcome]:
+        outcomes = [self._unread(number, item) for number, item in batch]
+        films = [outcome for outcome in outcomes if outcome.no_film is None]
+        if not any(outcome.row is None or self._lacks_files(outcome) for outcome in films):
+            return outcomes
+        examined = iter(self.bone_age.examine_batch([(film.item.path, film.item.child) for film in films]))
+        return [outcome if outcome.no_film else self._read(outcome, next(examined)) for outcome in outcomes]
 
-    def _unread(self, item: InputRow, fingerprint: str) -> Outcome | None:
-        """The outcome where it is known without reading the film."""
+    def _unread(self, number: int, item: InputRow) -> _Outcome:
+        """What is known of an input without reading it: that it is no film, or its row from an earlier run."""
         if item.found and (why := why_no_film(item.path)):
-            return Outcome(no_film=why)
-        for row in self.file.rows_of(fingerprint) if self.file else ():
+            return _Outcome(number, item, no_film=why)
+        fingerprint = self._fingerprint(item)
+        row = self._known(item, fingerprint)
+        return _Outcome(number, item, None, fingerprint, row and self._named(row, item), before=row is not None)
+
+    def _read(self, outcome: _Outcome, examination: Examination) -> _Outcome:
+        if outcome.row is not None:
+            return replace(outcome, examination=examination) if self._lacks_files(outcome) else outcome
+        row = self._named(row_of(examination.reading, outcome.fingerprint), outcome.item)
+        return replace(
+            outcome, row=row, reading=examination.reading, examination=examination if self.about.kinds else None
+        )
+
+    def _lacks_files(self, outcome: _Outcome) -> bool:
+        """Whether files about a film that an earlier run read are missing; one that failed has none."""
+        return bool(outcome.row) and outcome.row["status"] != "failed" and self.about.missing(outcome.number)
+
+    def _known(self, item: InputRow, fingerprint: str) -> Row | None:
+        """The film's row from an earlier run, if there is one."""
+        for row in self.rows.rows_of(fingerprint) if self.rows else ():
             # why a film failed is told with its name, so that is another film's only if the name is
             if row["status"] != "failed" or row["file"] == str(item.path):
-                return Outcome(self._whose(row, item))
+                return row
         return None
 
-    def _whose(self, row: Row, item: InputRow) -> Row:
+    def _named(self, row: Row, item: InputRow) -> Row:
         """The row with the film's name, and whose it is and of when as far as that was given or asked for."""
         patient, taken = patient_of(item.path) if self.patient_ids else (None, None)
         taken = item.child.exam_date or taken
@@ -165,7 +217,7 @@ class _Reader:
 
     def _fingerprint(self, item: InputRow) -> str:
         """SHA-256 of all that decides a reading: the file's bytes, the facts given of the child, the model."""
-        if self.file is None:
+        if self.rows is None:
             return ""
         content = sha256_of(item.path) if item.path.is_file() else "no file"
         return hashlib.sha256(repr((content, item.child, self.model)).encode()).hexdigest()

@@ -6,16 +6,17 @@ path with {name} in it, which stands for the film: `reports/{name}.pdf`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
-from ...data.cohort import InputRow
-from ...data.errors import BoneAgeError, OutputError
+from ...data.errors import BoneAgeError, OutputError, one_line
 from ...data.inputs import output_names
-from .bone_age import BoneAge, Examination
-from .cohort import Outcome
+from ..examination import Examination
 
-Write = Callable[[BoneAge, Examination, Path], None]
+KINDS = ("heatmap", "report", "dicom-sr", "dicom-sc", "dicom-seg")
+Write = Callable[[Examination, Path], None]
 NAME = "{name}"
 
 
@@ -48,38 +49,64 @@ def film_paths(option: str, target: Path, films: Sequence[Path], suffixes: Seque
 class FilmFiles:
     """The files to be written about each of some films."""
 
-    def __init__(self, inputs: Sequence[InputRow]) -> None:
-        """`inputs`: the films, in the order in which their outcomes come."""
-        self.inputs = inputs
-        self.kinds: list[tuple[tuple[Path, ...], Write]] = []
-        self.faults: list[str] = []
+    def __init__(self, films: Sequence[Path], targets: Mapping[str, str | Path], language: str = "en") -> None:
+        """Plan the files that `targets` asks for: kind (one of KINDS) -> where they go, as for `film_paths`.
 
-    def add(self, option: str, target: Path, suffixes: Sequence[str], write: Write) -> None:
-        """Have `write` make the file that an option asks for of each film. Raises OutputError as `film_paths`."""
-        paths = film_paths(option, target, [film.path for film in self.inputs], suffixes)
-        if any(paths[0] == others[0] for others, _ in self.kinds):
-            raise OutputError(f"{option}: {target} is asked for by another option too; give each a place of its own")
-        self.kinds.append((paths, write))
-
-    def watch(self, bone_age: BoneAge, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-        """Pass the outcomes on, one for each film, having written the files of each that could be read.
-
-        A film that an earlier run read has its files already, or is read again for those that are missing. What cannot
-        be written of a film is a sentence in `faults`; the other films go on.
+        films: in the order in which they are numbered. language: of the reports. Raises OutputError for a kind that is
+        not known, for a place that cannot be (`film_paths`) or that two kinds share, ConfigError for the language.
         """
-        for number, (film, outcome) in enumerate(zip(self.inputs, outcomes, strict=True)):
-            wanted = [(paths[number], write) for paths, write in self.kinds]
-            examination = outcome.examination
-            if outcome.row and not outcome.reading and outcome.row["status"] != "failed":
-                wanted = [(path, write) for path, write in wanted if not path.exists()]
-                examination = bone_age.examine(film.path, child=film.child) if wanted else None
-            if examination:
-                self._write(bone_age, examination, wanted)
-            yield outcome
+        self.kinds: list[tuple[tuple[Path, ...], Write]] = []
+        for kind, target in targets.items():
+            suffixes, write = _writer(kind, language, heat_map="heatmap" in targets)
+            paths = film_paths(f"--{kind}", Path(target), films, suffixes)
+            if any(paths[:1] == others[:1] for others, _ in self.kinds):
+                raise OutputError(f"--{kind}: {target} is asked for by another option too; give each its own place")
+            self.kinds.append((paths, write))
 
-    def _write(self, bone_age: BoneAge, examination: Examination, wanted: Iterable[tuple[Path, Write]]) -> None:
-        for path, write in wanted:
-            try:
-                write(bone_age, examination, path)
-            except BoneAgeError as error:
-                self.faults.append(str(error))
+    def missing(self, number: int) -> bool:
+        """Whether a file about this film is not there."""
+        return any(not paths[number].exists() for paths, _ in self.kinds)
+
+    def write(self, number: int, examination: Examination, *, only_missing: bool = False) -> list[str]:
+        """Write the files about one film, each whole or not at all; a film that could not be read has none.
+
+        only_missing: leave those that are there. Returns a sentence for each file that could not be written, for
+        whatever reason: it costs that file alone.
+        """
+        if examination.radiograph is None:
+            return []
+        wanted = [(paths[number], write) for paths, write in self.kinds]
+        faults = (_fault(examination, path, write) for path, write in wanted if not (only_missing and path.exists()))
+        return [fault for fault in faults if fault]
+
+
+def _fault(examination: Examination, path: Path, write: Write) -> str:
+    """Write a file; what went wrong, "" if nothing did."""
+    try:
+        write(examination, path)
+    except BoneAgeError as error:
+        return str(error)
+    except OSError as error:
+        return f"{error.filename or path}: cannot be written ({error.strerror or error})"
+    except Exception as error:  # the reading is stored, and other files and films must not suffer
+        return f"{path}: cannot be made of {examination.reading.file} ({type(error).__name__}: {one_line(error)})"
+    return ""
+
+
+def _writer(kind: str, language: str, heat_map: bool) -> tuple[Sequence[str], Write]:
+    """Suffixes and writer of a kind, which is imported now: the libraries behind some are slow to import."""
+    if kind == "heatmap":
+        from ..report.heatmap import write_heatmap
+
+        return (".png",), write_heatmap
+    if kind == "report":
+        from ..report.language import Language
+        from ..report.write import SUFFIXES, write_report
+
+        return SUFFIXES, functools.partial(write_report, language=Language(language).code)
+    if kind in KINDS:
+        from ..dicom.objects import DICOM_SUFFIXES, Kind, write_dicom
+
+        made = cast(Kind, kind.removeprefix("dicom-"))
+        return DICOM_SUFFIXES, functools.partial(write_dicom, kind=made, heat_map=heat_map)
+    raise OutputError(f"{kind}: no kind of file about a film, expected one of {', '.join(KINDS)}")

@@ -22,6 +22,7 @@ from ...data.files import whole_file
 from .rows import COLUMNS, Row, from_line, header_line, to_line
 
 log = logging.getLogger(__name__)
+PARQUET = ".parquet"  # suffix of a table that is not a CSV
 _ROW_GROUP = 4096  # rows of Parquet that are in memory at once
 _NO_PYARROW = "Parquet needs pyarrow, which is not installed; pip install 'boneage[parquet]', or write a CSV"
 
@@ -29,15 +30,16 @@ _NO_PYARROW = "Parquet needs pyarrow, which is not installed; pip install 'bonea
 class ReadingsFile:
     """The rows of one run, on the disk; in memory there is only where each of them stands."""
 
-    def __init__(self, path: str | Path, *, parquet: bool = False, resume: bool = False) -> None:
-        """Begin, or go on with, the table at `path`: a CSV, or Parquet.
+    def __init__(self, path: str | Path, *, resume: bool = False) -> None:
+        """Begin, or go on with, the table at `path`: Parquet where the name ends in .parquet, else a CSV.
 
         `resume`: keep the rows that the table, or a run that was stopped, has already. Raises OutputError: Parquet
         without pyarrow; rows of a stopped run that would be lost; a table that this version did not write.
         """
-        self.path, self._parquet, self._resume = Path(path), parquet, resume
+        self.path, self._resume = Path(path), resume
+        self._parquet = self.path.suffix.lower() == PARQUET
         self.partial = self.path.with_name(f"{self.path.name}.partial")
-        if parquet:
+        if self._parquet:
             _pyarrow()
         stopped = self.partial.exists() and self.partial.stat().st_size > len(header_line())
         if stopped and not resume:

@@ -11,19 +11,20 @@ from PIL import Image
 
 from ...data.errors import OutputError
 from ...data.files import whole_file
+from ..examination import Examination
 from ..overlay import marked
-from ..predict.bone_age import BoneAge, Examination
 
 COLOURS = cv2.COLORMAP_INFERNO  # rises evenly in lightness, so it reads the same in grey and to the colour-blind
 _OPACITY = 0.75  # where the evidence is greatest; the film shows through in proportion to what is missing of it
 
 
 def heat_picture(examination: Examination, evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The film under its evidence (`BoneAge.evidence`), as RGB, height x width x 3, in the film's geometry."""
-    film = examination.radiograph.pixels[..., None] * np.ones(3, np.float32)
+    """The film under its evidence (`Examination.evidence`), as RGB, height x width x 3, in the film's geometry."""
+    radiograph, hand = examination.radiograph_and_hand()
+    film = radiograph.pixels[..., None] * np.ones(3, np.float32)
     share = _OPACITY * evidence[..., None]
     picture = film * (1 - share) + colours_of(evidence) / np.float32(255) * share
-    return marked(np.rint(picture * 255).astype(np.uint8), examination.hand.mask, examination.hand.crop)
+    return marked(np.rint(picture * 255).astype(np.uint8), hand.mask, hand.crop)
 
 
 def colours_of(evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -32,9 +33,9 @@ def colours_of(evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(table[np.rint(evidence * 255).astype(np.uint8)], np.uint8)
 
 
-def write_heatmap(bone_age: BoneAge, examination: Examination, path: str | Path) -> None:
+def write_heatmap(examination: Examination, path: str | Path) -> None:
     """Write `heat_picture` as a PNG, whole or not at all. Raises OutputError for a film that was not aged."""
-    evidence = bone_age.evidence(examination)
+    evidence = examination.evidence()
     if evidence is None:
         raise OutputError(f"{examination.reading.file}: was not aged, so there is no heat map of it")
     with whole_file(path) as temporary:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..examination import Examination
 from ..overlay import outlined
-from ..predict.bone_age import Examination
 from ..reading import Reading
 from .chart import growth_chart
 from .heatmap import heat_picture
@@ -91,7 +91,7 @@ def report_page(
     language: Language,
     now: datetime | None = None,
 ) -> Page:
-    """What stands on the report; `evidence` is `BoneAge.evidence`'s, None where there is none to show."""
+    """What stands on the report; `evidence` is `Examination.evidence`'s, None where there is none to show."""
     reading, say = examination.reading, language.say
     made = language.moment(now or datetime.now())
     months, chart = reading.bone_age_months, None
@@ -145,8 +145,8 @@ def _interval(reading: Reading, language: Language) -> tuple[str, str]:
 def _facts(examination: Examination, language: Language) -> Iterator[tuple[str, str]]:
     reading, say = examination.reading, language.say
     yield say("Sex"), say(_SEX[reading.sex]) if reading.sex else say("not known")
-    if examination.radiograph.exam_date:
-        yield say("Examination"), language.day(examination.radiograph.exam_date)
+    if exam_date := examination.radiograph_and_hand()[0].exam_date:
+        yield say("Examination"), language.day(exam_date)
     age = reading.chronological_age_months
     source = language.sentence(reading.chronological_age_source or "")
     yield say("Chronological age"), say("not known") if age is None else f"{language.age(age)} ({source})"
@@ -175,8 +175,8 @@ def _ranged(
 
 
 def _figures(examination: Examination, evidence: NDArray[np.float32] | None, language: Language) -> Iterator[Figure]:
-    hand, say = examination.hand, language.say
-    film = outlined(examination.radiograph.pixels, hand.mask, hand.crop)
+    (radiograph, hand), say = examination.radiograph_and_hand(), language.say
+    film = outlined(radiograph.pixels, hand.mask, hand.crop)
     caption = say("Outline of the hand (orange), what was read of the film (blue).") if hand.crop else ""
     yield Figure(say("Radiograph"), caption, _jpeg(film))
     if evidence is not None:

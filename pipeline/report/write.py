@@ -7,16 +7,14 @@ from pathlib import Path
 
 from ...data.errors import OutputError
 from ...data.files import whole_file
-from ..predict.bone_age import BoneAge, Examination
+from ..examination import Examination
 from .language import Language
 from .page import report_page
 
 SUFFIXES = (".html", ".pdf")
 
 
-def write_report(
-    bone_age: BoneAge, examination: Examination, path: str | Path, language: str = "en", now: datetime | None = None
-) -> None:
+def write_report(examination: Examination, path: str | Path, language: str = "en", now: datetime | None = None) -> None:
     """Write the report on a film to `path`, whole or not at all: .html, which needs no other file, or .pdf.
 
     `now`: the time that it bears, default this moment. Raises OutputError for another suffix, ConfigError for a
@@ -26,7 +24,7 @@ def write_report(
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise OutputError(f"{path}: a report ends in {' or '.join(SUFFIXES)}; give such a name")
-    page = report_page(examination, bone_age.evidence(examination), Language(language), now)
+    page = report_page(examination, examination.evidence(), Language(language), now)
     if suffix == ".pdf":
         from .pdf import as_pdf as laid_out
     else:

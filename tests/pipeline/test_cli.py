@@ -278,10 +278,10 @@ def test_in_a_process_of_its_own_stdout_holds_results_only(tiny_bundle, hand_fil
 
 
 def test_text_tells_interval_reasons_and_notes(capsys):
-    from boneage.pipeline.output import show_text
+    from boneage.pipeline.output import text_printer
 
     reading = Reading("a.png", "review", ("the hand may be cut off",), "M", 127.4, (107.1, 146.2), notes=("odd",))
-    show_text([reading])
+    text_printer(["a.png"])(reading)
     text = capsys.readouterr().out
     for words in ("10 y 7 m (127.4 months)", "between 8 y 11 m and 12 y 2 m (107.1 to 146.2 months)", "cut off", "odd"):
         assert words in text

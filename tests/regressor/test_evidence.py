@@ -14,8 +14,8 @@ from boneage.handseg.crop import CROP_VERSION, cut_crop
 from boneage.handseg.finder import Hand
 from boneage.handseg.geometry import Box
 from boneage.handseg.quality import Verdict
+from boneage.pipeline.examination import Examination
 from boneage.pipeline.overlay import outlined
-from boneage.pipeline.predict.bone_age import BoneAge, Examination
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.heatmap import heat_picture
 from boneage.regressor.config import Fusion, NetConfig
@@ -132,24 +132,23 @@ def test_the_maps_mass_is_where_a_hand_was_changed(shipped, keypoint):
         assert np.mean(np.array(mass) > 1) > 0.8
 
 
-class OneSpot:
-    """A reader whose evidence is one spot of the crop."""
+def one_spot(x: int, y: int):
+    """Evidence that is one spot of the crop."""
 
-    def __init__(self, x: int, y: int) -> None:
-        self.x, self.y = x, y
-
-    def evidence(self, crop, sex) -> np.ndarray:
+    def evidence(crop, sex) -> np.ndarray:
         found = np.zeros(crop.shape, np.float32)
-        found[self.y, self.x] = 1
+        found[y, x] = 1
         return found
+
+    return evidence
 
 
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])
 def test_evidence_goes_back_to_the_film_as_it_lies(turn):
     pixels = synthetic_hand(120, "F", 2, (300, 240)).pixels
     cut = cut_crop(pixels, Box(40, 60, 150, 200), 64, turn=turn)
-    seen = Examination(Radiograph(pixels, "film.png"), Hand(Verdict(), crop=cut), Reading("film.png", "ok", sex="F"))
-    evidence = BoneAge(None, OneSpot(20, 30), "stub").evidence(seen)  # pyright: ignore[reportArgumentType]
+    reading, hand = Reading("film.png", "ok", sex="F"), Hand(Verdict(), crop=cut)
+    evidence = Examination(reading, Radiograph(pixels, "film.png"), hand, crop_evidence=one_spot(20, 30)).evidence()
     assert evidence is not None
     assert evidence.shape == pixels.shape
     y, x = np.unravel_index(evidence.argmax(), evidence.shape)
@@ -159,7 +158,7 @@ def test_evidence_goes_back_to_the_film_as_it_lies(turn):
 def test_the_picture_is_the_film_with_its_marks_where_there_is_no_evidence():
     pixels = synthetic_hand(120, "F", 2, (300, 240)).pixels
     cut = cut_crop(pixels, Box(40, 60, 150, 200), 64)
-    seen = Examination(Radiograph(pixels, "film.png"), Hand(Verdict(), crop=cut), Reading("film.png", "ok", sex="F"))
+    seen = Examination(Reading("film.png", "ok", sex="F"), Radiograph(pixels, "film.png"), Hand(Verdict(), crop=cut))
     evidence = np.zeros(pixels.shape, np.float32)
     plain = outlined(pixels, None, cut)
     np.testing.assert_array_equal(heat_picture(seen, evidence), plain)
@@ -171,7 +170,6 @@ def test_the_picture_is_the_film_with_its_marks_where_there_is_no_evidence():
 
 def test_a_film_that_was_not_aged_has_no_evidence():
     pixels = np.zeros((100, 100), np.float32)
-    seen = Examination(
-        Radiograph(pixels, "film.png"), Hand(Verdict("rejected")), Reading("film.png", "rejected", sex="F")
-    )
-    assert BoneAge(None, OneSpot(0, 0), "stub").evidence(seen) is None  # pyright: ignore[reportArgumentType]
+    reading, hand = Reading("film.png", "rejected", sex="F"), Hand(Verdict("rejected"))
+    seen = Examination(reading, Radiograph(pixels, "film.png"), hand, crop_evidence=one_spot(0, 0))
+    assert seen.evidence() is None

@@ -128,8 +128,8 @@ def test_what_is_odd_is_noted():
     assert any(note.startswith("too close in time") for note in notes)
 
 
-def write_readings(path: Path, films, *, parquet: bool) -> Path:
-    with ReadingsFile(path, parquet=parquet) as file:
+def write_readings(path: Path, films) -> Path:
+    with ReadingsFile(path) as file:
         file.add(
             row_of(Reading(name, "ok", (), sex, bone, (bone - 16, bone + 16), model="m", chronological_age_months=age))
             | {"patient": patient, "exam_date": taken}
@@ -150,7 +150,7 @@ READINGS = (
 
 @pytest.mark.parametrize("parquet", [False, True])
 def test_the_command_reads_what_predict_wrote_and_gives_tables_and_plots(tmp_path, parquet):
-    readings = write_readings(tmp_path / ("r.parquet" if parquet else "r.csv"), READINGS, parquet=parquet)
+    readings = write_readings(tmp_path / ("r.parquet" if parquet else "r.csv"), READINGS)
     result = CliRunner().invoke(main, ["growth", str(readings), "-o", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     with open(tmp_path / "out" / "children.csv", newline="") as file:

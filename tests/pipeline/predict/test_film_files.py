@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from boneage.data.cohort import InputRow
-from boneage.data.errors import OutputError
+from boneage.data.errors import ConfigError, OutputError
 from boneage.pipeline.cli import main
+from boneage.pipeline.cli.predict import FILES
 from boneage.pipeline.predict.bone_age import BoneAge
-from boneage.pipeline.predict.film_files import FilmFiles, film_paths
+from boneage.pipeline.predict.film_files import KINDS, FilmFiles, film_paths
+from boneage.pipeline.report import heatmap
 from boneage.pipeline.report.heatmap import write_heatmap
 from boneage.pipeline.report.write import write_report
 
@@ -53,10 +54,19 @@ def test_a_place_that_cannot_be_is_refused(target, films, words):
 
 
 def test_two_options_cannot_share_a_file():
-    files = FilmFiles([InputRow(Path("a.png"))])
-    files.add("--report", Path("x.html"), SUFFIXES, lambda *_: None)
-    with pytest.raises(OutputError, match=r"--other: x\.html"):
-        files.add("--other", Path("x.html"), SUFFIXES, lambda *_: None)
+    with pytest.raises(OutputError, match=r"--dicom-sc: x\.dcm"):
+        FilmFiles([Path("a.png")], {"dicom-sr": "x.dcm", "dicom-sc": "x.dcm"})
+
+
+def test_a_kind_or_language_that_is_not_known_is_refused():
+    with pytest.raises(OutputError, match=r"x-ray: no kind of file.*heatmap, report"):
+        FilmFiles([Path("a.png")], {"x-ray": "out"})
+    with pytest.raises(ConfigError, match="language"):
+        FilmFiles([Path("a.png")], {"report": "out"}, "tlh")
+
+
+def test_the_command_has_an_option_for_each_kind():
+    assert tuple(FILES) == KINDS
 
 
 @pytest.fixture
@@ -85,8 +95,8 @@ def test_files_about_a_film_share_one_map_which_goes_with_the_film(finds_hands, 
 
     bone_age.reader.evidence = counted
     seen = bone_age.examine(hand_films[1], "F")
-    write_heatmap(bone_age, seen, tmp_path / "h.png")
-    write_report(bone_age, seen, tmp_path / "r.html")
+    write_heatmap(seen, tmp_path / "h.png")
+    write_report(seen, tmp_path / "r.html")
     assert len(maps) == 1
     assert maps[0]() is not None
     del seen
@@ -118,3 +128,30 @@ def test_what_cannot_be_made_of_one_film_is_said_and_the_others_go_on(predict, h
     assert "blank.png: was not aged, so there is no heat map of it" in done.stderr
     names = sorted(path.name for path in (tmp_path / "maps").iterdir())
     assert names == ["60-heatmap.png", "60-report.html", "blank-report.html"]
+
+
+def test_a_reading_is_in_the_table_before_its_files_are_made(predict, hand_films, tmp_path, monkeypatch):
+    table, rows = tmp_path / "t.csv", []
+    monkeypatch.setattr(heatmap, "write_heatmap", lambda *_: rows.append(len(partial.read_text().splitlines()) - 1))
+    partial = table.with_name("t.csv.partial")
+    assert predict(*hand_films, "--csv", table, "--heatmap", tmp_path / "maps").exit_code == 0
+    assert rows == [3, 3, 3]  # all of one batch
+
+
+def test_a_file_that_cannot_be_written_costs_that_file_alone(predict, hand_films, tmp_path, monkeypatch):
+    def fails(examination, path):
+        if path.name.startswith("60"):
+            raise ZeroDivisionError("of a library")
+        path.write_text("made")
+
+    monkeypatch.setattr(heatmap, "write_heatmap", fails)
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    options = ("--csv", tmp_path / "t.csv", "--report", tmp_path / "taken" / "{name}.html")
+    done = predict(*hand_films[:2], *options, "--heatmap", tmp_path / "{name}-map.png", "--json")
+    assert done.exit_code == 1
+    assert len(done.stdout.splitlines()) == 2
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
+    assert (tmp_path / "120-map.png").read_text() == "made"
+    faults = done.stderr.splitlines()[-3:]
+    assert f"{tmp_path / '60-map.png'}: cannot be made of {hand_films[0]} (ZeroDivisionError: of a library)" in faults
+    assert sum("cannot be written" in fault and "taken" in fault for fault in faults) == 2

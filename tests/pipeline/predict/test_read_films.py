@@ -20,11 +20,13 @@ from dicom_files import write_object
 from PIL import Image
 from pydicom.uid import BasicTextSRStorage, ComputedRadiographyImageStorage, CTImageStorage
 
+from boneage.data.errors import ReadError
 from boneage.pipeline.cli import main
+from boneage.pipeline.examination import Examination
 from boneage.pipeline.output import with_progress
 from boneage.pipeline.predict import bone_age as bone_age_module
-from boneage.pipeline.predict.bone_age import BoneAge
-from boneage.pipeline.predict.cohort import BATCH, in_few_words
+from boneage.pipeline.predict.bone_age import BATCH, BoneAge
+from boneage.pipeline.predict.cohort import in_few_words, predict_cohort
 from boneage.pipeline.predict.parallel import cores
 from boneage.pipeline.predict.readings_file import parquet_rows
 from boneage.pipeline.reading import Reading
@@ -266,6 +268,8 @@ def test_a_table_gives_its_rows_the_patients_and_dates_that_it_names(weights, co
         (["--resume"], "--resume is about a table"),
         (["--patient-ids"], "--patient-ids is about a table"),
         (["--csv", "a.csv", "--parquet", "a.parquet"], "give one"),
+        (["--parquet", "a.csv"], "a.csv ends in .csv, expected .parquet"),
+        (["--csv", "a.parquet"], "give it to --parquet"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(cohort, options, message):
@@ -294,9 +298,11 @@ def test_readings_are_not_kept_however_many_films_there_are(tiny_bundle, tmp_pat
     live, films = Live(), 1200
 
     class Fake:
+        digest = "0"
+
         def examine_batch(self, requests):
             assert len(requests) <= BATCH
-            return [live.born(Reading(str(path), "ok", (), child.sex, 100.0)) for path, child in requests]
+            return [Examination(live.born(Reading(str(path), "ok", (), child.sex, 100.0))) for path, child in requests]
 
     monkeypatch.setattr(BoneAge, "load", lambda weights, device, engine: Fake())
     monkeypatch.setattr(os, "fsync", lambda file: None)
@@ -323,3 +329,35 @@ def test_the_bar_shows_rate_and_time_left_on_a_terminal_only(monkeypatch, capsys
     assert "/3" in shown.err
     assert "left" in shown.err
     assert shown.out == ""
+
+
+def test_python_reads_a_cohort_as_the_command_does(weights, cohort, tmp_path):
+    run(cohort, "--sex", "F", "--csv", tmp_path / "command.csv", *weights)
+    readings, steps = [], []
+    tally = predict_cohort(
+        BoneAge.load(weights[1]),
+        cohort,
+        "F",
+        table=tmp_path / "python.csv",
+        on_reading=readings.append,
+        on_progress=lambda: steps.append(len(readings)),
+    )
+    assert (tmp_path / "python.csv").read_bytes() == (tmp_path / "command.csv").read_bytes()
+    assert [Path(reading.file).name for reading in readings] == [f"{k:02}.png" for k in range(20)]
+    assert (tally.films, tally.statuses["failed"], tally.statuses["rejected"], tally.exit_code) == (20, 1, 1, 1)
+    assert steps == list(range(1, 21))
+
+
+def test_a_reader_is_loaded_only_when_the_inputs_are_in_order(tmp_path):
+    with pytest.raises(ReadError, match="no radiographs in this folder"):
+        predict_cohort(lambda: pytest.fail("loaded for nothing"), tmp_path, "F")
+
+
+def test_what_a_caller_raises_leaves_the_rows_read_so_far(weights, cohort, tmp_path):
+    def stop(reading: Reading) -> None:
+        raise RuntimeError(reading.file)
+
+    with pytest.raises(RuntimeError, match=r"00\.png"):
+        predict_cohort(BoneAge.load(weights[1]), cohort, "F", table=tmp_path / "r.csv", on_reading=stop)
+    assert len(table(tmp_path / "r.csv.partial")) == BATCH
+    assert not (tmp_path / "r.csv").exists()

@@ -24,13 +24,13 @@ def rows(*names: str):
     return [row_of(reading(name), f"print of {name}") for name in names]
 
 
-def stopped(path: Path, *names: str, parquet: bool = False) -> Path:
+def stopped(path: Path, *names: str) -> Path:
     """What a run leaves that was stopped after these films."""
 
     class Stop(Exception):
         pass
 
-    with pytest.raises(Stop), ReadingsFile(path, parquet=parquet, resume=True) as file:  # noqa: PT012
+    with pytest.raises(Stop), ReadingsFile(path, resume=True) as file:  # noqa: PT012
         file.add(rows(*names))
         raise Stop
     return path.with_name(f"{path.name}.partial")
@@ -63,15 +63,15 @@ def test_every_field_of_a_reading_has_its_column():
     assert from_line(to_line(row)) == row
 
 
-@pytest.mark.parametrize("parquet", [False, True])
-def test_the_table_is_there_when_the_run_has_ended_and_not_before(tmp_path, parquet):
-    path = tmp_path / "new" / "r.table"
-    with ReadingsFile(path, parquet=parquet) as file:
+@pytest.mark.parametrize("name", ["r.table", "r.parquet"])
+def test_the_table_is_there_when_the_run_has_ended_and_not_before(tmp_path, name):
+    path = tmp_path / "new" / name
+    with ReadingsFile(path) as file:
         file.add(rows("a.png", AWKWARD))
         assert not path.exists()
         assert len(names_in(file.partial)) == 2  # to be followed as it grows
-    assert [each.name for each in path.parent.iterdir()] == ["r.table"]
-    if parquet:
+    assert [each.name for each in path.parent.iterdir()] == [name]
+    if path.suffix == ".parquet":
         stored = parquet_rows(path)
         assert stored == rows("a.png", AWKWARD)
         assert type(stored[0]["bone_age_months"]) is float
@@ -79,18 +79,18 @@ def test_the_table_is_there_when_the_run_has_ended_and_not_before(tmp_path, parq
         assert names_in(path) == ["a.png", AWKWARD]
 
 
-@pytest.mark.parametrize("parquet", [False, True])
-def test_wherever_a_stop_cut_the_rows_off_going_on_gives_the_same_bytes(tmp_path, parquet):
+@pytest.mark.parametrize("suffix", ["", ".parquet"])
+def test_wherever_a_stop_cut_the_rows_off_going_on_gives_the_same_bytes(tmp_path, suffix):
     names = ("a.png", AWKWARD, "c.png")
-    whole, path = tmp_path / "whole", tmp_path / "r"
-    with ReadingsFile(whole, parquet=parquet) as file:
+    whole, path = tmp_path / f"whole{suffix}", tmp_path / f"r{suffix}"
+    with ReadingsFile(whole) as file:
         file.add(rows(*names))
     bytes_ = stopped(tmp_path / "all", *names).read_bytes()
     header = len(stopped(tmp_path / "one", "a.png").read_bytes()) - len(to_line(rows("a.png")[0]))
     cuts = [0, *range(header, len(bytes_) + 1, 3)]
     for cut in cuts:
-        path.with_name("r.partial").write_bytes(bytes_[:cut])
-        with ReadingsFile(path, parquet=parquet, resume=True) as file:
+        path.with_name(f"{path.name}.partial").write_bytes(bytes_[:cut])
+        with ReadingsFile(path, resume=True) as file:
             kept = [name for name in names if list(file.rows_of(f"print of {name}"))]
             assert kept == list(names[: len(kept)])
             sound = file.partial.read_bytes()
@@ -108,15 +108,15 @@ def test_bytes_that_a_failing_disk_left_are_cut_off(tmp_path):
     assert names_in(tmp_path / "r.csv") == ["a.png", "b.png"]
 
 
-@pytest.mark.parametrize("parquet", [False, True])
-def test_a_finished_table_is_gone_on_with_in_the_order_of_the_new_run(tmp_path, parquet):
-    path = tmp_path / "r"
+@pytest.mark.parametrize("name", ["r", "r.parquet"])
+def test_a_finished_table_is_gone_on_with_in_the_order_of_the_new_run(tmp_path, name):
+    path = tmp_path / name
     for names in (("b.png", "c.png"), ("a.png", "b.png", "d.png")):
-        with ReadingsFile(path, parquet=parquet, resume=True) as file:
+        with ReadingsFile(path, resume=True) as file:
             known = [list(file.rows_of(f"print of {name}")) for name in names]
             file.add(rows(*names))
     assert [bool(rows) for rows in known] == [False, True, False]
-    if parquet:
+    if path.suffix:
         assert [row["file"] for row in parquet_rows(path)] == ["a.png", "b.png", "d.png"]
     else:
         assert names_in(path) == ["a.png", "b.png", "d.png"]
@@ -139,14 +139,14 @@ def test_a_run_that_failed_before_its_first_row_leaves_nothing(tmp_path):
     assert names_in(tmp_path / "r.csv") == ["a.png"]
 
 
-@pytest.mark.parametrize("parquet", [False, True])
-def test_a_table_of_another_make_is_not_gone_on_with_and_stays(tmp_path, parquet):
-    path = tmp_path / "r"
+@pytest.mark.parametrize("name", ["r", "r.parquet"])
+def test_a_table_of_another_make_is_not_gone_on_with_and_stays(tmp_path, name):
+    path = tmp_path / name
     path.write_text("file,months\na.png,3\n")
     with pytest.raises(OutputError, match=r"not a table that this version wrote.*--resume"):
-        ReadingsFile(path, parquet=parquet, resume=True)
+        ReadingsFile(path, resume=True)
     assert path.read_text() == "file,months\na.png,3\n"
-    with ReadingsFile(path, parquet=parquet):  # without resume it is replaced, at the end
+    with ReadingsFile(path):  # without resume it is replaced, at the end
         pass
     assert path.read_bytes() != b"file,months\na.png,3\n"
 
@@ -154,5 +154,5 @@ def test_a_table_of_another_make_is_not_gone_on_with_and_stays(tmp_path, parquet
 def test_parquet_without_pyarrow_is_refused_before_anything_is_read(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(OutputError, match=r"needs pyarrow.*boneage\[parquet\]"):
-        ReadingsFile(tmp_path / "r.parquet", parquet=True)
+        ReadingsFile(tmp_path / "r.parquet")
     assert not list(tmp_path.iterdir())

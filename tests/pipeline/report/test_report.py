@@ -17,7 +17,7 @@ from boneage.handseg.crop import cut_crop
 from boneage.handseg.finder import Hand
 from boneage.handseg.geometry import Box
 from boneage.handseg.quality import Verdict
-from boneage.pipeline.predict.bone_age import BoneAge, Examination
+from boneage.pipeline.examination import Examination
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.html import as_html
 from boneage.pipeline.report.language import LANGUAGES, Language
@@ -56,7 +56,7 @@ def seen() -> Examination:
     hand = synthetic_hand(120, "M", 3, (400, 320))
     box, mask = Box(40, 60, 200, 300), hand.mask > 0
     found = Hand(Verdict(), SimpleNamespace(box=box, mask=mask), cut_crop(hand.pixels, box, 64, hand=over(mask)))
-    return Examination(Radiograph(hand.pixels, "films/hand.png"), found, READING)
+    return Examination(READING, Radiograph(hand.pixels, "films/hand.png"), found)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def evidence(seen) -> np.ndarray:
 def rejected() -> Examination:
     radiograph = Radiograph(np.full((200, 300), 0.4, np.float32), "blank.png")
     reading = Reading("blank.png", "rejected", ("no hand was found",), sex="F", model="made up")
-    return Examination(radiograph, Hand(Verdict("rejected", reading.reasons)), reading)
+    return Examination(reading, radiograph, Hand(Verdict("rejected", reading.reasons)))
 
 
 def in_pdf(data: bytes) -> str:
@@ -165,12 +165,11 @@ def test_signs_of_markup_in_a_remark_stay_signs(seen, evidence):
 
 
 def test_the_suffix_says_the_form(rejected, tmp_path):
-    reader = BoneAge(None, None, "stub")  # pyright: ignore[reportArgumentType]
     for name, start in (("a.html", b"<!DOCTYPE html>"), ("a.pdf", b"%PDF"), ("b.PDF", b"%PDF")):
-        write_report(reader, rejected, tmp_path / name, now=NOW)
+        write_report(rejected, tmp_path / name, now=NOW)
         assert (tmp_path / name).read_bytes().startswith(start)
     with pytest.raises(OutputError, match=r"a\.docx.*\.html or \.pdf"):
-        write_report(reader, rejected, tmp_path / "a.docx")
+        write_report(rejected, tmp_path / "a.docx")
     with pytest.raises(ConfigError, match="xx"):
-        write_report(reader, rejected, tmp_path / "c.html", "xx")
+        write_report(rejected, tmp_path / "c.html", "xx")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "a.pdf", "b.PDF"]

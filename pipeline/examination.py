@@ -1,0 +1,58 @@
+"""One examined film: its reading, with the radiograph and the hand that the reading comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.errors import BoneAgeError, OutputError
+from ..data.radiograph import Radiograph
+from ..data.sex import Sex
+from ..handseg.finder import Hand
+from .reading import Reading
+
+CropEvidence = Callable[[NDArray[np.uint8], Sex], NDArray[np.float32]]  # `BoneAgeReader.evidence`
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What became of one film: all that tables, reports, heat maps and DICOM results are made from.
+
+    reading: the result, of status `failed` where the film could not be read.
+    radiograph, hand: the film and the hand found on it; None where the film could not be read.
+    error: why the film could not be read, None where it could.
+    crop_evidence: how to work out where on a crop its reading comes from; None where nothing was examined.
+    """
+
+    reading: Reading
+    radiograph: Radiograph | None = None
+    hand: Hand | None = None
+    error: BoneAgeError | None = None
+    crop_evidence: CropEvidence | None = None
+
+    def radiograph_and_hand(self) -> tuple[Radiograph, Hand]:
+        """The radiograph and its hand. Raises OutputError for a film that could not be read, which has neither."""
+        if self.radiograph is None or self.hand is None:
+            raise OutputError(f"{self.reading.file}: could not be read, so nothing can be drawn or written of it")
+        return self.radiograph, self.hand
+
+    def evidence(self) -> NDArray[np.float32] | None:
+        """Where on the film its reading comes from (Grad-CAM): float32 in [0, 1], of the shape of the film's pixels.
+
+        0 outside the crop; None for a film without a bone age. It takes gradients, and so torch, whatever the engine.
+        The map of the crop is worked out once, however often it is asked for.
+        """
+        if self.hand is None or self.hand.crop is None or self._map is None:
+            return None
+        return self.hand.crop.fit.back(self._map)
+
+    @cached_property
+    def _map(self) -> NDArray[np.float32] | None:
+        sex = self.reading.sex
+        if self.hand is None or self.hand.crop is None or sex is None or self.crop_evidence is None:
+            return None
+        return self.crop_evidence(self.hand.crop.pixels, sex)
