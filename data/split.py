@@ -13,13 +13,14 @@ from .cohort import Cohort, Film
 from .errors import CohortError
 from .table import list_ids, read_table, write_table
 
-DEFAULT_PARTS: Mapping[str, float | int] = {"train": 0.8, "choose": 0.1, "report": 0.1}
+TRAIN, CHOOSE, REPORT = "train", "choose", "report"
+DEFAULT_PARTS: Mapping[str, float | int] = {TRAIN: 0.8, CHOOSE: 0.1, REPORT: 0.1}
 
 # Ids of the 200 test radiographs in RSNA's test table (Case ID 4360 to 4559); Halabi et al., Radiology 2018;290:498-503
 # describes the three sets.
 RSNA_TEST_IDS = frozenset(str(number) for number in range(4360, 4560))
 
-RSNA_PARTS: Mapping[str, float | int] = {"train": 1.0, "choose": 600, "report": 600}
+RSNA_PARTS: Mapping[str, float | int] = {TRAIN: 1.0, CHOOSE: 600, REPORT: 600}
 RSNA_SEED = 2017
 _RSNA_FILE = Path(__file__).parent / "splits" / "rsna-2017.csv"
 
@@ -31,7 +32,7 @@ _SMALLEST_STRATUM = 30  # patients; a smaller band is merged with the next older
 class Split:
     """Which part each film belongs to: id -> part.
 
-    "train" is learned from, "choose" stops training and chooses between runs, "report" is only ever measured on.
+    TRAIN is learned from, CHOOSE stops training and chooses between runs, REPORT is only ever measured on.
     """
 
     parts: Mapping[str, str]

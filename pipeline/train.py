@@ -13,7 +13,7 @@ from ..data.cohort import Cohort
 from ..data.config import config_values, load_config, save_config
 from ..data.errors import TrainingError
 from ..data.files import sha256_of
-from ..data.split import Split
+from ..data.split import CHOOSE, REPORT, TRAIN, Split
 from ..handseg.config import SegmenterConfig
 from ..handseg.crop import CROP_VERSION
 from ..handseg.finder import HandFinder
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 
 ROBUSTNESS_FILMS = 150  # of the reporting part; each is read as 18 copies, about 2 s of a CPU core a film
 FEWEST_TO_CHOOSE = 20  # films; with fewer no 90 % interval can be fitted, should some be rejected
-TRAIN, CHOOSE, REPORT = "train", "choose", "report"  # parts of a split, as data/split.py names them
 
 
 def train_bundle(

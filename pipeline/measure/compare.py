@@ -17,7 +17,7 @@ from ...data.cohort import Cohort
 from ...data.config import config_values, make_config, save_config
 from ...data.errors import BoneAgeError, TrainingError
 from ...data.files import whole_file
-from ...data.split import Split, make_split, read_split, write_split
+from ...data.split import CHOOSE, TRAIN, Split, make_split, read_split, write_split
 from ...handseg.crop import CROP_VERSION
 from ...regressor.config import RegressorConfig
 from ...regressor.reader import BoneAgeReader
@@ -34,7 +34,6 @@ from .views import open_view
 
 log = logging.getLogger(__name__)
 
-TRAIN, CHOOSE = "train", "choose"  # parts of a split; the third, which is reported on, is never touched here
 Crops = Mapping[tuple[View, int], Mapping[str, LabelledCrops]]  # by view and size, then by part
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 Pixels = NDArray[np.float32]
 Random = np.random.Generator
@@ -124,14 +124,10 @@ def _dicom(photometric: str, *, window: bool) -> Write:
         film = Dataset()
         film.file_meta = FileMetaDataset()
         film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        film.SOPClassUID, film.SOPInstanceUID, film.Modality = ComputedRadiographyImageStorage, generate_uid(), "CR"
-        film.Rows, film.Columns = stored.shape
-        film.SamplesPerPixel, film.PhotometricInterpretation, film.PixelRepresentation = 1, photometric, 0
-        film.BitsAllocated = film.BitsStored = 16
-        film.HighBit = 15
+        film.SOPClassUID, film.Modality = ComputedRadiographyImageStorage, "CR"
+        film.set_pixel_data(stored, photometric, 16)  # and a UID for the instance
         if window:
             film.WindowCenter, film.WindowWidth = (_WHITE_16 + 1) // 2, _WHITE_16 + 1
-        film.PixelData = stored.astype("<u2").tobytes()
         film.save_as(path, enforce_file_format=True)
 
     return write

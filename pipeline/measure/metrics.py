@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import BoneAgeError
+from ...regressor.calibration import BAND_EDGES
 
 RESAMPLES = 10_000
 SEX_LABELS = {"F": "girls", "M": "boys"}
-# lower and upper edge in months of labelled bone age, the upper one excluded (240 itself belongs to the last band)
-AGE_BANDS = {
-    "0-59 months (under 5 years)": (0, 60),
-    "60-119 months (5 to 9 years)": (60, 120),
-    "120-179 months (10 to 14 years)": (120, 180),
-    "180-240 months (15 to 20 years)": (180, math.nextafter(240, math.inf)),
-}
+_BANDS = (
+    "0-59 months (under 5 years)",
+    "60-119 months (5 to 9 years)",
+    "120-179 months (10 to 14 years)",
+    "180-240 months (15 to 20 years)",
+)
+# lower and upper edge in months of bone age, the upper one excluded (240 itself belongs to the last band)
+AGE_BANDS = dict(zip(_BANDS, pairwise((0, *BAND_EDGES, math.nextafter(240, math.inf))), strict=True))
 
 _CHUNK = 2**20  # draws held in memory at once: 8 MiB of indices and 8 MiB of errors
 _NORMAL_95 = 1.96  # limits of agreement: bias -+ 1.96 SD (Bland and Altman, Lancet 1986;1:307-310)
