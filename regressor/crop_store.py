@@ -102,7 +102,7 @@ class CropStore:
         table = self.folder / f"shard-{self._next:05d}.csv"
         with whole_file(table.with_suffix(".npy")) as temporary:
             np.save(temporary, pile)
-        write_table(table, [field.name for field in fields(StoredCrop)], map(asdict, rows))
+        write_table(table, [field.name for field in fields(StoredCrop)], (asdict(row) for row in rows))
         self._open_shard(table)
 
     def _open_shard(self, table: Path) -> None:
