@@ -1,4 +1,4 @@
-"""Install the five folders and their rooms as the namespace package `boneage`: `data/` becomes `boneage.data`.
+"""Install the folder `boneage/` and the five folders beside it as one package: `data/` becomes `boneage.data`.
 
 Everything else about the project (dependencies, command, tools) stands in pyproject.toml.
 """
@@ -14,9 +14,10 @@ ROOMS = (
 PACKAGES = (*LAYERS, *ROOMS)
 
 setup(
-    packages=[f"boneage.{package}" for package in PACKAGES],
-    package_dir={f"boneage.{layer}": layer for layer in LAYERS},
+    packages=["boneage", *(f"boneage.{package}" for package in PACKAGES)],
+    package_dir={"boneage": "boneage", **{f"boneage.{layer}": layer for layer in LAYERS}},
     package_data={
+        "boneage": ["py.typed"],
         "boneage.data": ["splits/*.csv", "example/*.png"],
         "boneage.pipeline": ["recipes/*.yaml"],
         "boneage.pipeline.clinical": ["*.csv"],

@@ -75,6 +75,6 @@ def _python(code: str) -> None:
 
 def _command(subject: Subject, film: Path) -> list[str | Path]:
     script = Path(sys.executable).with_name("boneage")
-    program: list[str | Path] = [script] if script.exists() else [sys.executable, "-m", "boneage.pipeline"]
+    program: list[str | Path] = [script] if script.exists() else [sys.executable, "-m", "boneage"]
     options = ["--sex", SEX, "--weights", subject.bundle, "--engine", subject.engine, "--device", "cpu"]
     return [*program, "predict", film, *options]

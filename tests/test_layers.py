@@ -18,6 +18,7 @@ BELOW = {
     "handseg": {"data", "weights"},
     "regressor": {"data", "weights"},
     "pipeline": {"data", "weights", "handseg", "regressor"},
+    "boneage": {"data", "pipeline"},
 }
 # Every room, a folder or a module beside folders, from the lowest up: each may import from those before it.
 ROOMS = [
@@ -32,7 +33,8 @@ ROOMS = [
     *("pipeline/crops", "pipeline/measure"),
     *("pipeline/train", "pipeline/export", "pipeline/info"),
     *("pipeline/progress", "pipeline/output"),
-    *("pipeline/cli", "pipeline/__main__"),
+    "pipeline/cli",
+    "boneage",
 ]
 # Being opened; none is to be added.
 CIRCLES = [
@@ -46,7 +48,11 @@ LONGEST = 60  # lines of a function
 MODULES = [path for layer in BELOW for path in sorted((ROOT / layer).rglob("*.py"))]
 # what the command line and its help may read without the slow libraries
 LIGHT = ["handseg/config.py", "regressor/config.py", "pipeline/recipe.py", "pipeline/measure/plan.py"]
-LIGHT += ["pipeline/__init__.py", *(f"pipeline/cli/{path.name}" for path in (ROOT / "pipeline" / "cli").glob("*.py"))]
+LIGHT += [
+    "boneage/__init__.py",
+    "boneage/__main__.py",
+    *(f"pipeline/cli/{path.name}" for path in (ROOT / "pipeline" / "cli").glob("*.py")),
+]
 # and what reads a film with the engine onnx
 LIGHT += ["pipeline/predict/bone_age.py", "data/inputs.py", "pipeline/output.py", "pipeline/predict/cohort.py"]
 LIGHT += ["pipeline/predict/film_files.py", "handseg/finder.py", "regressor/reader.py", "weights/onnx_engine.py"]
@@ -60,7 +66,8 @@ def name(path: Path) -> str:
 
 def imported(path: Path, nodes: Iterator[ast.AST] | None = None) -> set[str]:
     """Dotted names of all modules a file imports, `boneage.` before the project's own."""
-    package = ["boneage", *path.relative_to(ROOT).parts[:-1]]
+    folders = path.relative_to(ROOT).parts[:-1]
+    package = [*(() if folders == ("boneage",) else ("boneage",)), *folders]
     found = set()
     for node in nodes or ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):

@@ -29,7 +29,7 @@ Request = tuple[Film, Child | Sex | None]  # a film and what is given of its chi
 class BoneAge:
     """Hand finder and age reader of one bundle.
 
-    >>> from boneage.pipeline import BoneAge
+    >>> from boneage import BoneAge
     >>> BoneAge.load().predict("hand.png", sex="F")  # doctest: +SKIP
     """
 
@@ -66,16 +66,27 @@ class BoneAge:
         return examination
 
     def predict_many(
-        self, requests: Iterable[Request], batch: int = BATCH, workers: int | None = None
+        self,
+        films: Iterable[Film | Request],
+        sex: Sex | str | None = None,
+        *,
+        child: Child | None = None,
+        batch: int = BATCH,
+        workers: int | None = None,
     ) -> Iterator[Reading]:
         """Read many radiographs, in order; a film that cannot be read has a reading of status `failed` with its reason.
 
-        `batch` films are read together by each of `workers` threads, by default one for each core, so that some films
-        are decoded while the nets read others. Nothing is kept of a batch once its readings are given out.
+        `films`: films, or pairs of a film and its sex or Child. `sex` and `child` are as for `examine`, of all films;
+        what a pair states of its child goes before them. `batch` films are read together by each of `workers` threads,
+        by default one for each core, so that some films are decoded while the nets read others. Nothing is kept of a
+        batch once its readings are given out. Raises SexError for a sex that is neither F nor M.
         """
-        for examined in ahead(self.examine_batch, in_batches(requests, batch), workers or cores()):
-            for examination in examined:
-                yield examination.reading
+        if isinstance(films, (str, Path)):
+            raise TypeError(f"predict_many takes several films, got the one film {str(films)!r}; give it to predict")
+        given = _child(child, sex)
+        requests = (_request(item, given) for item in films)
+        examined = ahead(self.examine_batch, in_batches(requests, batch), workers or cores())
+        return (examination.reading for examinations in examined for examination in examinations)
 
     def examine_batch(self, requests: Sequence[Request]) -> list[Examination]:
         """Examine some films together, in this thread, in their order; one that cannot be read has an `error`."""
@@ -155,6 +166,17 @@ def _digest(folder: Path) -> str:
     """SHA-256 of what both weights files state as theirs, which covers headers and tensors."""
     stated = (read_record(folder / f"{net}.safetensors")[1].get("sha256", "") for net in ("segmenter", "regressor"))
     return hashlib.sha256(" ".join(stated).encode()).hexdigest()
+
+
+def _request(item: Film | Request, given: Child) -> tuple[Film, Child]:
+    """A film with what is known of its child: what stands beside the film, completed by what is given of all."""
+    if not isinstance(item, tuple):
+        return item, given
+    if len(item) != 2:
+        raise TypeError(f"expected a film, or a pair of a film and its sex or Child, got {len(item)} values: {item!r}")
+    film, known = item
+    child = known if isinstance(known, Child) else _child(None, known)
+    return film, child.completed_by(given)
 
 
 def _child(child: Child | None, sex: Sex | str | None) -> Child:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..reading import Reading
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = dict[str, Any]  # by COLUMNS; what is not known is None
 
@@ -47,6 +50,7 @@ COLUMNS: Mapping[str, type] = {
     "exam_date": str,
     "fingerprint": str,
 }
+_OF_A_RUN = ("patient", "exam_date", "fingerprint")  # columns that no reading fills
 _PARTS = {2: ("low", "high"), 4: ("x", "y", "width", "height")}
 _BETWEEN_SENTENCES = "; "
 
@@ -60,6 +64,14 @@ def row_of(reading: Reading, fingerprint: str = "") -> Row:
         elif value is not None:
             row |= {f"{name}_{part}": item for part, item in zip(_PARTS[len(value)], value, strict=True)}
     return row | {"fingerprint": fingerprint}
+
+
+def to_dataframe(readings: Iterable[Reading]) -> pd.DataFrame:
+    """Readings as a table of pandas, a row each, with the columns of `boneage predict --csv` that a reading fills."""
+    import pandas as pd
+
+    columns = [name for name in COLUMNS if name not in _OF_A_RUN]
+    return pd.DataFrame([row_of(reading) for reading in readings], columns=columns)
 
 
 def to_line(row: Row) -> bytes:

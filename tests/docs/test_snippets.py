@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from dicom_files import dataset
 from pages import ROOT, blocks, name
 
+from boneage import BoneAge
 from boneage.data.child import Child
 from boneage.data.config import load_config
 from boneage.data.inputs import read_inputs
-from boneage.pipeline import BoneAge
 from boneage.pipeline.cli import main
 from boneage.pipeline.measure.plan import Plan
 

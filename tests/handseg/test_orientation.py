@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from boneage import BoneAge
 from boneage.data.cohort import read_cohort
 from boneage.data.radiograph import Radiograph, read_radiograph
 from boneage.data.split import rsna_split
@@ -26,7 +27,6 @@ from boneage.handseg.segmenter import HandMap, HandSegmenter
 from boneage.handseg.training import orientation_head as learn_orientation
 from boneage.handseg.training.bootstrap import save_with_turns
 from boneage.handseg.training.orientation_head import learn_turns
-from boneage.pipeline import BoneAge
 from boneage.pipeline.segment import load_finder, segment_file
 from boneage.weights.bundle import HOME, Header, read_header
 from boneage.weights.weights_file import load_weights, save_weights

@@ -83,9 +83,7 @@ def test_help_gives_an_example_of_the_command_that_parses(command):
 
 
 def test_the_module_is_the_command():
-    done = subprocess.run(
-        [sys.executable, "-m", "boneage.pipeline", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "boneage", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == run("--version").stdout.replace("main,", "boneage,")
 
 
@@ -267,7 +265,7 @@ def test_real_films_are_read_to_the_end(weights, real_films):
 
 
 def test_in_a_process_of_its_own_stdout_holds_results_only(tiny_bundle, hand_films):
-    command = [sys.executable, "-m", "boneage.pipeline", "predict", str(hand_films[0]), "--sex", "F", "--json"]
+    command = [sys.executable, "-m", "boneage", "predict", str(hand_films[0]), "--sex", "F", "--json"]
     done = subprocess.run([*command, "--weights", str(tiny_bundle)], capture_output=True, text=True, check=False)
     assert json.loads(done.stdout)["file"] == str(hand_films[0])
     assert done.stderr.splitlines() == ["Research use only; not a medical device."]

@@ -12,11 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
+from boneage import BoneAge
 from boneage.data.cohort import Cohort, Film
 from boneage.data.config import save_config
 from boneage.data.errors import TrainingError
 from boneage.data.split import make_split
-from boneage.pipeline import BoneAge, crops
+from boneage.pipeline import crops
 from boneage.pipeline.recipe import BundleConfig, Recipe
 from boneage.pipeline.train import train_bundle
 from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
@@ -179,7 +180,7 @@ def test_two_processes_train_one_regressor_by_the_same_command(cohort, tmp_path)
     films = cohort.films[0].path.parent / "films.csv"
     config = tmp_path / "small.yaml"
     save_config(SMALL, config)
-    command = [sys.executable, "-m", "boneage.pipeline", "train-regressor", str(films), "--config", str(config)]
+    command = [sys.executable, "-m", "boneage", "train-regressor", str(films), "--config", str(config)]
     command += ["-o", str(tmp_path / "run"), "--devices", "2", "--workers", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

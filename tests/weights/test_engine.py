@@ -17,11 +17,11 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from boneage import BoneAge
 from boneage.data.errors import ConfigError, OutputError, WeightsError
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.network import HandLook, build_unet
 from boneage.handseg.segmenter import SEGMENTER
-from boneage.pipeline import BoneAge
 from boneage.pipeline.cli import main
 from boneage.regressor.reader import REGRESSOR
 from boneage.weights import engine as engines

@@ -18,13 +18,13 @@ from matplotlib import cbook
 from PIL import Image, ImageDraw
 
 from benchmarks.keypoints import check_keypoints
+from boneage import BoneAge
 from boneage.data.cohort import read_cohort
 from boneage.data.radiograph import Radiograph, read_radiograph
 from boneage.data.split import rsna_split
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import MARGIN
 from boneage.handseg.geometry import Box
-from boneage.pipeline import BoneAge
 from boneage.pipeline.measure.metrics import agreement
 from boneage.weights.bundle import HOME, read_header
 
@@ -58,7 +58,7 @@ def test_the_shipped_weights_say_what_they_are(bundle):
 
 
 def test_the_example_of_the_readme_is_read_by_the_installed_command():
-    command = [sys.executable, "-m", "boneage.pipeline", "predict", "data/example/synthetic-hand.png", "--sex", "F"]
+    command = [sys.executable, "-m", "boneage", "predict", "data/example/synthetic-hand.png", "--sex", "F"]
     done = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True, check=True)
     reading = json.loads(done.stdout)
     assert reading["status"] in ("ok", "review")

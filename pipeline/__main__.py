@@ -1,5 +1,0 @@
-"""`python -m boneage.pipeline` is the command `boneage`."""
-
-from .cli import main
-
-main(prog_name="boneage")
