@@ -18,7 +18,6 @@ from .reading import Reading, in_years
 
 if TYPE_CHECKING:
     from .growth.growth import Film, Growth
-    from .measure.evaluate import Evaluation
     from .predict.cohort import Tally
 
 T = TypeVar("T")
@@ -86,28 +85,15 @@ def show_segments(records: Iterable[Mapping[str, Any]], out: str | Path) -> list
     return statuses
 
 
-def show_evaluation(evaluation: Evaluation) -> None:
-    """Print the figures of an evaluation, over all films and by sex and age band."""
-    overall = evaluation.overall
-    lost = ", ".join(f"{number} {status}" for status, number in evaluation.not_aged().items())
-    films = f"{overall.n} of {len(evaluation.films)} films were aged" + (f" ({lost})" if lost else "")
-    click.echo(f"Model {evaluation.model} on {evaluation.cohort}, {evaluation.split}")
-    click.echo(f"{films}; all figures are over these, in months, predicted minus labelled.\n")
-    rows = [("films", "n", "not aged", "MAE", "95 % interval", "median", "RMSE", "bias", "within 6", "within 12")]
-    rows += [_figures(row) for row in evaluation.groups.to_dict("records")]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for level, *cells in rows:
-        aligned = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-        click.echo("  ".join((f"{level:{widths[0]}}", *aligned)).rstrip())
+def show_markdown(text: str) -> None:
+    """Print Markdown, laid out on a terminal; into a file or pipe it goes as it is."""
+    if not sys.stdout.isatty():
+        click.echo(text, nl=False)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
 
-
-def _figures(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    counts = row["level"], str(row["n"]), str(row["unread"])
-    if not row["n"]:
-        return *counts, *[""] * 7
-    interval = "{mae_low:.2f} to {mae_high:.2f}".format_map(row) if row["n"] > 1 else ""
-    rest = "{median_error:.2f} {rmse:.2f} {bias:+.2f} {within_6:.0%} {within_12:.0%}".format_map(row).split()
-    return *counts, f"{row['mae']:.2f}", interval, *rest
+    Console().print(Markdown(text))
 
 
 def show_growth(growths: Sequence[Growth]) -> None:

@@ -62,7 +62,7 @@ def evaluate(
 
     bone_age = BoneAge.load(weights, device, engine)
     progress = functools.partial(output.with_progress, total=len(cohort), what="Reading")
-    output.show_evaluation(measure(bone_age, cohort, out, split=words, progress=progress))
+    output.show_markdown(measure(bone_age, cohort, out, split=words, progress=progress).table())
     if out:
         click.echo(f"predictions.csv and .json, scatter.png, bland-altman.png and table.md are in {out}", err=True)
 
@@ -106,7 +106,7 @@ def robustness(
     cohort = sample(cohort, films or len(cohort))
     progress = functools.partial(output.with_progress, total=len(cohort), what="Copying and reading")
     measured = measure_robustness(bone_age, cohort, out, split=words, progress=progress)
-    click.echo(measured.table(), nl=False)
+    output.show_markdown(measured.table())
     click.echo(f"robustness.csv, .json and .md are in {out}", err=True)
 
 
@@ -172,9 +172,10 @@ def compare(
     cohort = read_cohort(data or plan.parent / settings.data)
     parts = training_split(cohort, split or planned or None, out)
 
+    from .. import output
     from ..measure.compare import compare as run
 
     result = run(cohort, parts, settings, out, segmenter=segmenter_file(segmenter), workers=workers)
-    click.echo(result.table(), nl=False)
+    output.show_markdown(result.table())
     click.echo(f"comparison.md and differences.png are in {out}", err=True)
     ctx.exit(1 if result.failures else 0)

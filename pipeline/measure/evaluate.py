@@ -66,7 +66,8 @@ class Evaluation:
     def table(self) -> str:
         """All groups as Markdown: what was measured on which films, then one row a group."""
         rows = self.groups.to_dict("records")
-        unread = f"; {rows[0]['unread']:,} more have no prediction." if rows[0]["unread"] else "."
+        lost = ", ".join(f"{number:,} {status}" for status, number in self.not_aged().items())
+        unread = f"; {rows[0]['unread']:,} more have no prediction ({lost})." if lost else "."
         return (
             f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {rows[0]['n']:,} radiographs{unread}\n\n"
             "Errors are in months, predicted minus labelled. MAE: mean absolute error with its 95 % bootstrap interval "

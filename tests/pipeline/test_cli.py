@@ -322,13 +322,13 @@ def test_evaluate_prints_the_figures_of_any_csv_and_writes_its_files(weights, la
     columns = ("--column", "path=film", "--column", "bone_age=ba", "--age-unit", "years")
     result = run("evaluate", labelled, *columns, "-o", tmp_path / "out", *weights)
     assert result.exit_code == 0
-    assert "3 of 3 films were aged" in result.stdout
+    assert result.stdout == (tmp_path / "out" / "table.md").read_text("utf-8")
     with open(tmp_path / "out" / "predictions.csv") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["labelled_months"]) for row in rows] == [60, 120, 180]
     mae = sum(abs(float(row["error_months"])) for row in rows) / 3
-    printed = next(line.split() for line in result.stdout.splitlines() if line.startswith("all "))
-    assert float(printed[3]) == pytest.approx(mae, abs=0.02)
+    printed = next(line.split("|") for line in result.stdout.splitlines() if line.startswith("| all "))
+    assert float(printed[4].split()[0]) == pytest.approx(mae, abs=0.02)
     assert (tmp_path / "out" / "scatter.png").exists()
 
 
@@ -338,7 +338,7 @@ def test_evaluate_takes_one_part_of_a_split(weights, labelled, hand_films, tmp_p
     split.write_text("id,part\n" + "".join(f"{path.as_posix()},{part}\n" for path, part in parts))
     columns = ("--column", "path=film", "--column", "bone_age_years=ba")
     result = run("evaluate", labelled, *columns, "--split", split, *weights)
-    assert "2 of 2 films were aged" in result.stdout
+    assert "n = 2 radiographs." in result.stdout
     assert "part report of the split split.csv" in result.stdout
     result = run("evaluate", labelled, *columns, "--part", "report", *weights)
     assert (result.exit_code, "give --split too" in result.stderr) == (2, True)

@@ -106,6 +106,7 @@ def test_the_table_has_n_split_and_interval_in_every_group():
     measured = evaluate(*many_films(300, unread=4), split="part report of a split")
     text = measured.table()
     assert text.startswith("Model told on cohort made of numbers, part report of a split: n = 296 radiographs; 4 more")
+    assert "4 more have no prediction (4 rejected)." in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(measured.groups) == 2 + 7
     assert len({row.count("|") for row in rows}) == 1
