@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from boneage.data.remark import joined
 from boneage.pipeline.predict.bone_age import BoneAge
 from boneage.weights.bundle import HOME
 from boneage.weights.engine import ENGINES, chosen_backend
@@ -62,7 +63,7 @@ def net_calls(bone_age: BoneAge, films: Sequence[Path]) -> dict[str, list[Call]]
     with nets_wrapped(bone_age, recorded):
         for seen in bone_age.predict_many([(film, SEX) for film in films], batch=len(films)):
             if not seen.aged:
-                raise RuntimeError(f"{seen.file}: a drawn film was not aged ({'; '.join(seen.reasons)})")
+                raise RuntimeError(f"{seen.file}: a drawn film was not aged ({joined(seen.reasons)})")
     return calls
 
 

@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from .errors import ChildError
+from .remark import Remark, Verbatim
 from .sex import Sex
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ DAYS_IN_MONTH = 365.25 / 12
 OLDEST_MONTHS = 300.0  # 25 years; whoever is older is no child, whatever the dates say
 HEIGHTS_CM = (40.0, 230.0)  # a newborn's and a tall adult's
 _DAY = 1 / DAYS_IN_MONTH
+_GIVEN = Remark("age given")
 _NUMBER = r"(\d+(?:\.(\d+))?)"
 _YEARS = re.compile(rf"{_NUMBER}\s*(?:y|yr|yrs|years?)")
 _MONTHS = re.compile(rf"{_NUMBER}\s*(?:m|mo|months?)")
 _BOTH = re.compile(r"(\d+)\s*(?:y|yr|yrs|years?)\s*(\d+)\s*(?:m|mo|months?)")
 _HEIGHT = re.compile(r"(\d+(?:\.\d+)?)\s*(cm|m)")
-_AGE_FORMS = "expected years and months such as 10y3m, 10.25y or 123mo"
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,21 @@ class Age:
 
     months: from birth to the examination, 0 to 300.
     resolution_months: how finely it is known; an age in whole years is known to 12 months.
-    source: where it is from, in words ("age given", "PatientAge", "birth date and exam date given").
+    source: where it is from ("age given", "PatientAge", "birth date given, examination date of the DICOM").
     """
 
     months: float
     resolution_months: float
-    source: str
+    source: Remark
 
     def agrees_with(self, other: Age) -> bool:
         """Whether both are the same age, as far as the coarser of them can tell."""
         return abs(self.months - other.months) <= max(self.resolution_months, other.resolution_months)
 
-    def __str__(self) -> str:
+    @property
+    def remark(self) -> Remark:
         """Such as "10 y 3 m (PatientAge)"."""
-        return f"{in_years(self.months)} ({self.source})"
+        return Remark("{age} ({source})", age=in_years(self.months), source=self.source)
 
 
 @dataclass(frozen=True)
@@ -76,22 +78,28 @@ def parse_age(text: str, where: str = "--age") -> Age:
 
     `where` names the option or column in the message. Raises ChildError for other forms and ages over 25 years.
     """
-    said = text.strip().lower()
+    said, quoted = text.strip().lower(), Verbatim(repr(text))
     if both := _BOTH.fullmatch(said):
         years, months = int(both[1]), int(both[2])
         if months > 11:
-            raise ChildError(f"{where}: age is {text!r}, expected at most 11 months beside the years; check the age")
-        age = Age(12.0 * years + months, 1.0, "age given")
+            remark = Remark("age is {text}, expected at most 11 months beside the years; check the age", text=quoted)
+            raise ChildError(where, remark)
+        age = Age(12.0 * years + months, 1.0, _GIVEN)
     elif part := _YEARS.fullmatch(said):
         # 10.25y is known to 0.12 months on paper; who divides by twelve does not count days
-        age = Age(12 * float(part[1]), max(12 / 10 ** len(part[2] or ""), 1.0), "age given")
+        age = Age(12 * float(part[1]), max(12 / 10 ** len(part[2] or ""), 1.0), _GIVEN)
     elif part := _MONTHS.fullmatch(said):
-        age = Age(float(part[1]), 1.0, "age given")
+        age = Age(float(part[1]), 1.0, _GIVEN)
     else:
-        unit = " with its unit" if re.fullmatch(_NUMBER, said) else ""
-        raise ChildError(f"{where}: age is {text!r}, {_AGE_FORMS}; give it{unit} in one of these forms")
+        raise ChildError(
+            where,
+            Remark(
+                "age is {text}, expected years and months such as 10y3m, 10.25y or 123mo; give it with its unit",
+                text=quoted,
+            ),
+        )
     if age.months > OLDEST_MONTHS:
-        raise ChildError(f"{where}: age is {text!r}, expected at most 25 years; check the age")
+        raise ChildError(where, Remark("age is {text}, expected at most 25 years; check the age", text=quoted))
     return age
 
 
@@ -102,7 +110,8 @@ def parse_date(text: str, where: str) -> date:
             raise ValueError
         return date.fromisoformat(text.strip())
     except ValueError:
-        raise ChildError(f"{where}: {text!r} is not a date, expected year-month-day such as 2015-03-27") from None
+        remark = Remark("{text} is not a date, expected year-month-day such as 2015-03-27", text=Verbatim(repr(text)))
+        raise ChildError(where, remark) from None
 
 
 def parse_height(text: str, where: str = "--height") -> float:
@@ -110,13 +119,20 @@ def parse_height(text: str, where: str = "--height") -> float:
 
     `where` names the option or column in the message. Raises ChildError for other forms and outside 40 to 230 cm.
     """
-    match = _HEIGHT.fullmatch(text.strip().lower())
+    match, quoted = _HEIGHT.fullmatch(text.strip().lower()), Verbatim(repr(text))
     if not match:
-        raise ChildError(f"{where}: height is {text!r}, expected centimetres such as 140.5cm; give it with its unit")
+        remark = Remark("height is {text}, expected centimetres such as 140.5cm; give it with its unit", text=quoted)
+        raise ChildError(where, remark)
     height = float(match[1]) * (100 if match[2] == "m" else 1)
     low, high = HEIGHTS_CM
     if not low <= height <= high:
-        raise ChildError(f"{where}: height is {text!r}, expected {low:g} to {high:g} cm; check the height and its unit")
+        remark = Remark(
+            "height is {text}, expected {low:g} to {high:g} cm; check the height and its unit",
+            text=quoted,
+            low=low,
+            high=high,
+        )
+        raise ChildError(where, remark)
     return round(height, 6)
 
 
@@ -126,72 +142,94 @@ def months_between(birth: date, exam: date) -> float:
     return whole + (exam.day - birth.day) / DAYS_IN_MONTH
 
 
-def in_years(months: float) -> str:
+def in_years(months: float) -> Remark:
     """Months as a clinician reads them: 127.4 becomes "10 y 7 m"."""
     years, rest = divmod(round(months), 12)
-    return f"{years} y {rest} m"
+    return Remark("{years} y {months} m", years=years, months=rest)
 
 
-def stated_age(patient_age: Age | None, birth: date | None, exam: date | None, dates: str) -> tuple[Age | None, str]:
-    """The age that a file's own facts agree on, or None, and a sentence on what is wrong with them ("" if nothing).
+def stated_age(
+    patient_age: Age | None, birth: date | None, exam: date | None, dates: Remark
+) -> tuple[Age | None, Remark | None]:
+    """The age that a file's own facts agree on, or None, and what is wrong with them (None if nothing).
 
-    The dates tell it finer and go before PatientAge. `dates` names the two. Nothing is taken from facts that are
+    The dates give it more finely and go before PatientAge. `dates` names the two. Nothing is taken from facts that are
     impossible (before birth, over 25 years) or that differ by more than PatientAge's unit.
     """
     dated = None
     if birth and exam:
         dated = Age(months_between(birth, exam), _DAY, dates)
-        if fault := _impossible(dated.months, f"{dates} are {birth} and {exam}"):
-            return None, f"{fault}, so no chronological age was taken from the DICOM"
-    if patient_age and (fault := _impossible(patient_age.months, f"PatientAge is {in_years(patient_age.months)}")):
-        return None, f"{fault}, so no chronological age was taken from the DICOM"
+        facts = Remark("{dates} are {birth} and {exam}", dates=dates, birth=birth, exam=exam)
+        if fault := _impossible(dated.months, facts):
+            return None, Remark("{fault}, so no chronological age was taken from the DICOM", fault=fault)
+    if patient_age and patient_age.months > OLDEST_MONTHS:
+        return None, Remark(
+            "PatientAge is {age}, expected at most 25 years, so no chronological age was taken from the DICOM",
+            age=in_years(patient_age.months),
+        )
     if dated and patient_age and not dated.agrees_with(patient_age):
-        return None, f"the DICOM's ages differ, {patient_age} and {dated}, so neither was taken"
-    return dated or patient_age, ""
+        return None, Remark(
+            "the DICOM's ages differ, {one} and {other}, so neither was used",
+            one=patient_age.remark,
+            other=dated.remark,
+        )
+    return dated or patient_age, None
 
 
-def agreed_age(film: Radiograph, given: Child) -> tuple[Age | None, str]:
+def agreed_age(film: Radiograph, given: Child) -> tuple[Age | None, Remark | None]:
     """The chronological age at a film by what was given and what its DICOM states; the finest one, where they agree.
 
-    Also a sentence on what is missing, if dates were given that make no age ("" if nothing is). A date given is
+    Also what is missing, if dates were given that make no age (None if nothing is). A date given is
     completed by the DICOM's other one. Raises ChildError, naming both values, where two of the facts contradict each
     other or an age is impossible.
     """
-    birth = _agreed_date("birth date", given.birth_date, film.birth_date, film.source)
-    exam = _agreed_date("examination date", given.exam_date, film.exam_date, film.source)
+    birth = _agreed_date(Remark("birth date"), given.birth_date, film.birth_date, film.source)
+    exam = _agreed_date(Remark("examination date"), given.exam_date, film.exam_date, film.source)
     ages = [given.age] if given.age else []
-    missing = ""
+    missing = None
     if birth and exam and (given.birth_date or given.exam_date):
-        whose = ["given" if day else "of the DICOM" for day in (given.birth_date, given.exam_date)]
-        ages.append(Age(months_between(birth, exam), _DAY, f"birth date {whose[0]}, examination date {whose[1]}"))
-        if fault := _impossible(ages[-1].months, f"birth date {birth} and examination date {exam}"):
-            raise ChildError(f"{film.source}: {fault}; check both dates")
+        ages.append(Age(months_between(birth, exam), _DAY, _source_of_dates(given)))
+        facts = Remark("birth date {birth} and examination date {exam}", birth=birth, exam=exam)
+        if fault := _impossible(ages[-1].months, facts):
+            raise ChildError(film.source, Remark("{fault}; check both dates", fault=fault))
     elif given.birth_date:
-        missing = "a birth date was given, but the date of the examination is not known; give --exam-date"
+        missing = Remark("a birth date was given, but the date of the examination is not known; give --exam-date")
     elif given.exam_date and not given.age and not film.age:
-        missing = "the date of the examination was given, but the birth date is not known; give --birth-date"
+        missing = Remark("the date of the examination was given, but the birth date is not known; give --birth-date")
     ages += [film.age] if film.age else []
     for one, other in combinations(ages, 2):
         if not one.agrees_with(other):
-            raise ChildError(
-                f"{film.source}: the chronological ages differ, {one} and {other}; check the child, then give the "
-                "right one or correct the file"
+            remark = Remark(
+                "the chronological ages differ, {one} and {other}; check the child, then give the right one or correct "
+                "the file",
+                one=one.remark,
+                other=other.remark,
             )
+            raise ChildError(film.source, remark)
     return min(ages, key=lambda age: age.resolution_months, default=None), missing
 
 
-def _impossible(months: float, facts: str) -> str:
+def _source_of_dates(given: Child) -> Remark:
+    birth, exam = (Remark("given") if day else Remark("of the DICOM") for day in (given.birth_date, given.exam_date))
+    return Remark("birth date {birth}, examination date {exam}", birth=birth, exam=exam)
+
+
+def _impossible(months: float, dates: Remark) -> Remark | None:
     if months < 0:
-        return f"{facts}, which is before birth"
+        return Remark("{dates}, which is before birth", dates=dates)
     if months > OLDEST_MONTHS:
-        return f"{facts}, which makes {in_years(months)}, expected at most 25 years"
-    return ""
+        return Remark("{dates}, which makes {age}, expected at most 25 years", dates=dates, age=in_years(months))
+    return None
 
 
-def _agreed_date(what: str, given: date | None, stated: date | None, file: str) -> date | None:
+def _agreed_date(what: Remark, given: date | None, stated: date | None, file: str) -> date | None:
     if given and stated and given != stated:
-        raise ChildError(
-            f"{file}: the {what} {given} was given, the DICOM says {stated}; check the child, then give the right one "
-            "or correct the file, or give --age instead"
+        remark = Remark(
+            "the {what} {given} was given, the DICOM says {stated}; check the child, then give the right one or "
+            "correct the file, or give --age instead",
+            what=what,
+            given=given,
+            stated=stated,
         )
+        raise ChildError(file, remark)
     return given or stated

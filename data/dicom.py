@@ -28,6 +28,7 @@ from .child import DAYS_IN_MONTH, Age, stated_age
 from .errors import ReadError, one_line
 from .greys import grey_of_colour, stretch
 from .radiograph import Laterality, Radiograph, check_size
+from .remark import Remark, Verbatim
 from .sex import Sex
 
 _MONTHS_IN_UNIT = {"D": 1 / DAYS_IN_MONTH, "W": 7 / DAYS_IN_MONTH, "M": 1.0, "Y": 12.0}
@@ -50,11 +51,13 @@ def read_dicom(path: str | Path) -> Radiograph:
     except ReadError:
         raise
     except Exception as error:  # pydicom and its decoders raise errors of every kind on damaged files
-        syntax = _syntax_name(dataset)
-        raise ReadError(
-            f"{path}: this DICOM ({syntax}) cannot be decoded ({one_line(error)}), expected a whole file in a known "
-            "compression; export it again, uncompressed if you can"
-        ) from error
+        remark = Remark(
+            "this DICOM ({syntax}) cannot be decoded ({error}), expected a whole file in a known compression; export "
+            "it again, uncompressed if you can",
+            syntax=_syntax_name(dataset),
+            error=one_line(error),
+        )
+        raise ReadError(path, remark) from error
 
 
 def read_tags(path: str | Path) -> FileDataset:
@@ -70,40 +73,61 @@ def _open(path: str | Path, *, stop_before_pixels: bool = False) -> FileDataset:
     except InvalidDicomError:
         pass  # no preamble; read on, but believe it only if the tags make sense
     except Exception as error:
-        raise ReadError(f"{path}: this DICOM is damaged ({one_line(error)}); export it again") from error
+        remark = Remark("this DICOM is damaged ({error}); export it again", error=one_line(error))
+        raise ReadError(path, remark) from error
     try:
         dataset = pydicom.dcmread(path, force=True, stop_before_pixels=stop_before_pixels)
         if "SOPClassUID" in dataset or ("Rows" in dataset and "PhotometricInterpretation" in dataset):
             return dataset
     except Exception:  # whatever it is, it is not DICOM
         pass
-    raise ReadError(
-        f"{path}: begins like a DICOM without preamble but holds none of its tags, expected a picture or a DICOM "
-        "radiograph; export it again"
+    remark = Remark(
+        "begins like a DICOM without preamble but holds none of its tags, expected a picture or a DICOM radiograph; "
+        "export it again"
     )
+    raise ReadError(path, remark)
+
+
+def class_name(dataset: FileDataset) -> Verbatim:
+    """The name of a DICOM object's SOP class: "Basic Text SR"; "" where it states none."""
+    stated = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or ""
+    return Verbatim(UID(str(stated)).name.removesuffix(" Storage"))
+
+
+def kind_of(dataset: FileDataset) -> Remark:
+    """What a DICOM object is, in words."""
+    name = class_name(dataset)
+    return Remark("DICOM {name}", name=name) if name else Remark("DICOM object of no class")
 
 
 def _decode(path: str | Path, dataset: FileDataset) -> Radiograph:
     if "PixelData" not in dataset:
-        kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "object of no class"
-        kind = UID(str(kind)).name
-        raise ReadError(f"{path}: is a DICOM {kind} without a picture, expected a radiograph; give the image object")
+        remark = Remark(
+            "is a {kind} without a picture, expected a radiograph; give the image object", kind=kind_of(dataset)
+        )
+        raise ReadError(path, remark)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames > 1:
-        raise ReadError(f"{path}: is a multi-frame DICOM of {frames} pictures, expected one; export a single frame")
-    check_size(path, int(dataset.Columns), int(dataset.Rows))
-    photometric = str(dataset.get("PhotometricInterpretation", "none")).strip()
-    if photometric not in (*_GREY, *_COLOUR, _PALETTE):
-        raise ReadError(
-            f"{path}: photometric interpretation is {photometric}, expected MONOCHROME1, MONOCHROME2, RGB, YBR or "
-            "PALETTE COLOR; export it as greys"
+        remark = Remark(
+            "is a multi-frame DICOM of {frames} pictures, expected one; export a single frame", frames=frames
         )
+        raise ReadError(path, remark)
+    check_size(path, int(dataset.Columns), int(dataset.Rows))
+    photometric = str(dataset.get("PhotometricInterpretation") or "").strip()
+    if photometric not in (*_GREY, *_COLOUR, _PALETTE):
+        remark = Remark(
+            "photometric interpretation is {photometric}, expected MONOCHROME1, MONOCHROME2, RGB, YBR or PALETTE "
+            "COLOR; export it in grey levels",
+            photometric=Verbatim(photometric) if photometric else Remark("missing"),
+        )
+        raise ReadError(path, remark)
     if not dataset.file_meta.get("TransferSyntaxUID"):
         dataset.file_meta.TransferSyntaxUID = _syntax_as_read(dataset)
 
-    notes: list[str] = []
-    birth, (exam, dates) = _date(dataset, "PatientBirthDate", notes), exam_date(dataset, notes)
-    age, fault = stated_age(_patient_age(dataset, notes), birth, exam, f"PatientBirthDate and {dates}")
+    notes: list[Remark] = []
+    birth, (exam, taken) = _date(dataset, "PatientBirthDate", notes), exam_date(dataset, notes)
+    dates = Remark("PatientBirthDate and {exam}", exam=Verbatim(taken))
+    age, fault = stated_age(_patient_age(dataset, notes), birth, exam, dates)
     stored = pixel_array(dataset)
     if photometric in _GREY:
         pixels, colour = _greys(path, dataset, stored, photometric, notes), 0.0
@@ -131,11 +155,12 @@ def _syntax_as_read(dataset: FileDataset) -> UID:
     return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
 
 
-def _syntax_name(dataset: FileDataset) -> str:
-    return UID(str(dataset.file_meta.get("TransferSyntaxUID", "no transfer syntax"))).name
+def _syntax_name(dataset: FileDataset) -> Verbatim | Remark:
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    return Verbatim(UID(str(syntax)).name) if syntax else Remark("no transfer syntax")
 
 
-def _greys(path: str | Path, dataset: Dataset, stored: np.ndarray, photometric: str, notes: list[str]) -> np.ndarray:
+def _greys(path: str | Path, dataset: Dataset, stored: np.ndarray, photometric: str, notes: list[Remark]) -> np.ndarray:
     padding = _padding(dataset, stored)
     window = _window(dataset, notes)
     if dataset.get("VOILUTSequence") or window is not None:
@@ -147,7 +172,13 @@ def _greys(path: str | Path, dataset: Dataset, stored: np.ndarray, photometric: 
     if photometric == "MONOCHROME1" or shape == "INVERSE":
         pixels = 1 - pixels
     if (photometric, shape) in (("MONOCHROME1", "IDENTITY"), ("MONOCHROME2", "INVERSE")):
-        notes.append(f"{photometric} and presentation shape {shape} disagree; the lowest value was taken as white")
+        notes.append(
+            Remark(
+                "{photometric} and presentation shape {shape} disagree; the lowest value was taken as white",
+                photometric=Verbatim(photometric),
+                shape=Verbatim(shape),
+            )
+        )
     if padding is not None:
         pixels[padding] = 0
     return np.ascontiguousarray(pixels, np.float32)
@@ -209,14 +240,14 @@ def _look_up(values: np.ndarray, table: Dataset) -> tuple[np.ndarray, float]:
     return entries[index], float(max(2**bits - 1, entries.max()))
 
 
-def _window(dataset: Dataset, notes: list[str]) -> tuple[float, float] | None:
+def _window(dataset: Dataset, notes: list[Remark]) -> tuple[float, float] | None:
     """Centre and width of the first window; None without one, or with a width that the standard does not allow."""
     centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
     if centre is None or width is None:
         return None
     narrowest = 1 if dataset.get("VOILUTFunction", "LINEAR") == "LINEAR" else np.nextafter(0, 1)
     if width < narrowest:
-        notes.append(f"window width {width:g} is not valid and was left out")
+        notes.append(Remark("window width {width:g} is not valid and was ignored", width=width))
         return None
     return centre, width
 
@@ -238,9 +269,11 @@ def _windowed(path: str | Path, values: np.ndarray, centre: float, width: float,
     elif function == "SIGMOID":
         greys = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
     else:
-        raise ReadError(
-            f"{path}: VOI LUT function is {function}, expected LINEAR, LINEAR_EXACT or SIGMOID; export it again"
+        remark = Remark(
+            "VOI LUT function is {function}, expected LINEAR, LINEAR_EXACT or SIGMOID; export it again",
+            function=Verbatim(function),
         )
+        raise ReadError(path, remark)
     return np.clip(greys, 0, 1).astype(np.float32)
 
 
@@ -256,12 +289,14 @@ def _greys_of_colour(dataset: Dataset, stored: np.ndarray, photometric: str) -> 
     return np.clip(grey / np.float32(white), 0, 1), min(colour * scale, 1.0)
 
 
-def _spacing(dataset: Dataset, notes: list[str]) -> tuple[float, float] | None:
+def _spacing(dataset: Dataset, notes: list[Remark]) -> tuple[float, float] | None:
     for name in ("PixelSpacing", "ImagerPixelSpacing"):
         spacing = dataset.get(name)
         if spacing and len(spacing) == 2 and min(float(spacing[0]), float(spacing[1])) > 0:
             if name == "ImagerPixelSpacing":
-                notes.append("pixel spacing is at the detector, so lengths are of the shadow, slightly enlarged")
+                notes.append(
+                    Remark("the pixel spacing is that of the detector: lengths measured with it are slightly too large")
+                )
             return float(spacing[0]), float(spacing[1])
     return None
 
@@ -276,30 +311,38 @@ def _laterality(dataset: Dataset) -> Laterality | None:
     return cast(Laterality, side) if side in ("L", "R") else None
 
 
-def _patient_age(dataset: Dataset, notes: list[str]) -> Age | None:
+def _patient_age(dataset: Dataset, notes: list[Remark]) -> Age | None:
     """PatientAge: whole days, weeks, months or years."""
     text = str(dataset.get("PatientAge") or "").strip().upper()
     stated = re.fullmatch(r"(\d{1,3})([DWMY])", text)
     if not stated:
         if text:
-            notes.append("PatientAge is not three digits and a unit (D, W, M or Y), and was left out")
+            notes.append(Remark("PatientAge is not three digits and a unit (D, W, M or Y) and was ignored"))
         return None
     unit = _MONTHS_IN_UNIT[stated[2]]
-    return Age(int(stated[1]) * unit, unit, "PatientAge")
+    return Age(int(stated[1]) * unit, unit, Remark("PatientAge"))
 
 
-def exam_date(dataset: Dataset, notes: list[str]) -> tuple[date | None, str]:
+def exam_date(dataset: Dataset, notes: list[Remark]) -> tuple[date | None, str]:
     """When the film was taken: AcquisitionDate, or else StudyDate; and the one of them it is."""
     acquired, study = (_date(dataset, name, notes) for name in ("AcquisitionDate", "StudyDate"))
     if acquired and study and abs((acquired - study).days) > DAYS_IN_MONTH:
-        notes.append(f"AcquisitionDate is {acquired} and StudyDate {study}; the film was taken to be of the first")
+        notes.append(
+            Remark(
+                "AcquisitionDate is {acquired} and StudyDate {study}; AcquisitionDate was taken as the date of the "
+                "examination",
+                acquired=acquired,
+                study=study,
+            )
+        )
     return (acquired, "AcquisitionDate") if acquired else (study, "StudyDate")
 
 
-def _date(dataset: Dataset, name: str, notes: list[str]) -> date | None:
+def _date(dataset: Dataset, name: str, notes: list[Remark]) -> date | None:
     text = str(dataset.get(name) or "").strip()
     try:
         return datetime.strptime(text, "%Y%m%d").date() if text else None
     except ValueError:
-        notes.append(f"{name} is not a date, and was left out")  # not quoted: whatever stands there may be a name
+        # not quoted: whatever stands there may be a name
+        notes.append(Remark("{name} is not a date and was ignored", name=Verbatim(name)))
         return None

@@ -6,20 +6,36 @@ and leaves with a non-zero exit code; a batch turns it into a row.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from .remark import Remark, Verbatim
+
 
 class BoneAgeError(Exception):
     """Base of every error that a user can cause and mend."""
 
 
-class ReadError(BoneAgeError):
+class FilmError(BoneAgeError):
+    """One film, or what is known of its child, cannot be used; `remark` is the message as a value."""
+
+    def __init__(self, subject: str | Path | None, remark: Remark) -> None:
+        """`subject`: the file, column or option that `remark` is about; None where it names it itself."""
+        super().__init__(subject, remark)
+        self.remark = remark if subject is None else remark.about(subject)
+
+    def __str__(self) -> str:
+        return str(self.remark)
+
+
+class ReadError(FilmError):
     """A file is not a readable radiograph."""
 
 
-class SexError(BoneAgeError):
+class SexError(FilmError):
     """Sex is missing, not F or M, or contradicts the file."""
 
 
-class ChildError(BoneAgeError):
+class ChildError(FilmError):
     """Age, dates or height of the child are not in a known form, implausible, or contradict each other or the file."""
 
 
@@ -43,6 +59,6 @@ class OutputError(BoneAgeError):
     """A result cannot be written in the form that was asked for."""
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: Exception) -> Verbatim:
     """The message of another library's error, which may be a page, as one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200]
+    return Verbatim(" ".join(str(error).split())[:200])

@@ -20,9 +20,9 @@ from .errors import ReadError, one_line
 from .greys import grey_of_colour, inverted, stretch
 from .png import read_grey_png
 from .radiograph import Radiograph, check_size
+from .remark import Remark, Verbatim
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
-_EXPECTED = "expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM radiograph"
 
 _GREY = ("1", "L")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
@@ -42,16 +42,20 @@ def read_image(path: str | Path) -> Radiograph:
         try:
             pages = getattr(picture, "n_frames", 1)
             if pages > 1 and picture.format != "MPO":  # a camera's JPEG with a second, smaller view: the first is it
-                raise ReadError(f"{path}: holds {pages} pictures, expected one; save the radiograph alone")
+                remark = Remark("holds {pages} pictures, expected one; save the radiograph alone", pages=pages)
+                raise ReadError(path, remark)
             greys = read_grey_png(file, picture)
             return _decode(path, picture) if greys is None else Radiograph(greys, str(path))
         except ReadError:
             raise
         except Exception as error:  # decoders raise errors of every kind on damaged files
-            raise ReadError(
-                f"{path}: this {picture.format} file cannot be decoded ({one_line(error)}), expected a whole picture; "
-                "it is damaged or truncated, copy or export it again"
-            ) from error
+            remark = Remark(
+                "this {format} file cannot be decoded ({error}), expected a whole picture; it is damaged or truncated, "
+                "copy or export it again",
+                format=Verbatim(str(picture.format)),
+                error=one_line(error),
+            )
+            raise ReadError(path, remark) from error
 
 
 def _open(path: str | Path, file: BinaryIO) -> ImageFile.ImageFile:
@@ -59,15 +63,26 @@ def _open(path: str | Path, file: BinaryIO) -> ImageFile.ImageFile:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         file.seek(0)
-        raise ReadError(f"{path}: is not a picture (it begins with {file.read(16)!r}), {_EXPECTED}") from None
+        remark = Remark(
+            "is not a picture (it begins with {start}), expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM "
+            "radiograph",
+            start=Verbatim(repr(file.read(16))),
+        )
+        raise ReadError(path, remark) from None
     except Image.DecompressionBombError as error:
-        raise ReadError(f"{path}: is too large to be decoded safely ({one_line(error)}); scale it down") from error
+        remark = Remark("is too large to be decoded safely ({error}); scale it down", error=one_line(error))
+        raise ReadError(path, remark) from error
     except Exception as error:
-        raise ReadError(f"{path}: cannot be opened as a picture ({one_line(error)}), {_EXPECTED}") from error
+        remark = Remark(
+            "cannot be opened as a picture ({error}), expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM "
+            "radiograph",
+            error=one_line(error),
+        )
+        raise ReadError(path, remark) from error
 
 
 def _decode(path: str | Path, picture: ImageFile.ImageFile) -> Radiograph:
-    notes: list[str] = []
+    notes: list[Remark] = []
     white_is_zero = getattr(picture, "tag_v2", {}).get(262) == _WHITE_IS_ZERO
     deep_colour = picture.mode in ("RGB", "RGBA") and any(";16" in str(tile) for tile in picture.tile)
     orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
@@ -77,7 +92,8 @@ def _decode(path: str | Path, picture: ImageFile.ImageFile) -> Radiograph:
         ImageOps.exif_transpose(picture, in_place=True)
         values = np.asarray(picture)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ReadError(f"{path}: has pixels that are not numbers, expected finite greys; export it again")
+            remark = Remark("has pixels that are not numbers, expected finite grey levels; export it again")
+            raise ReadError(path, remark)
         greys = _scaled(values, notes)
         if white_is_zero:  # Pillow accounts for it in 8-bit pictures alone
             greys = inverted(greys)
@@ -109,19 +125,26 @@ def _pixels(picture: Image.Image) -> np.ndarray:
     return greys
 
 
-def _scaled(values: np.ndarray, notes: list[str]) -> np.ndarray:
-    kind = "real numbers" if values.dtype.kind == "f" else "more than 8 bits"
-    notes.append(f"greys are {kind}: {values.min():g} to {values.max():g} were scaled to black and white")
+def _scaled(values: np.ndarray, notes: list[Remark]) -> np.ndarray:
+    low, high = float(values.min()), float(values.max())
+    notes.append(
+        Remark("grey levels are real numbers: {low:g} to {high:g} were scaled to black and white", low=low, high=high)
+        if values.dtype.kind == "f"
+        else Remark(
+            "grey levels have more than 8 bits: {low:g} to {high:g} were scaled to black and white", low=low, high=high
+        )
+    )
     return stretch(values)
 
 
-def _grey_on_black(rgba: np.ndarray, notes: list[str]) -> tuple[np.ndarray, float]:
+def _grey_on_black(rgba: np.ndarray, notes: list[Remark]) -> tuple[np.ndarray, float]:
     """Grey and chroma of RGBA (height x width x 4, uint8 or uint16) composited on black."""
     opaque = np.iinfo(rgba.dtype).max
     alpha = rgba[..., 3]
     rgb = np.ascontiguousarray(rgba[..., :3])
     if alpha.min() < opaque:
-        notes.append(f"{np.mean(alpha < opaque):.0%} of the picture is transparent and was taken as black")
+        share = float(np.mean(alpha < opaque))
+        notes.append(Remark("{share:.0%} of the picture is transparent and was taken as black", share=share))
         rgb = np.rint(rgb * (alpha[..., None] / np.float32(opaque))).astype(rgba.dtype)
     return grey_of_colour(rgb)
 
@@ -129,7 +152,7 @@ def _grey_on_black(rgba: np.ndarray, notes: list[str]) -> tuple[np.ndarray, floa
 def _opencv_rgba(path: str | Path) -> np.ndarray:
     decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
-        raise ReadError(f"{path}: its 16-bit colour cannot be decoded; save it as 16-bit grey or 8-bit colour")
+        raise ReadError(path, Remark("its 16-bit colour cannot be decoded; save it as 16-bit grey or 8-bit colour"))
     return cv2.cvtColor(decoded, cv2.COLOR_BGRA2RGBA if decoded.shape[2] == 4 else cv2.COLOR_BGR2RGBA)
 
 

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from .child import Child
+from .child import Age, Child
 from .cohort import SUFFIXES, InputRow, bare_name, read_inputs_table
 from .errors import ChildError, CohortError, ReadError, SexError
+from .remark import Remark, Value, Verbatim
 from .sex import Sex, parse_sex
 from .studies import why_no_film
 
@@ -40,21 +42,27 @@ def read_inputs(
     )
 
 
-def films_among(rows: Iterable[InputRow]) -> tuple[list[Path], Counter[str]]:
+def films_among(rows: Iterable[InputRow]) -> tuple[list[Path], Counter[Remark]]:
     """The files without those that were found and can be no films, and how many there are of each kind of these.
 
     Raises ReadError when no film is left.
     """
     files: list[Path] = []
-    no_films: Counter[str] = Counter()
+    no_films: Counter[Remark] = Counter()
     for row in rows:
         if row.found and (kind := why_no_film(row.path)):
             no_films[kind] += 1
         else:
             files.append(row.path)
     if not files:
-        raise ReadError(f"there are no radiographs among the files: {', '.join(no_films)}")
+        raise no_film_among(no_films)
     return files, no_films
+
+
+def no_film_among(no_films: Counter[Remark]) -> ReadError:
+    """The error for files of which none is a film; `no_films`: how many there are of each kind."""
+    kinds = (Remark("{number:,} {kind}", number=number, kind=kind) for kind, number in no_films.most_common())
+    return ReadError(None, Remark("there are no radiographs among the files: {kinds}", kinds=tuple(kinds)))
 
 
 def output_names(files: Sequence[Path]) -> tuple[str, ...]:
@@ -95,7 +103,8 @@ def _matches(pattern: Path, child: Child, columns: Mapping[str, str] | None) -> 
         yield from (InputRow(file, child, found=True) for file in listed)
         matches = list(listed)
     if not matches:
-        raise ReadError(f"{pattern}: no radiographs match this pattern; ** stands for any folders, * for any name")
+        remark = Remark("no radiographs match this pattern; ** stands for any folders, * for any name")
+        raise ReadError(pattern, remark)
 
 
 def _candidates(match: Path) -> list[Path]:
@@ -112,20 +121,34 @@ def _agreeing(table: Path, rows: Sequence[InputRow], child: Child) -> Sequence[I
         if against:
             theirs, option = getattr(against[0].child, field.name), field.name.removesuffix("_cm").replace("_", "-")
             kind = SexError if field.name == "sex" else ChildError
-            raise kind(
-                f"{table}: says {theirs} for {len(against)} of its {len(rows)} rows (first: {against[0].path.name}), "
-                f"--{option} says {said}; leave --{option} out or correct the table"
+            remark = Remark(
+                "says {theirs} for {number} of its {rows} rows (first: {first}), {option} says {stated}; leave "
+                "{option} out or correct the table",
+                theirs=_shown(theirs),
+                number=len(against),
+                rows=len(rows),
+                first=Verbatim(against[0].path.name),
+                option=Verbatim(f"--{option}"),
+                stated=_shown(said),
             )
+            raise kind(table, remark)
     return rows
+
+
+def _shown(fact: Any) -> Value:
+    """A fact about a child, of any of `Child`'s fields, as a value of a remark."""
+    return fact.remark if isinstance(fact, Age) else Verbatim(fact) if isinstance(fact, str) else fact
 
 
 def _radiographs_in(folder: Path) -> list[Path]:
     files = _listed(folder)
     if not files:
-        raise ReadError(
-            f"{folder}: no radiographs in this folder; expected files ending in {', '.join(sorted(SUFFIXES))} or in no "
-            "suffix, as DICOM files often are"
+        remark = Remark(
+            "no radiographs in this folder; expected files ending in {suffixes} or in no suffix, as DICOM files often "
+            "are",
+            suffixes=Verbatim(", ".join(sorted(SUFFIXES))),
         )
+        raise ReadError(folder, remark)
     return files
 
 

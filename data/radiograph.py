@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .child import Age
 from .errors import ReadError
 from .greys import Greys, inverted
+from .remark import Remark, Verbatim
 from .sex import Sex
 
 Laterality = Literal["L", "R"]
@@ -36,8 +37,8 @@ class Radiograph:
     laterality: left or right hand as a DICOM states it, None where unknown.
     inverted: an ordinary image's greys were inverted on reading because bone was dark.
     colour: mean chroma of the original picture in [0, 1]; 0 for grey. Photographs are told from films by it.
-    notes: sentences about whatever was odd in the file.
-    doubts: sentences for which a reading of it has to be reviewed.
+    notes: remarks about whatever was odd in the file.
+    doubts: remarks for which a reading of it has to be reviewed.
     """
 
     greys: Greys
@@ -50,8 +51,8 @@ class Radiograph:
     laterality: Laterality | None = None
     inverted: bool = False
     colour: float = 0.0
-    notes: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    notes: tuple[Remark, ...] = ()
+    doubts: tuple[Remark, ...] = ()
 
     @cached_property
     def pixels(self) -> NDArray[np.float32]:
@@ -64,14 +65,21 @@ class Radiograph:
 def check_size(path: str | Path, width: int, height: int) -> None:
     """Raise ReadError for a picture too small to show a hand or too large to be decoded safely."""
     if min(width, height) < MIN_SIDE:
-        raise ReadError(
-            f"{path}: is {width} x {height} pixels, expected at least {MIN_SIDE} on each side; give the full radiograph"
+        remark = Remark(
+            "is {width} x {height} pixels, expected at least {least} on each side; give the full radiograph",
+            width=width,
+            height=height,
+            least=MIN_SIDE,
         )
+        raise ReadError(path, remark)
     if width * height > MAX_PIXELS:
-        raise ReadError(
-            f"{path}: is {width} x {height} pixels, expected at most {MAX_PIXELS // 10**6} million; "
-            "scale it down, or export the hand alone"
+        remark = Remark(
+            "is {width} x {height} pixels, expected at most {most} million; scale it down, or export the hand alone",
+            width=width,
+            height=height,
+            most=MAX_PIXELS // 10**6,
         )
+        raise ReadError(path, remark)
 
 
 def is_dicom(start: bytes) -> bool:
@@ -105,9 +113,9 @@ def read_radiograph(path: str | Path, *, correct_inversion: bool = True) -> Radi
     if not correct_inversion or not polarity.bone_is_dark(radiograph.greys):
         return radiograph
     if dicom:
-        doubt = "bone looks dark on bright, and the greys were left as the DICOM states them"
+        doubt = Remark("bone looks dark on a bright background; the grey levels were left as the DICOM states them")
         return replace(radiograph, doubts=(*radiograph.doubts, doubt))
-    note = "grey levels were inverted: bone was dark"
+    note = Remark("grey levels were inverted: bone was dark")
     greys = inverted(radiograph.greys)
     return replace(radiograph, greys=greys, inverted=True, notes=(*radiograph.notes, note))
 
@@ -115,15 +123,18 @@ def read_radiograph(path: str | Path, *, correct_inversion: bool = True) -> Radi
 def _first_bytes(path: Path) -> bytes:
     try:
         if path.is_dir():
-            raise ReadError(f"{path}: is a folder, expected a radiograph; give a file")
+            raise ReadError(path, Remark("is a folder, expected a radiograph; give a file"))
         if not path.exists():
-            raise ReadError(f"{path}: no such file; check the path")
+            raise ReadError(path, Remark("no such file; check the path"))
         if not path.is_file():
-            raise ReadError(f"{path}: is not a regular file, expected a radiograph; copy it to a file first")
+            raise ReadError(path, Remark("is not a regular file, expected a radiograph; copy it to a file first"))
         with open(path, "rb") as file:
             start = file.read(132)
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
-        raise ReadError(f"{path}: cannot be opened ({error}); check the path and its permissions") from error
+        cause = Verbatim(str(error))
+        raise ReadError(
+            path, Remark("cannot be opened ({error}); check the path and its permissions", error=cause)
+        ) from error
     if not start:
-        raise ReadError(f"{path}: is empty (0 bytes), expected a radiograph; copy or export it again")
+        raise ReadError(path, Remark("is empty (0 bytes), expected a radiograph; copy or export it again"))
     return start

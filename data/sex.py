@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from .errors import SexError
+from .remark import Remark, Verbatim
 
 Sex = Literal["F", "M"]
 
@@ -18,5 +19,9 @@ def parse_sex(text: object, where: str = "sex") -> Sex:
     """
     sex = _SPELLINGS.get(str(text).strip().lower())
     if sex is None:
-        raise SexError(f"{where}: sex is {str(text)!r}, expected F or M; sex is never guessed, give --sex F or --sex M")
+        remark = Remark(
+            "sex is {text}, expected F or M; sex is never guessed, give --sex F or --sex M",
+            text=Verbatim(repr(str(text))),
+        )
+        raise SexError(where, remark)
     return cast(Sex, sex)

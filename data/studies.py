@@ -10,6 +10,7 @@ from PIL import Image
 from .cohort import SUFFIXES
 from .errors import ReadError
 from .radiograph import is_dicom
+from .remark import Remark
 
 # Computed and digital radiography, films put on a digitiser, single shots of fluoroscopy, and what a secondary capture
 # of a film calls itself (PS3.3 C.7.3.1.1.1); an object without a modality is looked at too.
@@ -17,7 +18,7 @@ FILM_MODALITIES = frozenset(("", "CR", "DX", "DR", "RG", "RF", "OT", "XC"))
 MAKER = "boneage"  # ManufacturerModelName of the objects that this program writes
 
 
-def why_no_film(path: str | Path) -> str | None:
+def why_no_film(path: str | Path) -> Remark | None:
     """Say in a few words what a file is that can be no radiograph of a hand; None for whatever may be one.
 
     No film is a DICOM without a picture (reports, directories), with several (cine loops), of a modality that takes no
@@ -36,7 +37,7 @@ def why_no_film(path: str | Path) -> str | None:
     except ReadError:
         return None
     except Image.UnidentifiedImageError:
-        return "neither a picture nor DICOM"
+        return Remark("neither a picture nor DICOM")
     except (OSError, Image.DecompressionBombError):
         return None
     return None
@@ -56,20 +57,17 @@ def patient_of(path: str | Path) -> tuple[str | None, date | None]:
     return str(tags.get("PatientID") or "").strip() or None, exam_date(tags, [])[0]
 
 
-def _why_no_film(path: Path) -> str | None:
-    from pydicom.uid import UID
-
-    from .dicom import read_tags
+def _why_no_film(path: Path) -> Remark | None:
+    from .dicom import class_name, kind_of, read_tags
 
     tags = read_tags(path)
-    kind = UID(str(tags.get("SOPClassUID") or tags.file_meta.get("MediaStorageSOPClassUID") or "")).name
-    kind = "DICOM " + (kind.removesuffix(" Storage") or "object of no class")
+    kind = kind_of(tags)
     if "Rows" not in tags:
-        return None if "Image" in kind else kind  # a picture that was cut off is for the reader to report
+        return None if "Image" in class_name(tags) else kind  # a picture that was cut off is for the reader to report
     if str(tags.get("Modality") or "").strip().upper() not in FILM_MODALITIES:
         return kind
     if int(tags.get("NumberOfFrames") or 1) > 1:
-        return f"{kind} of several pictures"
+        return Remark("{kind} of several pictures", kind=kind)
     if str(tags.get("ManufacturerModelName") or "").strip() == MAKER:
-        return f"{kind} made by this program"
+        return Remark("{kind} made by this program", kind=kind)
     return None

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ConfigError, SexError
+from .remark import Remark, Verbatim
 from .sex import Sex
 
 Array = NDArray[np.float64]
@@ -83,7 +84,10 @@ def ossification(bone_age_months: float, sex: Sex) -> dict[str, Ossified]:
             "give the age in months"
         )
     if sex not in ("F", "M"):
-        raise SexError(f"synthetic hand: sex is {sex!r}, expected 'F' or 'M'; sex is never guessed")
+        remark = Remark(
+            "sex of the synthetic hand is {sex}, expected F or M; sex is never guessed", sex=Verbatim(repr(sex))
+        )
+        raise SexError(None, remark)
     column = 0 if sex == "F" else 1
     states = {}
     for name, centre in OSSIFICATION.items():

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.greys import Greys, percentiles
+from ..data.remark import Remark
 
 LEVELS = (1.0, 99.5)  # percentiles of the hand between which its contrast lies, as in a crop
 WHITE = 0.98  # of the contrast, from which on a pixel is plain white
@@ -24,8 +25,8 @@ SEEN = 4  # pixels of a crop that a block covers, under which the reading holds 
 _SAMPLE = 256  # pixels a side that tell grey levels well enough
 
 
-def spoilt(greys: Greys, mask: NDArray[np.bool_], scale: float) -> Iterator[str]:
-    """Sentences for which the reading of a hand has to be reviewed; none for most films.
+def spoilt(greys: Greys, mask: NDArray[np.bool_], scale: float) -> Iterator[Remark]:
+    """Remarks for which the reading of a hand has to be reviewed; none for most films.
 
     `greys`: the part of a radiograph around the hand, uint8 or float32 in [0, 1], bone bright. `mask`: which of its
     pixels are hand, bool of the same shape. `scale`: pixels of the crop per pixel of the radiograph.
@@ -40,11 +41,11 @@ def spoilt(greys: Greys, mask: NDArray[np.bool_], scale: float) -> Iterator[str]
         return
     white = float((hand >= low + WHITE * contrast).mean())
     if white > BURNT_OUT:
-        yield f"the film is too bright: {white:.0%} of the hand is plain white"
+        yield Remark("the film is too bright: {share:.0%} of the hand is plain white", share=white)
     if greys.dtype == np.uint8 and contrast < FEWEST_LEVELS:
-        yield f"the film is too dark: the hand has only {contrast:.0f} grey levels"
+        yield Remark("the film is too dark: the grey levels of the hand span only {levels:.0f} of 255", levels=contrast)
     if scale * BLOCK >= SEEN and _step_between_blocks(greys, mask) > BLOCKY * contrast:
-        yield "the picture was compressed too much: the blocks of a JPEG show on the hand"
+        yield Remark("the picture was compressed too much: the blocks of a JPEG show on the hand")
 
 
 def _step_between_blocks(greys: Greys, mask: NDArray[np.bool_]) -> float:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ..data.greys import Greys
 from ..data.radiograph import Radiograph
+from ..data.remark import Remark
 from ..weights.engine import Backend
 from .crop import Crop, cut_crop
 from .exposure import spoilt
 from .geometry import Box, whole_frame
 from .letterbox import even_exposure
-from .orientation import SAID, UNSURE, likeliest, surely_turned, surely_upright
+from .orientation import ROTATED, UNSURE, likeliest, surely_turned, surely_upright
 from .quality import Verdict, judge_hand, judge_picture, may_be_hand
 from .segmenter import HandMap, HandSegmenter
 
@@ -49,9 +50,9 @@ class Hand:
         return self.crop.fit.turn if self.crop else 0
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences about what was done to read the hand; no cause to review it."""
-        return (SAID[self.turned],) if self.turned else ()
+    def notes(self) -> tuple[Remark, ...]:
+        """What was done to read the hand; no cause to review it."""
+        return (ROTATED[self.turned],) if self.turned else ()
 
 
 class HandFinder:
@@ -111,10 +112,11 @@ class HandFinder:
         (seen,) = self.segmenter.look([even_exposure(pixels)], [turn])
         verdict = judge_hand(seen)
         if verdict.status != "rejected":
-            verdict = verdict.and_also("review", "the hand was found only after evening out the exposure")
+            verdict = verdict.and_also("review", Remark("the hand was found only after evening out the exposure"))
             return self._cut_out(pixels, seen, verdict)
         if may_be_hand(seen):
-            verdict = Verdict().and_also("review", "the hand could not be outlined, so the whole frame was read")
+            reason = Remark("the hand could not be outlined, so the whole frame was read")
+            verdict = Verdict().and_also("review", reason)
             frame = whole_frame(*pixels.shape)
             return Hand(verdict, crop=cut_crop(pixels, frame, self.crop_size, margin=0.0, turn=turn))
         return Hand(first)

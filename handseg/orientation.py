@@ -1,11 +1,12 @@
-"""Which way up a hand lies on its film, and the sentences that say so."""
+"""Which way up a hand lies on its film, and the remarks that say so."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..data.remark import Remark
 from .segmenter import HandMap
 
 # Probabilities, the mean over film and mirror image, from which on a hand is taken to lie turned, or upright. Of
@@ -18,12 +19,12 @@ TURNED, UPRIGHT = 0.85, 0.8
 # least whole number with which the three unsure ones of those 600 are read as they lie.
 AS_IT_LIES = 3.0
 
-SAID = {
-    1: "the hand lies turned by 90 degrees clockwise on the film; it was read turned upright",
-    2: "the hand lies upside down on the film; it was read turned upright",
-    3: "the hand lies turned by 90 degrees anticlockwise on the film; it was read turned upright",
+ROTATED: Mapping[int, Remark] = {  # by the quarter turns anticlockwise that bring the hand upright
+    1: Remark("the hand is rotated by 90 degrees clockwise on the film; it was rotated upright before it was read"),
+    2: Remark("the hand is upside down on the film; it was rotated upright before it was read"),
+    3: Remark("the hand is rotated by 90 degrees anticlockwise on the film; it was rotated upright before it was read"),
 }
-UNSURE = "it is not clear which way up the hand lies; it was read the way that looked likeliest"
+UNSURE = Remark("the orientation of the hand is uncertain; it was read in the likeliest one")
 
 
 def surely_turned(seen: HandMap) -> int:

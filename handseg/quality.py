@@ -1,7 +1,8 @@
-"""Is this a hand, whole and alone? One verdict with its reasons in words."""
+"""Is this a hand, whole and alone? One verdict with its reasons."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.greys import Greys, percentiles, white_of
+from ..data.remark import Remark
 from .geometry import Box
 from .segmenter import HandMap
 from .training.classical import AREA_RANGE, solidity
@@ -35,12 +37,12 @@ CUT_SIDE = 0.02  # share of a side of the field that the mask covers, from which
 
 @dataclass(frozen=True)
 class Verdict:
-    """`status`: ok, review (read with care) or rejected (not aged); `reasons`: sentences, empty when ok."""
+    """`status`: ok, review (read with care) or rejected (not aged); `reasons`: remarks, none when ok."""
 
     status: Status = "ok"
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Remark, ...] = ()
 
-    def and_also(self, status: Status, reason: str) -> Verdict:
+    def and_also(self, status: Status, reason: Remark) -> Verdict:
         """The worse of both, with one more reason."""
         worse = STATUSES[max(STATUSES.index(self.status), STATUSES.index(status))]
         return Verdict(worse, (*self.reasons, reason))
@@ -53,18 +55,27 @@ def judge_picture(pixels: Greys, colour: float) -> Verdict:
     """
     height, width = pixels.shape
     if min(height, width) < MIN_SIDE:
-        return Verdict().and_also(
-            "rejected", f"the picture is {width} x {height} pixels, at least {MIN_SIDE} are needed"
+        return _rejected(
+            Remark(
+                "the picture is {width} x {height} pixels, at least {least} are needed",
+                width=width,
+                height=height,
+                least=MIN_SIDE,
+            )
         )
     if max(height, width) > 8 * min(height, width):
-        return Verdict().and_also(
-            "rejected", f"the picture is {width} x {height} pixels, too long for a film of a hand"
+        return _rejected(
+            Remark(
+                "the picture is {width} x {height} pixels, too long for a radiograph of a hand",
+                width=width,
+                height=height,
+            )
         )
     low, high = percentiles(pixels[:: max(height // 128, 1), :: max(width // 128, 1)], (1, 99.5))
     if high - low < MIN_CONTRAST * white_of(pixels):
-        return Verdict().and_also("rejected", "the picture is blank: it has hardly any contrast")
+        return _rejected(Remark("the picture is blank: it has hardly any contrast"))
     if colour > MAX_COLOUR:
-        return Verdict().and_also("rejected", "the picture is in colour: a photograph, not a radiograph")
+        return _rejected(Remark("the picture is in colour: a photograph, not a radiograph"))
     return Verdict()
 
 
@@ -74,27 +85,36 @@ def judge_hand(seen: HandMap) -> Verdict:
     parts = seen.components
     areas = [np.count_nonzero(part) for part in parts]
     if not parts or areas[0] < NO_HAND * field.area:
-        return Verdict().and_also("rejected", "no hand was found")
-    mask = parts[0]
-    verdict = Verdict()
+        return _rejected(Remark("no hand was found"))
     sure = certainty(seen)
-    form = solidity(mask.astype(np.uint8))
     if sure < UNSURE:
-        return verdict.and_also("rejected", "what was found does not look like a hand: the outline is uncertain")
+        return _rejected(Remark("what was found does not look like a hand: the outline is uncertain"))
+    verdict = Verdict()
     if sure < SURE:
-        verdict = verdict.and_also("review", "the outline of the hand is uncertain")
-    if not SHAPE[0] <= form <= SHAPE[1]:
-        verdict = verdict.and_also("review", "the outline does not have the shape of a hand")
+        verdict = verdict.and_also("review", Remark("the outline of the hand is uncertain"))
+    if not SHAPE[0] <= solidity(parts[0].astype(np.uint8)) <= SHAPE[1]:
+        verdict = verdict.and_also("review", Remark("the outline does not have the shape of a hand"))
     if len(parts) > 1 and areas[1] > SECOND_HAND * areas[0]:
-        verdict = verdict.and_also("review", "there seem to be several hands, of which the largest was read")
-    share = areas[0] / field.area
-    if share < AREA_RANGE[0]:
-        verdict = verdict.and_also("review", f"the hand fills {share:.0%} of the field, under {AREA_RANGE[0]:.0%}")
-    elif share > AREA_RANGE[1]:
-        verdict = verdict.and_also("review", f"the hand fills {share:.0%} of the field, over {AREA_RANGE[1]:.0%}")
-    if len(sides := _sides_reached(mask, field, seen.fit.turn)) > 1:
-        verdict = verdict.and_also("review", f"the hand may be cut off: it reaches the {' and the '.join(sides)} edge")
+        verdict = verdict.and_also("review", Remark("there seem to be several hands; the largest was read"))
+    for doubt in _of_place(parts[0], areas[0] / field.area, field, seen.fit.turn):
+        verdict = verdict.and_also("review", doubt)
     return verdict
+
+
+def _rejected(reason: Remark) -> Verdict:
+    return Verdict("rejected", (reason,))
+
+
+def _of_place(mask: NDArray[np.bool_], share: float, field: Box, turn: int) -> Iterator[Remark]:
+    """What is odd about a hand's size and place, `share` of the field being hand."""
+    least, most = AREA_RANGE
+    if share < least:
+        yield Remark("the hand fills {share:.0%} of the field, under {least:.0%}", share=share, least=least)
+    elif share > most:
+        yield Remark("the hand fills {share:.0%} of the field, over {most:.0%}", share=share, most=most)
+    sides = _sides_reached(mask, field, turn)
+    if len(sides) > 1:
+        yield Remark("the hand may be cut off: it reaches the {sides} edges", sides=sides)
 
 
 def certainty(seen: HandMap) -> float:
@@ -150,10 +170,11 @@ def _medians(lines: NDArray[np.int16]) -> NDArray[np.float64]:
     return ordered[:, half - 1 + lines.shape[1] % 2 : half + 1].mean(axis=1)
 
 
-def _sides_reached(mask: NDArray[np.bool_], field: Box, turn: int) -> list[str]:
+def _sides_reached(mask: NDArray[np.bool_], field: Box, turn: int) -> tuple[Remark, ...]:
     """Sides of the film as it lies that the mask reaches; `turn`: as the square was turned anticlockwise."""
     inside = mask[field.y : field.y + field.height, field.x : field.x + field.width]
-    clockwise = ("upper", "right", "lower", "left")
+    upper, right, lower, left = Remark("upper"), Remark("right"), Remark("lower"), Remark("left")
+    clockwise = (upper, right, lower, left)
     sides = (inside[0], inside[:, -1], inside[-1], inside[:, 0])
     reached = {clockwise[(k + turn) % 4] for k, side in enumerate(sides) if side.mean() > CUT_SIDE}
-    return [name for name in ("upper", "lower", "left", "right") if name in reached]
+    return tuple(name for name in (upper, lower, left, right) if name in reached)

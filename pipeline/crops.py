@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..data.cohort import Cohort, Film
 from ..data.errors import BoneAgeError, TrainingError
 from ..data.radiograph import Radiograph, read_radiograph
+from ..data.remark import joined
 from ..data.sex import Sex
 from ..handseg.finder import Hand
 from ..regressor.crop_store import CropStore, StoredCrop
@@ -112,7 +113,7 @@ def _read(film: Film) -> Radiograph | BoneAgeError:
 def _row(key: str, film: Film, hand: Hand | None, failure: str) -> StoredCrop:
     stat = Path(film.path).stat()
     box = hand.box.as_tuple() if hand and hand.box else (0, 0, 0, 0)
-    status, reasons = (hand.verdict.status, "; ".join(hand.verdict.reasons)) if hand else ("rejected", failure)
+    status, reasons = (hand.verdict.status, joined(hand.verdict.reasons)) if hand else ("rejected", failure)
     return StoredCrop(key, str(film.path), stat.st_size, stat.st_mtime_ns, status, reasons, *box)
 
 

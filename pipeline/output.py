@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..data.remark import Remark, joined
 from .reading import DISCLAIMER as DISCLAIMER
 from .reading import Reading, in_years
 
@@ -112,7 +113,7 @@ def show_growth(growths: Sequence[Growth]) -> None:
 
 def _growth_cells(growth: Growth) -> tuple[str, ...]:
     times = growth.times or (0.0,)
-    ends = [f"{time / 12:.1f} y" if growth.by_date else in_years(time) for time in (times[0], times[-1])]
+    ends = [f"{time / 12:.1f} y" if growth.by_date else str(in_years(time)) for time in (times[0], times[-1])]
     rate = str(growth.rate) if growth.rate else "no rate"
     return growth.patient, growth.sex or "?", str(len(growth.films)), *ends, rate
 
@@ -139,7 +140,7 @@ def summary(tally: Tally) -> str:
     return "\n".join([*lines, *([left_out(tally.no_films)] if tally.no_films else [])])
 
 
-def left_out(no_films: Counter[str]) -> str:
+def left_out(no_films: Counter[Remark]) -> str:
     """Say which of the files found are no films: "2 files left out as no films: 1 DICOM Basic Text SR, 1 ..."."""
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in no_films.most_common())
     return f"{_counted(no_films.total(), 'file')} left out as no films: {kinds}"
@@ -178,7 +179,7 @@ def _paragraph(reading: Reading) -> str:
     label = max(len(_INTERVAL), *(len(name) for name, _ in rows))
     rows.append(("status", _status(reading.status, width=0)))
     for name, sentences in (("reason", reading.reasons), ("note", reading.notes), ("caveat", reading.caveats)):
-        rows += [(name, sentence) for sentence in sentences]
+        rows += [(name, str(sentence)) for sentence in sentences]
     rows.append(("model", reading.model))
     return "\n".join((_styled(reading.file, bold=True), *(f"  {name:{label}}  {value}" for name, value in rows)))
 
@@ -211,12 +212,12 @@ def _range(ends: tuple[float, float] | None, form: str) -> str:
 def _line(reading: Reading, width: int) -> str:
     months = years = interval = ""
     if reading.bone_age_months is not None:
-        months, years = f"{reading.bone_age_months:.1f}", in_years(reading.bone_age_months)
+        months, years = f"{reading.bone_age_months:.1f}", str(in_years(reading.bone_age_months))
     if reading.interval_90:
         interval = "{:.1f} to {:.1f}".format(*reading.interval_90)
     facts = [f"{reading.assessment}, SDS {reading.sds:+.2f}"] if reading.sds is not None else []
     facts += [f"adult height {reading.adult_height_cm:.1f} cm"] if reading.adult_height_cm is not None else []
-    words = "; ".join((*facts, *reading.reasons, *reading.notes))
+    words = joined((*facts, *reading.reasons, *reading.notes))
     cells = f"{reading.sex or '?':3}  {months:>6}  {years:>9}  {interval:>14}  {words}"
     return f"{reading.file:{width}}  {_status(reading.status)}  {cells}".rstrip()
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..data.child import in_years
+from ..data.remark import Remark
 from ..data.sex import Sex
 from ..handseg.quality import Status
 
 Assessment = Literal["delayed", "normal", "advanced"]
 Category = Literal["accelerated", "average", "delayed"]  # of Bayley and Pinneau: maturation against chronological age
 
-DISCLAIMER = "Research use only; not a medical device."  # stands with every result
+DISCLAIMER = Remark("Research use only; not a medical device.")  # stands with every result
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,11 @@ class Reading:
     """The result for one file. What is not known is None; docs/reference/results.md has every field.
 
     `status`: ok, review (a number, to be read with care), rejected (a picture, but not aged) or failed (not readable,
-    or its sex unknown); `reasons` say why in sentences. `bone_age_months` and `interval_90` (lower and upper, months)
+    or its sex unknown); `reasons` say why. `bone_age_months` and `interval_90` (lower and upper, months)
     are None unless aged. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights.
 
-    `notes` are sentences on what was odd, and on each clinical value that was asked for but cannot be given;
-    `caveats` are sentences that hold for every value of a kind: the children behind a table, the limits of a method.
+    `notes` are remarks on what was odd, and on each clinical value that was asked for but cannot be given; `caveats`
+    are remarks that hold for every value of a kind: the children behind a table, the limits of a method.
 
     With a chronological age (months, `chronological_age_source` says where from): `difference_months` is bone age
     less chronological age; `reference_mean_months` and `reference_sd_months` are the table's at that age and sex;
@@ -35,27 +36,27 @@ class Reading:
 
     file: str
     status: Status | str
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Remark, ...] = ()
     sex: Sex | None = None
     bone_age_months: float | None = None
     interval_90: tuple[float, float] | None = None
     hand_box: tuple[int, int, int, int] | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Remark, ...] = ()
     model: str = ""
     chronological_age_months: float | None = None
-    chronological_age_source: str | None = None
+    chronological_age_source: Remark | None = None
     difference_months: float | None = None
     reference_mean_months: float | None = None
     reference_sd_months: float | None = None
     sds: float | None = None
     sds_interval_90: tuple[float, float] | None = None
-    sds_reference: str | None = None
+    sds_reference: Remark | None = None
     assessment: Assessment | None = None
     height_cm: float | None = None
     adult_height_cm: float | None = None
     adult_height_interval_90: tuple[float, float] | None = None
     adult_height_category: Category | None = None
-    caveats: tuple[str, ...] = ()
+    caveats: tuple[Remark, ...] = ()
 
     @property
     def aged(self) -> bool:
@@ -63,38 +64,51 @@ class Reading:
         return self.bone_age_months is not None
 
     @property
-    def interval_words(self) -> str | None:
+    def interval_words(self) -> Remark | None:
         """The 90 % interval as a clinician reads it: "between 9 y 8 m and 11 y 2 m"."""
-        return None if self.interval_90 is None else "between {} and {}".format(*map(in_years, self.interval_90))
+        if self.interval_90 is None:
+            return None
+        low, high = map(in_years, self.interval_90)
+        return Remark("between {low} and {high}", low=low, high=high)
+
+    @property
+    def cause(self) -> str | None:
+        """The first reason without what differs from film to film, to count films by; None where the status is ok."""
+        return self.reasons[0].outline if self.reasons else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, numbers rounded to 0.01, since no film is read finer."""
         return {
             "file": self.file,
             "status": self.status,
-            "reasons": list(self.reasons),
+            "reasons": [str(reason) for reason in self.reasons],
+            "cause": self.cause,
             "sex": self.sex,
             "bone_age_months": _rounded(self.bone_age_months),
             "interval_90": _pair(self.interval_90),
-            "interval_words": self.interval_words,
+            "interval_words": _text(self.interval_words),
             "chronological_age_months": _rounded(self.chronological_age_months),
-            "chronological_age_source": self.chronological_age_source,
+            "chronological_age_source": _text(self.chronological_age_source),
             "difference_months": _rounded(self.difference_months),
             "reference_mean_months": _rounded(self.reference_mean_months),
             "reference_sd_months": _rounded(self.reference_sd_months),
             "sds": _rounded(self.sds),
             "sds_interval_90": _pair(self.sds_interval_90),
-            "sds_reference": self.sds_reference,
+            "sds_reference": _text(self.sds_reference),
             "assessment": self.assessment,
             "height_cm": _rounded(self.height_cm),
             "adult_height_cm": _rounded(self.adult_height_cm),
             "adult_height_interval_90": _pair(self.adult_height_interval_90),
             "adult_height_category": self.adult_height_category,
             "hand_box": list(self.hand_box) if self.hand_box else None,
-            "notes": list(self.notes),
-            "caveats": list(self.caveats),
+            "notes": [str(note) for note in self.notes],
+            "caveats": [str(caveat) for caveat in self.caveats],
             "model": self.model,
         }
+
+
+def _text(remark: Remark | None) -> str | None:
+    return None if remark is None else str(remark)
 
 
 def _rounded(number: float | None) -> float | None:

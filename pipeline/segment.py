@@ -73,8 +73,8 @@ def _findings(radiograph: Radiograph, hand: Hand) -> dict[str, Any]:
     height, width = radiograph.pixels.shape
     return {
         "status": hand.verdict.status,
-        "reasons": list(hand.verdict.reasons),
-        "notes": [*radiograph.notes, *hand.notes],
+        "reasons": [str(reason) for reason in hand.verdict.reasons],
+        "notes": [str(note) for note in (*radiograph.notes, *hand.notes)],
         "width": width,
         "height": height,
         "hand_box": list(hand.box.as_tuple()) if hand.box else None,

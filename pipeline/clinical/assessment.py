@@ -7,13 +7,14 @@ they mean and what they cannot say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.child import Age, in_years
+from ...data.remark import Remark
 from ...data.sex import Sex
 from ..reading import Assessment, Category, Reading
 from .tables import bayley_pinneau, brush
@@ -23,16 +24,23 @@ ODD_SDS = 5.0  # beyond, a wrong age or another child's film is likelier than su
 YOUNGEST_FOR_SDS = 24.0  # months; below, the SD is under 4 months for boys and 5 for girls
 CATEGORY_MONTHS = 12.0  # bone age less chronological age, from which on maturation is accelerated, or delayed below 0
 
-SDS_REFERENCE = "Greulich-Pyle 1959, Brush Foundation SD; centre: chronological age"
-POPULATION = (
+SDS_REFERENCE = Remark("Greulich-Pyle 1959, Brush Foundation SD; centre: chronological age")
+POPULATION = Remark(
     "the SDs are those of the Brush Foundation's children, who were white and lived in Ohio in the mid-20th century: "
     "others mature at other ages, Hispanic and Asian children over 12 years about one year ahead on average"
 )
-HEIGHT_LIMITS = (
+HEIGHT_LIMITS = Remark(
     "adult height by Bayley-Pinneau is off by about 4 to 6 cm in practice, too tall where bone age is advanced and too "
     "short where it is delayed"
 )
-_CHILDREN = {"F": "girls", "M": "boys"}
+CHILDREN: Mapping[Sex, Remark] = {"F": Remark("girls"), "M": Remark("boys")}
+_WORDS: Mapping[Assessment | Category, Remark] = {
+    "delayed": Remark("delayed"),
+    "normal": Remark("normal"),
+    "average": Remark("average"),
+    "advanced": Remark("advanced"),
+    "accelerated": Remark("accelerated"),
+}
 
 
 def assessed(reading: Reading, age: Age | None, height_cm: float | None = None) -> Reading:
@@ -88,20 +96,14 @@ def _with_sds(reading: Reading, bone_age: float, sex: Sex, age: Age) -> Reading:
     )
     table = brush(sex)
     norm = table.at(age.months)
+    sd = norm[1] if norm else None
     if age.resolution_months > 1:
-        change = f": the SDS can change by {age.resolution_months / norm[1]:.1f}" if norm else ""
-        coarse = f"the chronological age is known to {age.resolution_months:.2g} months only ({age.source})"
-        reading = _noted(reading, f"{coarse}, and its difference from the bone age no better{change}")
+        reading = _noted(reading, _known_coarsely(age, sd))
     if norm:
         reading = replace(reading, reference_mean_months=norm[0], reference_sd_months=norm[1])
-    if age.months < YOUNGEST_FOR_SDS:
-        spread = f", {norm[1]:.1f} months," if norm else ""
-        why = f"under 24 months the spread of healthy children{spread} is less than the error of a reading"
-        return _noted(reading, f"no SDS: {why}")
-    if norm is None:
-        ends = f"the table ends at {in_years(table.last)} for {_CHILDREN[sex]}, the child is {in_years(age.months)} old"
-        return _noted(reading, f"no SDS: {ends}, and nothing is extrapolated")
-    _, sd = norm
+    if why := _why_no_sds(age, sex, sd, table.last):
+        return _noted(reading, why)
+    assert sd is not None  # else there is a reason for no SDS
     sds = (bone_age - age.months) / sd
     reading = replace(
         reading,
@@ -113,17 +115,66 @@ def _with_sds(reading: Reading, bone_age: float, sex: Sex, age: Age) -> Reading:
     if abs(sds) > ODD_SDS:
         reading = _noted(
             reading,
-            f"a bone age {abs(sds):.1f} SDs from the chronological age is hardly ever seen; check the age, and that "
-            "the film is this child's",
+            Remark(
+                "a bone age {sds:.1f} SDs from the chronological age is very rare; check the age, and whether the film "
+                "is of this child",
+                sds=abs(sds),
+            ),
         )
     if reading.interval_90 is None:
         return reading
     low, high = ((end - age.months) / sd for end in reading.interval_90)
     reading = replace(reading, sds_interval_90=(low, high))
     if assessment_of(low) != assessment_of(high):
-        spans = f"from {assessment_of(low)} to {assessment_of(high)} (SDS {low:+.1f} to {high:+.1f})"
-        reading = _noted(reading, f"the assessment is not certain: the 90 % interval reaches {spans}")
+        reading = _noted(
+            reading,
+            Remark(
+                "the assessment is not certain: the 90 % interval reaches from {low} to {high} (SDS {least:+.1f} to "
+                "{most:+.1f})",
+                low=_WORDS[assessment_of(low)],
+                high=_WORDS[assessment_of(high)],
+                least=low,
+                most=high,
+            ),
+        )
     return reading
+
+
+def _known_coarsely(age: Age, sd: float | None) -> Remark:
+    """What an age that is not known to the month means for what is made of it; `sd`: the table's, if it has one."""
+    if sd is None:
+        return Remark(
+            "the chronological age is known only to within {months:.2g} months ({source}), and so is its difference "
+            "from the bone age",
+            months=age.resolution_months,
+            source=age.source,
+        )
+    return Remark(
+        "the chronological age is known only to within {months:.2g} months ({source}), and so is its difference from "
+        "the bone age: the SDS can change by {sds:.1f}",
+        months=age.resolution_months,
+        source=age.source,
+        sds=age.resolution_months / sd,
+    )
+
+
+def _why_no_sds(age: Age, sex: Sex, sd: float | None, last: float) -> Remark | None:
+    """Why there is no SDS at an age, if so; `sd` and `last`: the table's SD at it and its oldest age, in months."""
+    if age.months >= YOUNGEST_FOR_SDS:
+        if sd is not None:
+            return None
+        return Remark(
+            "no SDS: the table ends at {end} for {children} and the child is {age} old; nothing is extrapolated",
+            end=in_years(last),
+            children=CHILDREN[sex],
+            age=in_years(age.months),
+        )
+    if sd is None:
+        return Remark("no SDS: under 24 months the spread of healthy children is less than the error of a reading")
+    return Remark(
+        "no SDS: under 24 months the spread of healthy children, {sd:.1f} months, is less than the error of a reading",
+        sd=sd,
+    )
 
 
 def _with_adult_height(reading: Reading, bone_age: float, sex: Sex, height_cm: float) -> Reading:
@@ -132,17 +183,27 @@ def _with_adult_height(reading: Reading, bone_age: float, sex: Sex, height_cm: f
     if chronological is None:
         return _noted(
             reading,
-            "no adult height: its table is chosen by the difference of bone age and chronological age, and the "
-            "chronological age is not known; give --age, or --birth-date and --exam-date",
+            Remark(
+                "no adult height: the choice of its table depends on the chronological age, and the chronological age "
+                "is not known; give --age, or --birth-date and --exam-date"
+            ),
         )
     category = category_of(bone_age - chronological)
     table = bayley_pinneau(sex, category)
     percent = table.at(bone_age)
     reading = replace(reading, adult_height_category=category)
     if percent is None:
-        reach = f"{in_years(table.first)} to {in_years(table.last)} for {_CHILDREN[sex]} of {category} maturation"
         return _noted(
-            reading, f"no adult height: outside the table, which is for bone ages of {reach}, not {in_years(bone_age)}"
+            reading,
+            Remark(
+                "no adult height: the bone age {age} is outside the table, which covers {first} to {last} for "
+                "{children} of {category} maturation",
+                first=in_years(table.first),
+                last=in_years(table.last),
+                children=CHILDREN[sex],
+                category=_WORDS[category],
+                age=in_years(bone_age),
+            ),
         )
     return replace(
         reading,
@@ -179,5 +240,5 @@ def _by_category(interval: tuple[float, float], chronological: float) -> Iterato
         yield "accelerated", max(low, fast), high
 
 
-def _noted(reading: Reading, note: str) -> Reading:
+def _noted(reading: Reading, note: Remark) -> Reading:
     return replace(reading, notes=(*reading.notes, note))

@@ -17,6 +17,7 @@ from pydicom.sr.codedict import codes
 from pydicom.valuerep import DSfloat
 
 from ...data.child import in_years
+from ...data.remark import joined
 from ..examination import Examination
 from ..overlay import outlined
 from ..reading import DISCLAIMER, Reading
@@ -124,5 +125,5 @@ def _words(reading: Reading) -> Iterator[tuple[str, tuple[int, int, int], float]
             text += f", SDS {reading.sds:+.1f}{ends}: {reading.assessment}"
         yield text, _WHITE, 0.9
     if reading.status != "ok":
-        yield f"{reading.status}: {'; '.join(reading.reasons)}", _AMBER, 0.9
+        yield f"{reading.status}: {joined(reading.reasons)}", _AMBER, 0.9
     yield f"{NAME} {VERSION}, weights {reading.model}. {DISCLAIMER}", _GREY, 0.75

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from ...data.errors import OutputError
+from ...data.remark import joined
 from ..examination import Examination
 from ..overlay import OUTLINE
 from .source import MAKER, NAME, VERSION, identity, new_uid, plain
@@ -28,7 +29,7 @@ def segmentation(examination: Examination, source: Dataset) -> Segmentation:
     (_, hand), model = examination.radiograph_and_hand(), examination.reading.model
     if hand.mask is None:
         raise OutputError(
-            f"{examination.reading.file}: no hand was outlined ({'; '.join(hand.verdict.reasons)}), so there is no "
+            f"{examination.reading.file}: no hand was outlined ({joined(hand.verdict.reasons)}), so there is no "
             "segmentation to write; leave the segmentation out for this film"
         )
     segment = SegmentDescription(

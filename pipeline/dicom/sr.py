@@ -35,6 +35,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from ...data.child import in_years
+from ...data.remark import joined
 from ..clinical.assessment import NORMAL_SDS
 from ..examination import Examination
 from ..reading import DISCLAIMER, Reading
@@ -141,7 +142,7 @@ def _properties(reading: Reading, months: float) -> MeasurementProperties:
         ]
         if mean is not None:
             values.insert(0, _number(codes.SCT.MeanValueOfPopulation, mean))
-        statistics = MeasurementStatisticalProperties(values, plain(reading.sds_reference or ""), _AUTHORITY)
+        statistics = MeasurementStatisticalProperties(values, plain(str(reading.sds_reference or "")), _AUTHORITY)
         centre = months - sds * sd
         low, high = centre - NORMAL_SDS * sd, centre + NORMAL_SDS * sd
         normal = _normal_range(low, high, codes.UCUM.Month, reading)
@@ -172,7 +173,7 @@ def _number(name: Code, value: float, unit: Code = codes.UCUM.Month) -> NumConte
 
 def _sentences(reading: Reading) -> Iterator[str]:
     """What a reader of the report has to know beside the numbers, most needed first."""
-    yield f"Status: {'; '.join((reading.status, *reading.reasons))}"
+    yield f"Status: {joined((reading.status, *reading.reasons))}"
     if reading.bone_age_months is not None:
         yield f"Bone age {in_years(reading.bone_age_months)}; 90 % interval {reading.interval_words or 'not known'}"
     if reading.chronological_age_months is not None:
@@ -180,6 +181,5 @@ def _sentences(reading: Reading) -> Iterator[str]:
     if reading.adult_height_cm is not None:
         method = f"Bayley-Pinneau, {reading.adult_height_category} maturation, at {reading.height_cm:g} cm"
         yield f"Predicted adult height {reading.adult_height_cm:.1f} cm ({method})"
-    yield from reading.notes
-    yield from reading.caveats
-    yield DISCLAIMER
+    yield from map(str, (*reading.notes, *reading.caveats))
+    yield str(DISCLAIMER)

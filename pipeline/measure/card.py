@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ...data.config import without_defaults
 from ...data.errors import BoneAgeError
 from ...data.files import whole_file
+from ...data.remark import joined
 from ...weights.bundle import Header, read_header
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
@@ -138,5 +139,5 @@ def _cell(reading: Reading) -> str:
         months = f"{reading.bone_age_months:.0f} months"
     else:
         months = "{:.0f} months ({:.0f} to {:.0f})".format(reading.bone_age_months, *reading.interval_90)
-    remarks = "; ".join(map(str, (*reading.reasons, *reading.notes))) or "no warning"
+    remarks = joined((*reading.reasons, *reading.notes)) or "no warning"
     return f"{months}, `{reading.status}`: {remarks}"

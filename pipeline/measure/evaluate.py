@@ -15,6 +15,7 @@ import pandas as pd
 from ...data.cohort import Cohort
 from ...data.errors import BoneAgeError
 from ...data.files import whole_file
+from ...data.remark import joined
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
@@ -127,7 +128,7 @@ def _frame(cohort: Cohort, readings: list[Reading]) -> pd.DataFrame:
                 "id": film.id,
                 "file": reading.file,
                 "status": reading.status,
-                "reasons": "; ".join(reading.reasons),
+                "reasons": joined(reading.reasons),
                 "sex": film.sex,
                 "labelled_months": film.bone_age_months,
                 "predicted_months": reading.bone_age_months,

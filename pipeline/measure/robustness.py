@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from ...data.cohort import Cohort, Film
-from ...data.errors import BoneAgeError
+from ...data.errors import ReadError
 from ...data.files import whole_file
 from ...data.radiograph import read_radiograph
+from ...data.remark import joined
 from ...data.split import make_split
-from ...handseg.orientation import SAID
+from ...handseg.orientation import ROTATED
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .copies import COPIES, PLAIN, write_copies
@@ -173,8 +174,8 @@ def _read_copies(bone_age: BoneAge, film: Film) -> Mapping[str, Reading]:
     """The reading of every copy; all fail where the film itself cannot be read."""
     try:
         pixels = read_radiograph(film.path).pixels
-    except BoneAgeError as error:
-        return dict.fromkeys(COPIES, Reading(str(film.path), "failed", (str(error),), film.sex))
+    except ReadError as error:
+        return dict.fromkeys(COPIES, Reading(str(film.path), "failed", (error.remark,), film.sex))
     with TemporaryDirectory(prefix="boneage-") as folder:
         files = write_copies(pixels, folder, film.id)
         readings = bone_age.predict_many((file, film.sex) for file in files.values())
@@ -189,9 +190,9 @@ def _rows(film: Film, readings: Mapping[str, Reading]) -> Iterator[dict[str, obj
             "id": film.id,
             "copy": name,
             "status": reading.status,
-            "reasons": "; ".join(reading.reasons),
-            "notes": "; ".join(reading.notes),
-            "said_turned": YES if set(reading.notes) & set(SAID.values()) else "",
+            "reasons": joined(reading.reasons),
+            "notes": joined(reading.notes),
+            "said_turned": YES if set(reading.notes) & set(ROTATED.values()) else "",
             "sex": film.sex,
             "labelled_months": film.bone_age_months,
             "predicted_months": months,

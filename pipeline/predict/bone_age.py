@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...data.child import Age, Child, agreed_age
-from ...data.errors import BoneAgeError, SexError
+from ...data.errors import FilmError, SexError
 from ...data.radiograph import Radiograph, read_radiograph
+from ...data.remark import Remark, Verbatim
 from ...data.sex import Sex, parse_sex
 from ...handseg.crop import CROP_VERSION
 from ...handseg.finder import Hand, HandFinder
@@ -96,8 +97,8 @@ class BoneAge:
             child = given if isinstance(given, Child) else Child(sex=given)
             try:
                 films[number] = _film(film, child)
-            except BoneAgeError as error:
-                reading = Reading(str(film), "failed", (str(error),), sex=child.sex, model=self.model)
+            except FilmError as error:
+                reading = Reading(str(film), "failed", (error.remark,), sex=child.sex, model=self.model)
                 examined[number] = Examination(reading, error=error)
         hands = dict(zip(films, self.finder.find([film.radiograph for film in films.values()]), strict=True))
         months = self._months(films, hands)
@@ -133,13 +134,17 @@ def agreed_sex(radiograph: Radiograph, given: Sex | None) -> Sex:
     """The sex to read with: the one given or the file's own; SexError when there is none or they contradict."""
     known = radiograph.sex
     if given is not None and known is not None and given != known:
-        raise SexError(
-            f"{radiograph.source}: sex {given} was given, the DICOM says {known}; check the child, then give the right "
-            "one or correct the file"
+        remark = Remark(
+            "sex {given} was given, the DICOM says {stated}; check the child, then give the right one or correct the "
+            "file",
+            given=Verbatim(given),
+            stated=Verbatim(known),
         )
+        raise SexError(radiograph.source, remark)
     sex = given or known
     if sex is None:
-        raise SexError(f"{radiograph.source}: the sex of the child is not known; give --sex F or --sex M")
+        remark = Remark("the sex of the child is not known; give --sex F or --sex M")
+        raise SexError(radiograph.source, remark)
     return sex
 
 

@@ -6,7 +6,6 @@ Nothing is kept of a film but counts, so ten thousand films need no more memory 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,9 +15,9 @@ from pathlib import Path
 
 from ...data.child import Child
 from ...data.cohort import InputRow
-from ...data.errors import ReadError
 from ...data.files import sha256_of
-from ...data.inputs import read_inputs
+from ...data.inputs import no_film_among, read_inputs
+from ...data.remark import Remark
 from ...data.sex import Sex
 from ...data.studies import patient_of, why_no_film
 from ..examination import Examination
@@ -34,14 +33,14 @@ from .rows import Row, row_of
 class Tally:
     """Counts over a run, which are all that is kept of it.
 
-    statuses: films by status. not_aged: films by status and reason, in a few words. no_films: other files, by what they
-    are. before: films of which a row was there. why: the reasons of the last film that was not aged, in full. faults:
-    a sentence for each file about a film that could not be written.
+    statuses: films by status. not_aged: films by status and cause (`Reading.cause`). no_films: other files, by what
+    they are. before: films of which a row was there. why: the reasons of the last film that was not aged, in full.
+    faults: a sentence for each file about a film that could not be written.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     not_aged: Counter[tuple[str, str]] = field(default_factory=Counter)
-    no_films: Counter[str] = field(default_factory=Counter)
+    no_films: Counter[Remark] = field(default_factory=Counter)
     before: int = 0
     why: str = ""
     faults: list[str] = field(default_factory=list)
@@ -66,7 +65,7 @@ class Tally:
         self.before += before
         if status in ("failed", "rejected"):
             self.why = row["reasons"] or ""
-            self.not_aged[status, in_few_words(self.why, row["file"])] += 1
+            self.not_aged[status, row["cause"] or ""] += 1
 
 
 def predict_cohort(
@@ -119,16 +118,8 @@ def predict_cohort(
                 if on_progress:
                     on_progress()
         if not tally.films:
-            kinds = ", ".join(f"{number:,} {kind}" for kind, number in tally.no_films.most_common())
-            raise ReadError(f"there are no radiographs among the files: {kinds}")
+            raise no_film_among(tally.no_films)
     return tally
-
-
-def in_few_words(reason: str, file: str) -> str:
-    """A reason without what differs from film to film: the file, numbers, asides, what was expected, what to do."""
-    reason = re.sub(r" \([^()]*\)", "", reason.removeprefix(f"{file}: "))
-    reason = re.split(r"; |, expected ", reason)[0]
-    return re.sub(r"\d+(?:\.\d+)?", "…", reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +133,7 @@ class _Outcome:
 
     number: int
     item: InputRow
-    no_film: str | None = None
+    no_film: Remark | None = None
     fingerprint: str = ""
     row: Row | None = None
     before: bool = False
@@ -152,8 +143,9 @@ class _Outcome:
 
 def _hand_on(outcome: _Outcome, tally: Tally, about: FilmFiles, on_reading: Callable[[Reading], None] | None) -> None:
     """Count a film, and give its reading and then its picture to those who make something of them."""
+    if outcome.no_film is not None:
+        tally.no_films[outcome.no_film] += 1
     if outcome.row is None:
-        tally.no_films[outcome.no_film or ""] += 1
         return
     tally.count(outcome.row, before=outcome.before)
     if on_reading and outcome.reading:

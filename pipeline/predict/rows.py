@@ -19,6 +19,7 @@ COLUMNS: Mapping[str, type] = {
     "file": str,
     "status": str,
     "reasons": str,
+    "cause": str,
     "sex": str,
     "bone_age_months": float,
     "interval_90_low": float,

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MultipleLocator
 
+from ...data.remark import Remark
 from ...data.sex import Sex
-from ..clinical.assessment import normal_band
+from ..clinical.assessment import CHILDREN, normal_band
 from ..reading import Reading
 from .language import Language
 
@@ -21,7 +22,6 @@ _YEAR = 12  # months
 _SIZE = (3.3, 2.9)  # inches
 _DPI = 300
 _INK, _GRID, _BAND, _LINE, _POINT = "#2b2b2b", "#e3e3e3", "#cfe0ec", "#7a9bb5", "#b3261e"
-_CHILDREN = {"F": "girls", "M": "boys"}
 
 
 def growth_chart(reading: Reading, language: Language) -> bytes:
@@ -40,8 +40,8 @@ def growth_chart(reading: Reading, language: Language) -> bytes:
     last = max(months, *interval, reading.chronological_age_months or 0)
     top = max(18.0, np.ceil(last / _YEAR + 0.5))
     axes.set(xlim=(0, top), ylim=(0, top))
-    axes.set_xlabel(say("chronological age (years)"), fontproperties=font, color=_INK)
-    axes.set_ylabel(say("bone age (years)"), fontproperties=font, color=_INK)
+    axes.set_xlabel(say(Remark("chronological age (years)")), fontproperties=font, color=_INK)
+    axes.set_ylabel(say(Remark("bone age (years)")), fontproperties=font, color=_INK)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MultipleLocator(2))
         for label in axis.get_ticklabels():
@@ -49,7 +49,7 @@ def growth_chart(reading: Reading, language: Language) -> bytes:
     axes.tick_params(colors=_INK, length=2, width=0.5)
     for side in axes.spines.values():
         side.set(color=_INK, linewidth=0.5)
-    words = say("2 SD, {children}", children=say(_CHILDREN[sex]))
+    words = say(Remark("2 SD, {children}", children=CHILDREN[sex]))
     axes.text(0.97, 0.04, words, transform=axes.transAxes, ha="right", color=_LINE, fontproperties=font)
     buffer = io.BytesIO()
     figure.savefig(buffer)

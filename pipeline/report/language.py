@@ -1,4 +1,4 @@
-"""The languages of a report: words from message catalogues, numbers, dates and ages as each language writes them.
+"""The languages of a report: words from message catalogues, numbers and dates as each language writes them.
 
 Catalogues are gettext's `locale/LANGUAGE/boneage.po`, read as they are, so that none is ever compiled from an older
 one. English is what stands in the code. docs/how-to/report.md says how to add a language.
@@ -7,23 +7,23 @@ one. English is what stands in the code. docs/how-to/report.md says how to add a
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
+from numbers import Real
 from pathlib import Path
-from typing import Any
 
 from ...data.errors import ConfigError
-from .sentences import SENTENCES
+from ...data.remark import Remark, Value
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "ko": "한국어"}
 _REGIONS = {"en": "en_GB"}  # whose way to write dates, where a language has several
 FOLDER = Path(__file__).parent / "locale"
-_AGE = re.compile(r"(\d+) y (\d+) m")
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?%?")
 
 
 def preferred_language(environment: Mapping[str, str] = os.environ) -> str:
@@ -49,49 +49,39 @@ class Language:
         self._locale = _REGIONS.get(code, code)
         self._catalogue = _catalogue(code)
 
-    def say(self, message: str, **values: Any) -> str:
-        """A message of the code in this language, with `values` in the places that it names."""
-        words = self._catalogue.gettext(message)
-        return words.format(**values) if values else words
+    def say(self, value: Value, form: str = "") -> str:
+        """A remark in this language with all that is in it, or one value of a remark by its format."""
+        if isinstance(value, Remark):
+            return value.rendered(self._catalogue.gettext, self.say)
+        if isinstance(value, tuple):
+            from babel.lists import format_list
 
-    def sentence(self, text: str) -> str:
-        """A sentence of a reading (a reason, note or caveat) in this language; as it is where it is not a known one."""
-        if match := _AGE.fullmatch(text):
-            return self.age(12 * int(match[1]) + int(match[2]))
-        for message, pattern in _patterns():
-            if match := pattern.fullmatch(text):
-                parts = {name: self.sentence(part) for name, part in match.groupdict(default="").items()}
-                return self.say(message, **parts)
-        if _NUMBER.fullmatch(text):
-            digits = len(text.partition(".")[2].rstrip("%"))
-            return self.number(float(text.rstrip("%")), digits, signed=text[0] in "+-") + text[-1:].strip("0123456789")
-        return text
+            return format_list([self.say(remark) for remark in value], locale=self._locale)
+        if isinstance(value, date):
+            return self._date(value)
+        return self.number(value, form) if isinstance(value, Real) else str(value)
 
-    def number(self, value: float, digits: int = 1, *, signed: bool = False) -> str:
-        """A number with so many decimals; `signed`: with its sign, a true minus."""
-        from babel.numbers import format_decimal
+    def number(self, value: float, form: str) -> str:
+        """A number by one of Python's formats, with this language's signs: decimal comma, percent, a true minus."""
+        from babel.numbers import format_decimal, format_percent
 
-        places = f".{'0' * digits}" if digits else ""
-        text = format_decimal(abs(value), f"#,##0{places}", self._locale)
-        if not signed:
-            return text if value >= 0 else f"−{text}"
-        nothing = round(value, digits) == 0
-        return f"{'' if nothing else '−' if value < 0 else '+'}{text}"
+        text = format(value, form.replace(",", ""))  # the pattern groups digits
+        if not math.isfinite(value):
+            return text
+        exact = Decimal(text.rstrip("%"))
+        if text.endswith("%"):
+            return format_percent(exact / 100, locale=self._locale, decimal_quantization=False)
+        digits = max(-int(exact.as_tuple().exponent), 0)
+        pattern = f"#,##0{'.' if digits else ''}{'0' * digits}"
+        plus = "+" if form.startswith("+") and exact else ""
+        return format_decimal(exact or 0, f"{plus}{pattern};−{pattern}", self._locale)
 
-    def age(self, months: float) -> str:
-        """An age in years and months: "10 y 7 m"."""
-        years, rest = divmod(round(months), 12)
-        return self.say("{years} y {months} m", years=years, months=rest)
-
-    def day(self, day: date) -> str:
-        """A date, the month in words."""
+    def _date(self, day: date) -> str:
+        """The month in words, and after it the time of day, of 24 hours, where there is one."""
         from babel.dates import format_date
 
-        return format_date(day, "long", self._locale)
-
-    def moment(self, moment: datetime) -> str:
-        """A date and the time of day, of 24 hours."""
-        return f"{self.day(moment)}, {moment:%H:%M}"
+        words = format_date(day, "long", self._locale)
+        return f"{words}, {day:%H:%M}" if isinstance(day, datetime) else words
 
 
 @cache
@@ -107,15 +97,3 @@ def _catalogue(code: str) -> NullTranslations:
         write_mo(compiled, read_po(file))
     compiled.seek(0)
     return GNUTranslations(compiled)
-
-
-@cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Each known sentence with the pattern of its English text, a named group for each place."""
-    return tuple((message, re.compile(_pattern_of(message), re.DOTALL)) for message in SENTENCES)
-
-
-def _pattern_of(message: str) -> str:
-    parts = re.split(r"\{(\w+)\}", message)  # text, name, text, name, ... text
-    groups = (f"(?P<{part}>.*?)" if k % 2 else re.escape(part) for k, part in enumerate(parts))
-    return "".join(groups)

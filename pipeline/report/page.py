@@ -17,27 +17,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...data.child import in_years
+from ...data.remark import Remark, Value, Verbatim
 from ..examination import Examination
 from ..overlay import outlined
-from ..reading import Reading
+from ..reading import DISCLAIMER, Reading
 from .chart import growth_chart
 from .heatmap import heat_picture
 from .language import Language
-from .sentences import mark
 
 _LONG_SIDE = 1100  # pixels of a film in the report: sharp at the 90 mm it has there
 _STATUS = {
-    "ok": mark("film quality: ok"),
-    "review": mark("film quality: to be reviewed"),
-    "rejected": mark("rejected: not aged"),
+    "ok": Remark("film quality: ok"),
+    "review": Remark("film quality: to be reviewed"),
+    "rejected": Remark("rejected: no bone age"),
 }
-_SEX = {"F": mark("girl"), "M": mark("boy")}
+_SEX = {"F": Remark("girl"), "M": Remark("boy")}
 _ASSESSMENT = {
-    "delayed": mark("delayed (more than 2 SD below)"),
-    "normal": mark("normal (within 2 SD)"),
-    "advanced": mark("advanced (more than 2 SD above)"),
+    "delayed": Remark("delayed (more than 2 SD below)"),
+    "normal": Remark("normal (within 2 SD)"),
+    "advanced": Remark("advanced (more than 2 SD above)"),
 }
-RESEARCH = mark("Research use only; not a medical device.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,40 +93,46 @@ def report_page(
 ) -> Page:
     """What stands on the report; `evidence` is `Examination.evidence`'s, None where there is none to show."""
     reading, say = examination.reading, language.say
-    made = language.moment(now or datetime.now())
+    now = now or datetime.now()
     months, chart = reading.bone_age_months, None
     interval, interval_exact = _interval(reading, language)
     if months is not None:
-        known = reading.chronological_age_months is not None
-        where = say("Bar: 90 % interval.") if known else say("Stripe: 90 % interval; at what age is not known.")
-        band = say("Band: 2 SD on each side of the chronological age (Brush Foundation).")
-        chart = Figure(
-            say("Bone age against chronological age"), f"{band} {where}", growth_chart(reading, language), "png"
+        title, band = (
+            Remark("Bone age against chronological age"),
+            Remark("Band: 2 SD on each side of the chronological age (Brush Foundation)."),
         )
+        known = reading.chronological_age_months is not None
+        where = (
+            Remark("Bar: 90 % interval.")
+            if known
+            else Remark("Stripe: 90 % interval; the chronological age is not known.")
+        )
+        chart = Figure(say(title), f"{say(band)} {say(where)}", growth_chart(reading, language), "png")
+    footer = Remark(
+        "Read by boneage {version}, model {model}, on {made}.",
+        version=Verbatim(version("boneage")),
+        model=Verbatim(reading.model),
+        made=now,
+    )
     return Page(
         language=language.code,
-        title=say("Bone age report"),
+        title=say(Remark("Bone age report")),
         file=Path(reading.file).name,
-        made=made,
-        research=say(RESEARCH),
-        label=say("Bone age"),
-        headline=say("not read") if months is None else language.age(months),
-        exact="" if months is None else say("{months} months", months=language.number(months)),
+        made=say(now),
+        research=say(DISCLAIMER),
+        label=say(Remark("Bone age")),
+        headline=say(Remark("not determined") if months is None else in_years(months)),
+        exact="" if months is None else say(Remark("{months:.1f} months", months=months)),
         interval=interval,
         interval_exact=interval_exact,
         status=reading.status,
         status_words=say(_STATUS[reading.status]),
         reasons=_sentences(reading.reasons, language),
-        facts=tuple(_facts(examination, language)),
+        facts=tuple((say(label), say(value)) for label, value in _facts(examination)),
         chart=chart,
         figures=tuple(_figures(examination, evidence, language)),
         remarks=tuple(_remarks(reading, language)),
-        footer=say(
-            "Read by boneage {version}, model {model}, on {made}.",
-            version=version("boneage"),
-            model=reading.model,
-            made=made,
-        ),
+        footer=say(footer),
     )
 
 
@@ -134,54 +140,57 @@ def _interval(reading: Reading, language: Language) -> tuple[str, str]:
     """In years and months, and in months."""
     if reading.bone_age_months is None:
         return "", ""
-    if reading.interval_90 is None:
-        return language.say("no 90 % interval: these weights are not calibrated"), ""
-    low, high = map(language.age, reading.interval_90)
-    words = language.say("90 % interval: between {low} and {high}", low=low, high=high)
-    low, high = map(language.number, reading.interval_90)
-    return words, language.say("{low} to {high} months", low=low, high=high)
+    if reading.interval_90 is None or reading.interval_words is None:
+        return language.say(Remark("no 90 % interval: these weights are not calibrated")), ""
+    low, high = reading.interval_90
+    words = Remark("90 % interval: {interval}", interval=reading.interval_words)
+    return language.say(words), language.say(Remark("{low:.1f} to {high:.1f} months", low=low, high=high))
 
 
-def _facts(examination: Examination, language: Language) -> Iterator[tuple[str, str]]:
-    reading, say = examination.reading, language.say
-    yield say("Sex"), say(_SEX[reading.sex]) if reading.sex else say("not known")
+def _facts(examination: Examination) -> Iterator[tuple[Remark, Value]]:
+    """Labels and values."""
+    reading = examination.reading
+    yield Remark("Sex"), _SEX[reading.sex] if reading.sex else Remark("not known")
     if exam_date := examination.radiograph_and_hand()[0].exam_date:
-        yield say("Examination"), language.day(exam_date)
-    age = reading.chronological_age_months
-    source = language.sentence(reading.chronological_age_source or "")
-    yield say("Chronological age"), say("not known") if age is None else f"{language.age(age)} ({source})"
+        yield Remark("Examination"), exam_date
+    age, source = reading.chronological_age_months, reading.chronological_age_source
+    if age is None or source is None:
+        yield Remark("Chronological age"), Remark("not known")
+    else:
+        yield Remark("Chronological age"), Remark("{age} ({source})", age=in_years(age), source=source)
     if reading.difference_months is not None:
-        months = language.number(reading.difference_months, signed=True)
-        yield say("Difference"), say("{months} months", months=months)
+        yield Remark("Difference"), Remark("{months:+.1f} months", months=reading.difference_months)
     if reading.sds is not None:
-        sds = language.number(reading.sds, 2, signed=True)
-        yield say("SDS"), _ranged(sds, reading.sds_interval_90, language, digits=2, signed=True)
+        yield Remark("SDS"), _sds(reading.sds, reading.sds_interval_90)
     if reading.assessment is not None:
-        yield say("Assessment"), say(_ASSESSMENT[reading.assessment])
+        yield Remark("Assessment"), _ASSESSMENT[reading.assessment]
     if reading.height_cm is not None:
-        yield say("Height"), say("{height} cm", height=language.number(reading.height_cm))
+        yield Remark("Height"), Remark("{height:.1f} cm", height=reading.height_cm)
     if reading.adult_height_cm is not None:
-        height = say("{height} cm", height=language.number(reading.adult_height_cm))
-        yield say("Predicted adult height"), _ranged(height, reading.adult_height_interval_90, language)
+        height = _adult_height(reading.adult_height_cm, reading.adult_height_interval_90)
+        yield Remark("Predicted adult height"), height
 
 
-def _ranged(
-    value: str, ends: tuple[float, float] | None, language: Language, digits: int = 1, signed: bool = False
-) -> str:
+def _sds(sds: float, ends: tuple[float, float] | None) -> Remark:
     if ends is None:
-        return value
-    low, high = (language.number(end, digits, signed=signed) for end in ends)
-    return language.say("{value} (90 %: {low} to {high})", value=value, low=low, high=high)
+        return Remark("{sds:+.2f}", sds=sds)
+    return Remark("{sds:+.2f} (90 %: {low:+.2f} to {high:+.2f})", sds=sds, low=ends[0], high=ends[1])
+
+
+def _adult_height(height: float, ends: tuple[float, float] | None) -> Remark:
+    if ends is None:
+        return Remark("{height:.1f} cm", height=height)
+    return Remark("{height:.1f} cm (90 %: {low:.1f} to {high:.1f})", height=height, low=ends[0], high=ends[1])
 
 
 def _figures(examination: Examination, evidence: NDArray[np.float32] | None, language: Language) -> Iterator[Figure]:
     (radiograph, hand), say = examination.radiograph_and_hand(), language.say
     film = outlined(radiograph.pixels, hand.mask, hand.crop)
-    caption = say("Outline of the hand (orange), what was read of the film (blue).") if hand.crop else ""
-    yield Figure(say("Radiograph"), caption, _jpeg(film))
+    caption = say(Remark("Outline of the hand (orange) and of the part that was read (blue).")) if hand.crop else ""
+    yield Figure(say(Remark("Radiograph")), caption, _jpeg(film))
     if evidence is not None:
-        caption = say("Grad-CAM: the brighter, the more this place moved the reading, up or down.")
-        yield Figure(say("Where the reading comes from"), caption, _jpeg(heat_picture(examination, evidence)))
+        caption = say(Remark("Grad-CAM: the brighter a place, the more it raised or lowered the bone age."))
+        yield Figure(say(Remark("Where the reading comes from")), caption, _jpeg(heat_picture(examination, evidence)))
 
 
 def _jpeg(picture: NDArray[np.uint8]) -> bytes:
@@ -196,14 +205,14 @@ def _jpeg(picture: NDArray[np.uint8]) -> bytes:
 def _remarks(reading: Reading, language: Language) -> Iterator[tuple[str, tuple[str, ...]]]:
     references = (reading.sds_reference,) if reading.sds_reference else ()
     for heading, sentences in (
-        (language.say("Notes"), reading.notes),
-        (language.say("Reference"), (*references, *reading.caveats)),
+        (language.say(Remark("Notes")), reading.notes),
+        (language.say(Remark("Reference")), (*references, *reading.caveats)),
     ):
         if sentences:
             yield heading, _sentences(sentences, language)
 
 
-def _sentences(texts: Iterable[str], language: Language) -> tuple[str, ...]:
+def _sentences(remarks: Iterable[Remark], language: Language) -> tuple[str, ...]:
     """Translated, each with a capital at its beginning and a full stop at its end."""
-    translated = map(language.sentence, texts)
+    translated = map(language.say, remarks)
     return tuple(text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".") for text in translated)

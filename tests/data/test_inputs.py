@@ -8,6 +8,7 @@ import pytest
 from boneage.data.child import Child
 from boneage.data.errors import ChildError, CohortError, ReadError, SexError
 from boneage.data.inputs import films_among, output_names, read_inputs
+from boneage.data.remark import Remark
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -56,7 +57,7 @@ def test_of_what_was_found_the_films_are_told_from_the_rest_and_counted(tmp_path
     (tmp_path / "README").write_text("how to open this disc")
     touch(tmp_path, "a.png")
     files, no_films = films_among(read_inputs([tmp_path]))
-    assert ([file.name for file in files], no_films) == (["a.png"], {"neither a picture nor DICOM": 1})
+    assert ([file.name for file in files], no_films) == (["a.png"], {Remark("neither a picture nor DICOM"): 1})
     assert films_among(read_inputs([tmp_path / "README"]))[0] == [tmp_path / "README"]  # named, so it is meant
     (tmp_path / "a.png").unlink()
     with pytest.raises(ReadError, match="no radiographs among the files"):

@@ -43,7 +43,7 @@ def filled_in(part: ast.expr, constants: Mapping[str, object]) -> str:
 
 
 SENTENCES = [
-    re.compile(".+".join(map(re.escape, text)), re.DOTALL)
+    re.compile("(?:[^ :]+: )?" + ".+".join(map(re.escape, text)), re.DOTALL)  # the file, which a remark is about
     for text in pieces()
     if sum(map(str.isalpha, "".join(text))) >= FEWEST_LETTERS
 ]

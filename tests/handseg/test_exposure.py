@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from boneage.data.radiograph import read_radiograph
+from boneage.data.remark import joined
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.exposure import spoilt
 from boneage.handseg.finder import HandFinder
@@ -25,7 +26,7 @@ def hand():
 
 def said(pixels: np.ndarray, hand, scale: float = 1.0) -> str:
     greys = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-    return "; ".join(spoilt(greys, hand.mask > 0, scale))
+    return joined(spoilt(greys, hand.mask > 0, scale))
 
 
 def as_jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
@@ -58,7 +59,7 @@ def test_blocks_show_on_a_dark_film_compressed_hard_wherever_their_edges_lie(han
     assert BLOCKS in said(jpeg, hand)
     cut = np.rot90(jpeg)[3:, 5:]
     greys, mask = np.rint(cut * 255).astype(np.uint8), np.rot90(hand.mask)[3:, 5:] > 0
-    assert BLOCKS in "; ".join(spoilt(greys, mask, 1.0))
+    assert BLOCKS in joined(spoilt(greys, mask, 1.0))
     assert BLOCKS not in said(jpeg, hand, scale=0.3)  # on a film so fine they are too small to matter
 
 
@@ -74,5 +75,5 @@ def test_the_finder_reviews_a_spoilt_film(hand, finds_hands, tmp_path):
         path = tmp_path / f"{name}.png"
         COPIES[name].write(hand.pixels, path, np.random.default_rng(0))
         (found,) = finder.find([read_radiograph(path)])
-        assert words in "; ".join(found.verdict.reasons)
+        assert words in joined(found.verdict.reasons)
         assert found.verdict.status == ("review" if words else "ok")

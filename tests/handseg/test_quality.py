@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from boneage.data.radiograph import Radiograph
+from boneage.data.remark import Remark, joined
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg import quality
 from boneage.handseg.finder import HandFinder
@@ -35,7 +36,7 @@ def placed(hand, size: tuple[int, int], where: tuple[int, int], scale: float = 1
 
 
 def reasons(verdict: Verdict) -> str:
-    return "; ".join(verdict.reasons)
+    return joined(verdict.reasons)
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +138,10 @@ def test_a_hand_cut_at_two_sides_is_reviewed_with_the_sides_named(hand):
 
 
 def test_the_worst_status_stays_and_reasons_add_up():
-    verdict = Verdict().and_also("rejected", "one").and_also("review", "two")
-    assert verdict == Verdict("rejected", ("one", "two"))
-    assert Verdict().and_also("review", "one").status == "review"
+    one, two = Remark("one"), Remark("two")
+    verdict = Verdict().and_also("rejected", one).and_also("review", two)
+    assert verdict == Verdict("rejected", (one, two))
+    assert Verdict().and_also("review", one).status == "review"
 
 
 def test_a_picture_of_a_hand_passes(hand):
@@ -189,8 +191,8 @@ def test_a_hand_found_only_at_the_second_look_is_read_with_care(hand):
 
 def test_a_doubt_about_the_file_makes_a_good_hand_one_to_review(hand):
     finder = HandFinder(Exact(hand.mask), 96)  # pyright: ignore
-    (found,) = finder.find([Radiograph(hand.pixels, "hand.dcm", doubts=("bone looks dark",))])
-    assert found.verdict == Verdict("review", ("bone looks dark",))
+    (found,) = finder.find([Radiograph(hand.pixels, "hand.dcm", doubts=(Remark("bone looks dark"),))])
+    assert found.verdict == Verdict("review", (Remark("bone looks dark"),))
 
 
 def test_an_outline_that_stays_uncertain_but_agrees_with_its_mirror_gives_the_whole_frame(hand):

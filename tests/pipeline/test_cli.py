@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from boneage.data.remark import Remark
 from boneage.pipeline.cli import main
 from boneage.pipeline.predict.rows import COLUMNS
 from boneage.pipeline.reading import Reading
@@ -278,7 +279,9 @@ def test_in_a_process_of_its_own_stdout_holds_results_only(tiny_bundle, hand_fil
 def test_text_tells_interval_reasons_and_notes(capsys):
     from boneage.pipeline.output import text_printer
 
-    reading = Reading("a.png", "review", ("the hand may be cut off",), "M", 127.4, (107.1, 146.2), notes=("odd",))
+    reading = Reading(
+        "a.png", "review", (Remark("the hand may be cut off"),), "M", 127.4, (107.1, 146.2), notes=(Remark("odd"),)
+    )
     text_printer(["a.png"])(reading)
     text = capsys.readouterr().out
     for words in ("10 y 7 m (127.4 months)", "between 8 y 11 m and 12 y 2 m (107.1 to 146.2 months)", "cut off", "odd"):

@@ -9,6 +9,7 @@ import pytest
 
 from boneage.data.cohort import Cohort, Film
 from boneage.data.errors import BoneAgeError
+from boneage.data.remark import Remark
 from boneage.pipeline.measure.evaluate import evaluate, read_evaluation
 from boneage.pipeline.reading import Reading
 
@@ -24,7 +25,7 @@ class Reader:
     def predict_many(self, requests):
         for file, sex in requests:
             months = self.months[Path(file).stem]
-            status, reasons = ("ok", ()) if months is not None else ("rejected", ("no hand was found",))
+            status, reasons = ("ok", ()) if months is not None else ("rejected", (Remark("no hand was found"),))
             interval = None if months is None else (months - 10, months + 10)
             yield Reading(str(file), status, reasons, sex, months, interval, model=self.model)
 

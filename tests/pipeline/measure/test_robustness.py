@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from boneage.data.cohort import Cohort, Film
 from boneage.data.errors import BoneAgeError
-from boneage.handseg.orientation import SAID
+from boneage.data.remark import Remark
+from boneage.handseg.orientation import ROTATED
 from boneage.pipeline.cli import main
 from boneage.pipeline.measure.copies import COPIES, PLAIN
 from boneage.pipeline.measure.robustness import Robustness, measure_robustness, read_robustness, sample
@@ -21,7 +22,7 @@ class Reader:
 
     model = "told"
 
-    def __init__(self, changes: dict[str, float | str | None] | None = None) -> None:
+    def __init__(self, changes: dict[str, float | Remark | None] | None = None) -> None:
         self.changes = changes or {}
 
     def predict_many(self, requests):
@@ -29,8 +30,8 @@ class Reader:
             assert Path(file).is_file()
             change = self.changes.get(Path(file).stem, 0.0)
             if change is None:
-                yield Reading(str(file), "rejected", ("no hand was found",), sex, model=self.model)
-            elif isinstance(change, str):
+                yield Reading(str(file), "rejected", (Remark("no hand was found"),), sex, model=self.model)
+            elif isinstance(change, Remark):
                 yield Reading(str(file), "review", (), sex, 180.0, notes=(change,), model=self.model)
             else:
                 yield Reading(str(file), "ok", (), sex, 100 + change, (90 + change, 110 + change), model=self.model)
@@ -47,7 +48,7 @@ def row(robustness: Robustness, copy: str) -> pd.Series:
 
 
 def test_figures_are_those_of_the_copies(cohort):
-    told = {"jpeg-30": -14.0, "shifted": 3.0, "turned-90": None, "half-brightness": "dim"}
+    told = {"jpeg-30": -14.0, "shifted": 3.0, "turned-90": None, "half-brightness": Remark("dim")}
     measured = measure_robustness(Reader(told), cohort)
     assert list(measured.summary()["copy"]) == list(COPIES)
     plain = row(measured, PLAIN)
@@ -81,8 +82,8 @@ def test_a_film_that_cannot_be_read_fails_as_every_copy_and_the_rest_goes_on(coh
         ({"png-16": None}, [False, True, True, True]),
         ({"turned-90": 3.0, "turned-180": 3.1}, [True, True, False, True]),
         ({"turned-90": None}, [True, False, True, True]),
-        ({"turned-270": SAID[3]}, [True, True, True, True]),
-        ({"turned-270": "the film was turned into a picture"}, [True, True, True, False]),
+        ({"turned-270": ROTATED[3]}, [True, True, True, True]),
+        ({"turned-270": Remark("the film was rotated upright")}, [True, True, True, False]),
     ],
 )
 def test_promises_hold_as_far_as_they_are_kept(cohort, told, kept):
@@ -92,7 +93,7 @@ def test_promises_hold_as_far_as_they_are_kept(cohort, told, kept):
 
 
 def test_an_upright_film_said_to_be_turned_is_told(cohort):
-    assert "turned as they are: 3 of 3" in measure_robustness(Reader({PLAIN: SAID[2]}), cohort).table()
+    assert "turned as they are: 3 of 3" in measure_robustness(Reader({PLAIN: ROTATED[2]}), cohort).table()
     assert "turned as they are: 0 of 3" in measure_robustness(Reader(), cohort).table()
 
 

@@ -26,7 +26,7 @@ from boneage.pipeline.examination import Examination
 from boneage.pipeline.output import with_progress
 from boneage.pipeline.predict import bone_age as bone_age_module
 from boneage.pipeline.predict.bone_age import BATCH, BoneAge
-from boneage.pipeline.predict.cohort import in_few_words, predict_cohort
+from boneage.pipeline.predict.cohort import predict_cohort
 from boneage.pipeline.predict.parallel import cores
 from boneage.pipeline.predict.readings_file import parquet_rows
 from boneage.pipeline.reading import Reading
@@ -196,26 +196,11 @@ def test_the_summary_counts_films_by_status_and_failures_by_reason(weights, coho
     assert summary[0].endswith("3 failed")
     assert summary[1:] == [
         "3 of 6 not aged (3 failed)",
-        "  2  failed: is not a picture",
-        "  1  failed: is empty",
+        "  2  failed: is not a picture (it begins with …), expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM "
+        "radiograph",
+        "  1  failed: is empty (0 bytes), expected a radiograph; copy or export it again",
     ]
     assert result.exit_code == 1
-
-
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        ("a.png: no such file; check the path", "no such file"),
-        ("a.png: is 30 x 20 pixels, expected at least 64 on each side; give the full radiograph", "is … x … pixels"),
-        (
-            "a.png: this DICOM (JPEG 2000) cannot be decoded (odd), expected a whole file",
-            "this DICOM cannot be decoded",
-        ),
-        ("the hand fills 3.5 % of the picture", "the hand fills … % of the picture"),
-    ],
-)
-def test_reasons_are_told_without_what_differs_from_film_to_film(reason, words):
-    assert in_few_words(reason, "a.png") == words
 
 
 def test_a_folder_of_studies_gives_rows_of_its_films_and_counts_the_rest(weights, tmp_path):
@@ -239,7 +224,7 @@ def test_a_folder_of_studies_gives_rows_of_its_films_and_counts_the_rest(weights
     run(studies, "--csv", tmp_path / "r.csv", "--resume", "--patient-ids", *weights)
     assert [(row["patient"], row["exam_date"]) for row in table(tmp_path / "r.csv")] == [("P7", "2020-04-07"), ("", "")]
     named = run(studies / "ST1" / "SR1", "--sex", "F", *weights)
-    assert "Basic Text SR Storage without a picture" in named.stderr  # named by the user, it is an error
+    assert "Basic Text SR without a picture" in named.stderr  # named by the user, it is an error
 
 
 def test_a_folder_without_any_film_is_an_error_and_makes_no_table(weights, tmp_path):

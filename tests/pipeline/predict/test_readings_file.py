@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from boneage.data.errors import OutputError
+from boneage.data.remark import Remark
 from boneage.pipeline.predict.readings_file import ReadingsFile, parquet_rows
 from boneage.pipeline.predict.rows import COLUMNS, from_line, header_line, row_of, to_line
 from boneage.pipeline.reading import Reading
@@ -45,12 +46,12 @@ def test_every_field_of_a_reading_has_its_column():
     full = Reading(
         AWKWARD,
         "review",
-        ("one", "two"),
+        (Remark("{number:g} hands", number=2), Remark("two")),
         "F",
         100.004,
         (90.0, 110.0),
         (1, 2, 3, 4),
-        ("odd",),
+        (Remark("odd"),),
         "tiny",
         sds_interval_90=(-1.0, 1.0),
         adult_height_interval_90=(160.0, 170.0),
@@ -58,7 +59,8 @@ def test_every_field_of_a_reading_has_its_column():
     )
     row = row_of(full, "print")
     assert set(row) == set(COLUMNS)
-    assert (row["reasons"], row["bone_age_months"], row["hand_box_height"]) == ("one; two", 100.0, 4)
+    assert (row["reasons"], row["bone_age_months"], row["hand_box_height"]) == ("2 hands; two", 100.0, 4)
+    assert row["cause"] == "… hands"
     assert (row["sds_interval_90_low"], row["adult_height_interval_90_high"], row["sds"]) == (-1, 170, 0.5)
     assert from_line(to_line(row)) == row
 

@@ -1,57 +1,13 @@
 from __future__ import annotations
 
-import ast
-import re
 from datetime import date, datetime
-from io import BytesIO
-from string import Formatter
 
 import pytest
-from conftest import ROOT
 
+from boneage.data.child import in_years, stated_age
 from boneage.data.errors import ConfigError
-from boneage.pipeline.report.language import FOLDER, LANGUAGES, Language, preferred_language
-from boneage.pipeline.report.sentences import SENTENCES
-
-TRANSLATED = [code for code in LANGUAGES if code != "en"]
-MAKERS = [*ROOT.glob("data/*.py"), *ROOT.glob("handseg/*.py"), ROOT / "pipeline" / "clinical" / "assessment.py"]
-
-
-def messages() -> set[str]:
-    from babel.messages.extract import extract
-
-    found = set()
-    for path in (ROOT / "pipeline").rglob("*.py"):
-        source = BytesIO(path.read_bytes())
-        found |= {str(message) for _, message, _, _ in extract("python", source, {"say": None, "mark": None})}
-    return found
-
-
-def places(message: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(message) if name}
-
-
-@pytest.mark.parametrize("code", TRANSLATED)
-def test_each_catalogue_has_every_message_and_no_other(code):
-    from babel.messages.pofile import read_po
-
-    with open(FOLDER / code / "boneage.po", "rb") as file:
-        catalogue = read_po(file)
-    entries = {str(entry.id): entry for entry in catalogue if entry.id}
-    assert set(entries) == messages()
-    assert not [message for message, entry in entries.items() if not entry.string or entry.fuzzy]
-    assert not [message for message, entry in entries.items() if places(message) != places(str(entry.string))]
-
-
-def test_every_sentence_listed_is_made_somewhere():
-    made = "\n".join(
-        node.value
-        for path in MAKERS
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
-    pieces = [(message, piece) for message in SENTENCES for piece in re.split(r"\{\w+\}", message)]
-    assert not [message for message, piece in pieces if piece not in made]
+from boneage.data.remark import Remark, Verbatim
+from boneage.pipeline.report.language import Language, preferred_language
 
 
 @pytest.mark.parametrize(
@@ -60,36 +16,60 @@ def test_every_sentence_listed_is_made_somewhere():
 )
 def test_ages_and_numbers_as_each_language_writes_them(code, age, number):
     language = Language(code)
-    assert language.age(127.4) == age
-    assert language.number(1234.5) == number
-    signed = [language.number(value, 0, signed=True) for value in (-2.2, -0.4, 2.2)]
-    assert signed == ["−2", "0", "+2"]
+    assert language.say(in_years(127.4)) == age
+    assert language.number(1234.5, ".1f") == number
+    assert [language.number(value, "+.0f") for value in (-2.2, -0.4, 2.2)] == ["−2", "0", "+2"]
+    assert language.number(-1.5, ".0f") == "−2"
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "german"),
+    [
+        (0.054, ".0%", "5\xa0%"),
+        (12.0, ".2g", "12"),
+        (4294967295.0, "g", "4.294.970.000"),
+        (0.25, "g", "0,25"),
+        (-0.04, "+.1f", "0,0"),
+        (4095, "", "4.095"),
+        (4095, ",", "4.095"),
+        (float("inf"), "g", "inf"),
+    ],
+)
+def test_a_number_has_the_digits_that_its_format_gives_it(value, form, german):
+    assert Language("de").number(value, form) == german
 
 
 def test_dates():
     when = datetime(2026, 3, 27, 14, 5)
-    assert Language("en").moment(when) == "27 March 2026, 14:05"
-    assert Language("de").day(date(2026, 3, 27)) == "27. März 2026"
-    assert "2026년 3월 27일" in Language("ko").moment(when)
+    assert Language("en").say(when) == "27 March 2026, 14:05"
+    assert Language("de").say(date(2026, 3, 27)) == "27. März 2026"
+    assert "2026년 3월 27일" in Language("ko").say(when)
 
 
-def test_a_known_sentence_is_translated_with_the_clauses_and_numbers_in_it():
-    german = Language("de").sentence(
-        "no SDS: under 24 months the spread of healthy children, 3.5 months, is less than the error of a reading"
+def test_a_remark_is_translated_with_the_clauses_numbers_and_dates_in_it():
+    _, fault = stated_age(
+        None, date(2000, 1, 1), date(2026, 1, 1), Remark("PatientBirthDate and {exam}", exam=Verbatim("StudyDate"))
     )
-    assert "3,5" in german
-    assert "error" not in german
-    assert "spread" not in german
-    text = "the hand may be cut off: it reaches the upper and the left edge"
-    assert "oberen" in Language("de").sentence(text)
-    assert Language("en").sentence(text) == text
-
-
-def test_an_unknown_sentence_stays_as_it_is():
-    assert (
-        Language("ko").sentence("the moon is full, and the tide 3.5 m high")
-        == "the moon is full, and the tide 3.5 m high"
+    assert fault
+    assert Language("de").say(fault) == (
+        "PatientBirthDate und StudyDate sind der 1. Januar 2000 und der 1. Januar 2026, woraus sich 26 J. 0 Mon. "
+        "ergibt, erwartet werden höchstens 25 Jahre; daher wurde dem DICOM kein chronologisches Alter entnommen"
     )
+    assert Language("ko").say(fault) == (
+        "PatientBirthDate 및 StudyDate: 2000년 1월 1일, 2026년 1월 1일(계산된 나이 26세 0개월, 25세 이하여야 함): "
+        "DICOM에서 역연령을 가져오지 않았습니다"
+    )
+
+
+def test_a_list_has_the_and_of_its_language():
+    sides = (Remark("upper"), Remark("left"), Remark("right"))
+    remark = Remark("the hand may be cut off: it reaches the {sides} edges", sides=sides)
+    assert "oberen, linken und rechten Rand" in Language("de").say(remark)
+    assert Language("en").say(remark) == str(remark)
+
+
+def test_a_remark_keeps_its_subject():
+    assert Language("de").say(Remark("no such file; check the path").about("a.png")).startswith("a.png: Datei nicht")
 
 
 def test_a_language_without_catalogue_is_refused_by_name():

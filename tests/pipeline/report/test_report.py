@@ -12,11 +12,13 @@ from pypdfium2 import PdfDocument
 
 from boneage.data.errors import ConfigError, OutputError
 from boneage.data.radiograph import Radiograph
+from boneage.data.remark import Remark
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import cut_crop
 from boneage.handseg.finder import Hand
 from boneage.handseg.geometry import Box
 from boneage.handseg.quality import Verdict
+from boneage.pipeline.clinical.assessment import SDS_REFERENCE
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.html import as_html
@@ -34,11 +36,11 @@ READING = Reading(
     interval_90=(116.1, 134.0),
     model="made up",
     chronological_age_months=123.0,
-    chronological_age_source="age given",
+    chronological_age_source=Remark("age given"),
     difference_months=4.4,
     sds=0.44,
     sds_interval_90=(-0.7, 1.1),
-    sds_reference="Greulich-Pyle 1959, Brush Foundation SD; centre: chronological age",
+    sds_reference=SDS_REFERENCE,
     assessment="normal",
     height_cm=140.5,
     adult_height_cm=172.25,
@@ -67,7 +69,7 @@ def evidence(seen) -> np.ndarray:
 @pytest.fixture(scope="module")
 def rejected() -> Examination:
     radiograph = Radiograph(np.full((200, 300), 0.4, np.float32), "blank.png")
-    reading = Reading("blank.png", "rejected", ("no hand was found",), sex="F", model="made up")
+    reading = Reading("blank.png", "rejected", (Remark("no hand was found"),), sex="F", model="made up")
     return Examination(reading, radiograph, Hand(Verdict("rejected", reading.reasons)))
 
 
@@ -144,7 +146,7 @@ def test_the_chart_shows_the_reading(seen):
 
 
 def test_many_remarks_stay_on_one_page_above_the_footer(seen, evidence):
-    notes = tuple(f"a remark of some length about what was odd in the file, number {number}" for number in range(45))
+    notes = tuple(Remark("a remark of some length about what was odd in the file, number {k}", k=k) for k in range(45))
     page = report_page(replace(seen, reading=replace(READING, notes=notes)), evidence, Language(), NOW)
     words = PdfDocument(as_pdf(page))[0].get_textpage()
 
@@ -159,7 +161,7 @@ def test_many_remarks_stay_on_one_page_above_the_footer(seen, evidence):
 
 
 def test_signs_of_markup_in_a_remark_stay_signs(seen, evidence):
-    reading = replace(READING, notes=("give --age, or **x** and __y__",))
+    reading = replace(READING, notes=(Remark("give --age, or **x** and __y__"),))
     text = in_pdf(as_pdf(report_page(replace(seen, reading=reading), evidence, Language(), NOW)))
     assert "Give --age, or **x** and __y__." in text
 
