@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .data.errors import ReadError as ReadError
     from .data.errors import SexError as SexError
     from .data.errors import WeightsError as WeightsError
+    from .data.remark import Remark as Remark
     from .pipeline.dicom.objects import write_dicom as write_dicom
     from .pipeline.examination import Examination as Examination
     from .pipeline.predict.bone_age import BoneAge as BoneAge
@@ -48,6 +49,7 @@ _MODULES = {
         "SexError",
         "WeightsError",
     ),
+    "data.remark": ("Remark",),
     "pipeline.dicom.objects": ("write_dicom",),
     "pipeline.examination": ("Examination",),
     "pipeline.predict.bone_age": ("BoneAge",),

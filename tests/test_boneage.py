@@ -13,7 +13,7 @@ import boneage
 from boneage import BoneAge, Child, Reading, SexError, to_dataframe
 
 PUBLIC = {
-    *("BoneAge", "Child", "Examination", "Reading", "Tally", "__version__"),
+    *("BoneAge", "Child", "Examination", "Reading", "Remark", "Tally", "__version__"),
     *("predict_cohort", "to_dataframe", "write_dicom", "write_heatmap", "write_report"),
     *("BoneAgeError", "ChildError", "CohortError", "ConfigError", "OutputError", "ReadError", "SexError"),
     "WeightsError",
