@@ -77,43 +77,22 @@ class Reading:
         return self.reasons[0].outline if self.reasons else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, numbers rounded to 0.01, since no film is read finer."""
-        return {
-            "file": self.file,
-            "status": self.status,
-            "reasons": [str(reason) for reason in self.reasons],
-            "cause": self.cause,
-            "sex": self.sex,
-            "bone_age_months": _rounded(self.bone_age_months),
-            "interval_90": _pair(self.interval_90),
-            "interval_words": _text(self.interval_words),
-            "chronological_age_months": _rounded(self.chronological_age_months),
-            "chronological_age_source": _text(self.chronological_age_source),
-            "difference_months": _rounded(self.difference_months),
-            "reference_mean_months": _rounded(self.reference_mean_months),
-            "reference_sd_months": _rounded(self.reference_sd_months),
-            "sds": _rounded(self.sds),
-            "sds_interval_90": _pair(self.sds_interval_90),
-            "sds_reference": _text(self.sds_reference),
-            "assessment": self.assessment,
-            "height_cm": _rounded(self.height_cm),
-            "adult_height_cm": _rounded(self.adult_height_cm),
-            "adult_height_interval_90": _pair(self.adult_height_interval_90),
-            "adult_height_category": self.adult_height_category,
-            "hand_box": list(self.hand_box) if self.hand_box else None,
-            "notes": [str(note) for note in self.notes],
-            "caveats": [str(caveat) for caveat in self.caveats],
-            "model": self.model,
-        }
+        """Plain values for JSON by _FIELDS, numbers rounded to 0.01, since no film is read finer."""
+        return {name: _plain(getattr(self, name)) for name in _FIELDS}
 
 
-def _text(remark: Remark | None) -> str | None:
-    return None if remark is None else str(remark)
+_FIELDS = (
+    *("file", "status", "reasons", "cause", "sex", "bone_age_months", "interval_90", "interval_words"),
+    *("chronological_age_months", "chronological_age_source", "difference_months"),
+    *("reference_mean_months", "reference_sd_months", "sds", "sds_interval_90", "sds_reference", "assessment"),
+    *("height_cm", "adult_height_cm", "adult_height_interval_90", "adult_height_category"),
+    *("hand_box", "notes", "caveats", "model"),
+)
 
 
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, 2)
-
-
-def _pair(ends: tuple[float, float] | None) -> list[float] | None:
-    return None if ends is None else [round(end, 2) for end in ends]
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float):
+        return round(value, 2)
+    return str(value) if isinstance(value, Remark) else value

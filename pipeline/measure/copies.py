@@ -61,7 +61,7 @@ def _png(change: Callable[[Pixels, Random], Pixels]) -> Write:
 
 
 def _rotated(pixels: Pixels, random: Random) -> Pixels:
-    """Turned by ANGLE to either side on a canvas that grows to hold all of it, filled with the background."""
+    """Rotated by ANGLE to either side on a canvas that grows to hold all of it, filled with the background."""
     height, width = pixels.shape
     view = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), ANGLE * float(random.choice((-1, 1))), 1.0)
     cosine, sine = abs(view[0, 0]), abs(view[0, 1])
@@ -137,9 +137,9 @@ PLAIN = "plain"  # the copy that the others are compared with
 COPIES: Mapping[str, Copy] = {
     PLAIN: Copy("as it is (8-bit PNG)", ".png", _png(lambda pixels, _: pixels)),
     "rotated-15": Copy(f"rotated by {ANGLE} degrees, to a side drawn by chance", ".png", _png(_rotated)),
-    "turned-90": Copy("turned by 90 degrees", ".png", _png(lambda pixels, _: np.rot90(pixels))),
-    "turned-180": Copy("turned by 180 degrees", ".png", _png(lambda pixels, _: np.rot90(pixels, 2))),
-    "turned-270": Copy("turned by 270 degrees", ".png", _png(lambda pixels, _: np.rot90(pixels, 3))),
+    "rotated-90": Copy("rotated by 90 degrees", ".png", _png(lambda pixels, _: np.rot90(pixels))),
+    "rotated-180": Copy("rotated by 180 degrees", ".png", _png(lambda pixels, _: np.rot90(pixels, 2))),
+    "rotated-270": Copy("rotated by 270 degrees", ".png", _png(lambda pixels, _: np.rot90(pixels, 3))),
     "mirrored": Copy("mirrored", ".png", _png(lambda pixels, _: pixels[:, ::-1])),
     "inverted": Copy("greys inverted", ".png", _png(lambda pixels, _: 1 - pixels)),
     "jpeg-30": Copy(f"JPEG of quality {QUALITY}", ".jpg", _jpeg),

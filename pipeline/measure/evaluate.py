@@ -15,16 +15,16 @@ import pandas as pd
 from ...data.cohort import Cohort
 from ...data.errors import BoneAgeError
 from ...data.files import whole_file
-from ...data.remark import joined
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
 from .markdown import markdown_table
 from .metrics import Agreement, agreement, by_group, coverage_by_group
-from .results_io import read_measured, write_measured
+from .results_io import film_row, read_measured, write_measured
 
 NAME = "predictions"  # of the CSV of every film and the JSON of what was measured
 MONTHS = ("labelled_months", "predicted_months", "error_months", "interval_90_low", "interval_90_high")
+_COLUMNS = ("id", "file", "status", "reasons", "sex", *MONTHS)
 WHOLE = "every film of it"  # what was read of the cohort, where no part of a split was taken
 _HEAD = ("films", "n", "no prediction", "MAE (95 % interval)", "median", "RMSE", "bias (SD)", "limits of agreement")
 _HEAD += ("within 6", "within 12")
@@ -90,17 +90,16 @@ def evaluate(
     out: folder for predictions.csv and predictions.json, which `read_evaluation` reads, scatter.png, bland-altman.png
         and table.md; None writes nothing.
     split: in words, which films of the data these are. progress: passes the readings on, as a progress bar does.
-    Raises BoneAgeError when not one film could be aged; predictions.csv then tells why.
+    Raises BoneAgeError when not one film has a prediction; predictions.csv then says why.
     """
     readings = progress(bone_age.predict_many((film.path, film.sex) for film in cohort))
     films = _frame(cohort, list(readings))
     about = {"cohort": cohort.name, "split": split, "model": bone_age.model}
     if out is not None:
         write_measured(out, NAME, films, about)
-    aged = films[films["predicted_months"].notna()]
-    if aged.empty:
+    if films.dropna(subset=["predicted_months"]).empty:
         raise BoneAgeError(
-            f"{cohort.name}: none of its {len(cohort)} radiographs could be aged, expected hands; the first: "
+            f"{cohort.name}: none of its {len(cohort)} radiographs has a bone age, expected hands; the first: "
             f"{films['status'][0]}: {films['reasons'][0]}"
         )
     evaluation = _measured(films, about)
@@ -116,31 +115,16 @@ def read_evaluation(folder: str | Path) -> Evaluation:
 
 
 def _measured(films: pd.DataFrame, about: Mapping[str, str]) -> Evaluation:
-    aged = films[films["predicted_months"].notna()]
-    overall = agreement(aged["predicted_months"], aged["labelled_months"])
+    predicted = films.dropna(subset=["predicted_months"])
+    overall = agreement(predicted["predicted_months"], predicted["labelled_months"])
     return Evaluation(**about, films=films, overall=overall, groups=by_group(films))
 
 
 def _frame(cohort: Cohort, readings: list[Reading]) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        [
-            {
-                "id": film.id,
-                "file": reading.file,
-                "status": reading.status,
-                "reasons": joined(reading.reasons),
-                "sex": film.sex,
-                "labelled_months": film.bone_age_months,
-                "predicted_months": reading.bone_age_months,
-                "interval_90_low": reading.interval_90[0] if reading.interval_90 else None,
-                "interval_90_high": reading.interval_90[1] if reading.interval_90 else None,
-            }
-            for film, reading in zip(cohort, readings, strict=True)
-        ]
-    )
-    months = [name for name in MONTHS if name in frame]
-    frame[months] = frame[months].astype("float64").round(2)  # a column without any number would be of objects
-    frame.insert(7, "error_months", (frame["predicted_months"] - frame["labelled_months"]).round(2))
+    rows = [film_row(film, reading) | {"file": reading.file} for film, reading in zip(cohort, readings, strict=True)]
+    frame = pd.DataFrame(rows, columns=_COLUMNS)
+    frame[[*MONTHS]] = frame[[*MONTHS]].astype("float64").round(2)  # a column without any number would be of objects
+    frame["error_months"] = (frame["predicted_months"] - frame["labelled_months"]).round(2)
     return frame
 
 

@@ -8,10 +8,28 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...data.cohort import Film
 from ...data.errors import BoneAgeError
 from ...data.files import whole_file
+from ...data.remark import joined
+from ..reading import Reading
 
 ABOUT = ("cohort", "split", "model")  # what was read, which films of it in words, and by which weights
+
+
+def film_row(film: Film, reading: Reading) -> dict[str, object]:
+    """What every measurement says of a film and its reading; months, None where there is none."""
+    low, high = reading.interval_90 or (None, None)
+    return {
+        "id": film.id,
+        "status": reading.status,
+        "reasons": joined(reading.reasons),
+        "sex": film.sex,
+        "labelled_months": film.bone_age_months,
+        "predicted_months": reading.bone_age_months,
+        "interval_90_low": low,
+        "interval_90_high": high,
+    }
 
 
 def write_measured(folder: str | Path, name: str, readings: pd.DataFrame, about: Mapping[str, str]) -> None:

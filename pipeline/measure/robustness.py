@@ -25,18 +25,19 @@ from .copies import COPIES, PLAIN, write_copies
 from .evaluate import WHOLE
 from .markdown import markdown_table
 from .metrics import agreement
-from .results_io import read_measured, write_measured
+from .results_io import film_row, read_measured, write_measured
 
 NAME = "robustness"  # of the CSV of every reading, the JSON of what was measured, and the table
 SAME = ("mirrored", "inverted", "png-16", "dicom", "dicom-window", "dicom-monochrome1")
-TURNED = ("turned-90", "turned-180", "turned-270")
+ROTATIONS = ("rotated-90", "rotated-180", "rotated-270")
 SAME_WITHIN = 1.0  # months that copies of SAME may change a reading by on average
-TURNED_WITHIN = 3.0  # months within which a turned film has to be read like the upright one, unless it is said to be
+ROTATED_WITHIN = 3.0  # months from the reading of the upright film, unless a note states the rotation
 FAR = 12.0  # months
 SEED = 0  # of a sample of films
 YES = "yes"
 _STATUSES = ("ok", "review", "rejected", "failed")
 _MONTHS = ("labelled_months", "predicted_months", "interval_90_low", "interval_90_high", "change_months")
+_COLUMNS = ("id", "copy", "status", "reasons", "notes", "rotation_noted", "sex", *_MONTHS)
 _HEAD = ("copy", "n", "ok / review / rejected / failed", "MAE (95 % interval)", "change, mean", "95th percentile")
 _HEAD += ("over 12",)
 
@@ -58,8 +59,8 @@ class Promise:
 class Robustness:
     """What was measured.
 
-    readings: one row a film and copy: id, copy (a name of `COPIES`), status, reasons, notes, said_turned ("yes" where
-        a note says that the hand lies turned), sex, labelled_months, predicted_months, interval_90_low,
+    readings: one row a film and copy: id, copy (a name of `COPIES`), status, reasons, notes, rotation_noted ("yes"
+        where a note states how the hand was rotated), sex, labelled_months, predicted_months, interval_90_low,
         interval_90_high, change_months (to the reading of the plain copy), all months to 0.01 and NaN where there is
         none.
     """
@@ -83,19 +84,19 @@ class Robustness:
         """What is promised of the copies, and whether it holds."""
         summary = self.summary().set_index("copy")
         rows = {name: summary.loc[name] for name in SAME}
-        aged = summary.loc[PLAIN, "compared"]
-        told = "; ".join(
+        most = summary.loc[PLAIN, "compared"]
+        measured = "; ".join(
             f"{COPIES[name].title} {row['change_mean']:.2f}"
-            + (f" with {aged - row['compared']} not aged" if row["compared"] < aged else "")
+            + (f" with {most - row['compared']} without a bone age" if row["compared"] < most else "")
             for name, row in rows.items()
         )
         same = Promise(
             f"Mirrored, inverted, 16-bit and DICOM copies change the reading by less than {SAME_WITHIN:g} month on "
             "average",
             all(row["change_mean"] < SAME_WITHIN for row in rows.values()),
-            told,
+            measured,
         )
-        return [same, *(self._turned(name) for name in TURNED)]
+        return [same, *(self._rotated(name) for name in ROTATIONS)]
 
     def table(self) -> str:
         """Everything as Markdown: what was measured on which films, a row a copy, and the promises."""
@@ -111,23 +112,23 @@ class Robustness:
             markdown_table(_HEAD, map(_cells, self.summary().to_dict("records"))),
             "",
             *(f"- {promise}" for promise in self.promises()),
-            f"- Films said to be turned as they are: {np.sum(self._of(PLAIN)['said_turned'] == YES)} of {n:,}.",
+            f"- Films with such a note as they are: {np.sum(self._of(PLAIN)['rotation_noted'] == YES)} of {n:,}.",
         ]
         return "\n".join(lines) + "\n"
 
     def _of(self, name: str) -> pd.DataFrame:
         return self.readings.loc[self.readings["copy"] == name]
 
-    def _turned(self, name: str) -> Promise:
+    def _rotated(self, name: str) -> Promise:
         films = self._of(name)
-        right = np.abs(films["change_months"].to_numpy(np.float64)) <= TURNED_WITHIN  # False for NaN
-        said = films["said_turned"].to_numpy(str) == YES
-        either = int((right | said).sum())
+        near = np.abs(films["change_months"].to_numpy(np.float64)) <= ROTATED_WITHIN  # False for NaN
+        noted = films["rotation_noted"].to_numpy(str) == YES
+        either = int((near | noted).sum())
         return Promise(
-            f"A film {COPIES[name].title} is read within {TURNED_WITHIN:g} months of the upright one or said to be "
-            "turned",
+            f"A film {COPIES[name].title} is read within {ROTATED_WITHIN:g} months of the upright one, or a note "
+            "states its rotation",
             either == len(films),
-            f"{either} of {len(films)}; read so {int(right.sum())}, said to be turned {int(said.sum())}",
+            f"{either} of {len(films)}; {int(near.sum())} read so, {int(noted.sum())} with the note",
         )
 
 
@@ -146,7 +147,7 @@ def measure_robustness(
     split: in words, which films of the data these are. progress: passes the films on, as a progress bar does.
     """
     rows = [row for film in progress(iter(cohort)) for row in _rows(film, _read_copies(bone_age, film))]
-    readings = pd.DataFrame(rows)
+    readings = pd.DataFrame(rows, columns=_COLUMNS)
     readings[list(_MONTHS)] = readings[list(_MONTHS)].astype("float64").round(2)
     robustness = Robustness(cohort.name, split, bone_age.model, readings)
     if out is not None:
@@ -185,33 +186,23 @@ def _read_copies(bone_age: BoneAge, film: Film) -> Mapping[str, Reading]:
 def _rows(film: Film, readings: Mapping[str, Reading]) -> Iterator[dict[str, object]]:
     plain = readings[PLAIN].bone_age_months
     for name, reading in readings.items():
-        months, interval = reading.bone_age_months, reading.interval_90 or (None, None)
-        yield {
-            "id": film.id,
+        months = reading.bone_age_months
+        yield film_row(film, reading) | {
             "copy": name,
-            "status": reading.status,
-            "reasons": joined(reading.reasons),
             "notes": joined(reading.notes),
-            "said_turned": YES if set(reading.notes) & set(ROTATED.values()) else "",
-            "sex": film.sex,
-            "labelled_months": film.bone_age_months,
-            "predicted_months": months,
-            "interval_90_low": interval[0],
-            "interval_90_high": interval[1],
+            "rotation_noted": YES if set(reading.notes) & set(ROTATED.values()) else "",
             "change_months": None if plain is None or months is None else months - plain,
         }
 
 
 def _summarised(name: str, films: pd.DataFrame) -> dict[str, object]:
-    aged, change = films.dropna(subset=["predicted_months"]), films["change_months"].dropna().abs()
-    measured = agreement(aged["predicted_months"], aged["labelled_months"]) if len(aged) else None
+    predicted, change = films.dropna(subset=["predicted_months"]), films["change_months"].dropna().abs()
+    measured = agreement(predicted["predicted_months"], predicted["labelled_months"]) if len(predicted) else None
     return {
         "copy": name,
         "n": len(films),
         **{status: list(films["status"]).count(status) for status in _STATUSES},
-        "mae": measured.mae if measured else np.nan,
-        "mae_low": measured.mae_low if measured else np.nan,
-        "mae_high": measured.mae_high if measured else np.nan,
+        **{figure: getattr(measured, figure, np.nan) for figure in ("mae", "mae_low", "mae_high")},
         "compared": len(change),
         "change_mean": change.mean(),
         "change_95": change.quantile(0.95),

@@ -28,14 +28,11 @@ FOLDER = Path(__file__).parent / "locale"
 
 def preferred_language(environment: Mapping[str, str] = os.environ) -> str:
     """The language that the environment asks for, as gettext looks for it; English where it is not one of LANGUAGES."""
-    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
-        for wanted in filter(None, environment.get(name, "").split(":")):
-            code = re.split(r"[_.@-]", wanted)[0].lower()
-            if code in LANGUAGES:
-                return code
-            if name != "LANGUAGE":  # what the first of them says counts, whether there is a catalogue or not
-                return "en"
-    return "en"
+    listed = environment.get("LANGUAGE", "").split(":")
+    # of the others the first that is set counts, whether there is a catalogue or not
+    first = next(filter(None, map(environment.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    codes = (re.split(r"[_.@-]", wanted)[0].lower() for wanted in (*listed, first))
+    return next((code for code in codes if code in LANGUAGES), "en")
 
 
 class Language:

@@ -59,7 +59,7 @@ def robustness() -> Robustness:
             "status": "ok",
             "reasons": "",
             "notes": "",
-            "said_turned": "yes" if copy.startswith("turned") else "",
+            "rotation_noted": "yes" if copy.startswith("rotated") else "",
             "sex": "F",
             "labelled_months": 100.0,
             "predicted_months": 104.25 + 2 * (copy == "mirrored"),

@@ -37,9 +37,9 @@ def test_every_copy_is_written_and_the_plain_one_is_exact(hand, files, pixels_of
     ("name", "undo"),
     [
         ("mirrored", lambda pixels: pixels[:, ::-1]),
-        ("turned-90", lambda pixels: np.rot90(pixels, -1)),
-        ("turned-180", lambda pixels: np.rot90(pixels, 2)),
-        ("turned-270", lambda pixels: np.rot90(pixels)),
+        ("rotated-90", lambda pixels: np.rot90(pixels, -1)),
+        ("rotated-180", lambda pixels: np.rot90(pixels, 2)),
+        ("rotated-270", lambda pixels: np.rot90(pixels)),
         ("black-frame", lambda pixels: pixels[20:-20, 16:-16]),
         ("dicom-window", lambda pixels: pixels),
         ("dicom-monochrome1", lambda pixels: pixels),

@@ -89,7 +89,7 @@ def test_the_summary_is_json_and_says_on_which_films(tmp_path):
 
 
 def test_no_aged_film_is_an_error_and_the_csv_tells_why(tmp_path):
-    with pytest.raises(BoneAgeError, match=r"none of its 3 radiographs could be aged.*no hand was found"):
+    with pytest.raises(BoneAgeError, match=r"none of its 3 radiographs has a bone age.*no hand was found"):
         evaluate(Reader(a=None, b=None, c=None), cohort(), tmp_path)
     assert (tmp_path / "predictions.csv").read_text().count("no hand was found") == 3
 

@@ -48,7 +48,7 @@ def row(robustness: Robustness, copy: str) -> pd.Series:
 
 
 def test_figures_are_those_of_the_copies(cohort):
-    told = {"jpeg-30": -14.0, "shifted": 3.0, "turned-90": None, "half-brightness": Remark("dim")}
+    told = {"jpeg-30": -14.0, "shifted": 3.0, "rotated-90": None, "half-brightness": Remark("dim")}
     measured = measure_robustness(Reader(told), cohort)
     assert list(measured.summary()["copy"]) == list(COPIES)
     plain = row(measured, PLAIN)
@@ -57,8 +57,8 @@ def test_figures_are_those_of_the_copies(cohort):
     assert (jpeg["change_mean"], jpeg["change_95"], jpeg["far"]) == (14, 14, 1)
     assert jpeg["mae"] == pytest.approx((4 + 14 + 24) / 3)
     assert row(measured, "shifted")["far"] == 0
-    turned = row(measured, "turned-90")
-    assert (turned["rejected"], turned["compared"], np.isnan(turned["mae"])) == (3, 0, True)
+    rotated = row(measured, "rotated-90")
+    assert (rotated["rejected"], rotated["compared"], np.isnan(rotated["mae"])) == (3, 0, True)
     assert row(measured, "half-brightness")["review"] == 3
 
 
@@ -80,10 +80,10 @@ def test_a_film_that_cannot_be_read_fails_as_every_copy_and_the_rest_goes_on(coh
         ({"mirrored": 1.0}, [False, True, True, True]),
         ({"dicom-monochrome1": -2.0, "jpeg-30": 30.0}, [False, True, True, True]),
         ({"png-16": None}, [False, True, True, True]),
-        ({"turned-90": 3.0, "turned-180": 3.1}, [True, True, False, True]),
-        ({"turned-90": None}, [True, False, True, True]),
-        ({"turned-270": ROTATED[3]}, [True, True, True, True]),
-        ({"turned-270": Remark("the film was rotated upright")}, [True, True, True, False]),
+        ({"rotated-90": 3.0, "rotated-180": 3.1}, [True, True, False, True]),
+        ({"rotated-90": None}, [True, False, True, True]),
+        ({"rotated-270": ROTATED[3]}, [True, True, True, True]),
+        ({"rotated-270": Remark("the film was rotated upright")}, [True, True, True, False]),
     ],
 )
 def test_promises_hold_as_far_as_they_are_kept(cohort, told, kept):
@@ -92,13 +92,13 @@ def test_promises_hold_as_far_as_they_are_kept(cohort, told, kept):
     assert measured.table().count("**not kept**") == kept.count(False)
 
 
-def test_an_upright_film_said_to_be_turned_is_told(cohort):
-    assert "turned as they are: 3 of 3" in measure_robustness(Reader({PLAIN: ROTATED[2]}), cohort).table()
-    assert "turned as they are: 0 of 3" in measure_robustness(Reader(), cohort).table()
+def test_an_upright_film_whose_note_states_a_rotation_is_counted(cohort):
+    assert "with such a note as they are: 3 of 3" in measure_robustness(Reader({PLAIN: ROTATED[2]}), cohort).table()
+    assert "with such a note as they are: 0 of 3" in measure_robustness(Reader(), cohort).table()
 
 
 def test_what_is_written_is_the_measurement_again(cohort, tmp_path):
-    told = {"jpeg-30": -14.1234, "turned-90": None}
+    told = {"jpeg-30": -14.1234, "rotated-90": None}
     measured = measure_robustness(Reader(told), cohort, tmp_path, split="part report")
     assert {path.name for path in tmp_path.iterdir()} == {f"robustness.{kind}" for kind in ("csv", "json", "md")}
     again = read_robustness(tmp_path)
