@@ -23,6 +23,6 @@ setup(
         "boneage.pipeline.clinical": ["*.csv"],
         "boneage.pipeline.measure": ["*.md"],
         "boneage.pipeline.report": ["*.html", "fonts/*.otf", "fonts/OFL.txt", "locale/*/*.po"],
-        "boneage.weights": ["*.txt", "*/*.safetensors", "*/*.md", "*/*.png"],
+        "boneage.weights": ["*.txt", "*.yaml", "nets/*.safetensors", "cards/*"],
     },
 )

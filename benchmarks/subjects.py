@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 from boneage.data.remark import joined
 from boneage.pipeline.predict.bone_age import BoneAge
-from boneage.weights.bundle import HOME
-from boneage.weights.engine import ENGINES, chosen_backend
+from boneage.weights.backend import ENGINES, chosen_backend
+from boneage.weights.bundle import shipped_bundles
 
 from .films import SEX
 
@@ -34,11 +34,6 @@ class Subject:
         return BoneAge.load(self.bundle, "cpu", self.engine)
 
 
-def bundles() -> tuple[str, ...]:
-    """The shipped bundles."""
-    return tuple(sorted(path.parent.name for path in HOME.glob("*/regressor.safetensors")))
-
-
 def usual(bundle: str) -> Subject:
     """A bundle with the engine that is chosen by itself."""
     return Subject(bundle, chosen_backend("cpu").engine)
@@ -46,7 +41,7 @@ def usual(bundle: str) -> Subject:
 
 def subjects() -> tuple[Subject, ...]:
     """Every bundle with every engine."""
-    return tuple(Subject(bundle, engine) for bundle in bundles() for engine in ENGINES if engine != "auto")
+    return tuple(Subject(bundle, engine) for bundle in shipped_bundles() for engine in ENGINES if engine != "auto")
 
 
 def net_calls(bone_age: BoneAge, films: Sequence[Path]) -> dict[str, list[Call]]:

@@ -1,10 +1,9 @@
-"""From a radiograph to its hand: mask, box, crop and verdict, by one function for training and inference alike."""
+"""The hand on a radiograph with its verdict and crop, found in the same way for training and for inference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 from ..data.greys import Greys
 from ..data.radiograph import Radiograph
 from ..data.remark import Remark
-from ..weights.engine import Backend
+from ..weights.backend import Backend
+from ..weights.bundle import NetFile
 from .crop import Crop, cut_crop
 from .exposure import spoilt
 from .geometry import Box, whole_frame
@@ -63,9 +63,9 @@ class HandFinder:
         self.segmenter, self.crop_size = segmenter, crop_size
 
     @classmethod
-    def load(cls, path: str | Path, crop_size: int, backend: Backend = Backend()) -> HandFinder:
+    def load(cls, segmenter: NetFile, crop_size: int, backend: Backend = Backend()) -> HandFinder:
         """From a segmenter's weights file; raises WeightsError."""
-        return cls(HandSegmenter.load(path, backend), crop_size)
+        return cls(HandSegmenter.load(segmenter, backend), crop_size)
 
     def find(self, radiographs: Sequence[Radiograph]) -> list[Hand]:
         """One Hand for each radiograph, in order; the segmenter sees them as one batch."""

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
-from ..data.errors import WeightsError
-from ..weights.bundle import Header
 from ..weights.imagenet import imagenet_lite
+from ..weights.weights_file import load_net
 
 TURNS = 4  # upright, and turned clockwise by 90, 180 and 270 degrees
 
 
-class HandLook(nn.Module):
-    """What is seen of films in the end: the mean of what the U-Net makes of them and of their mirror images.
+class MirroredUNet(nn.Module):
+    """U-Net with mirror averaging: the mean prediction over a film and its mirror image, and their agreement.
 
     `forward(squares)`: letterboxed films, uint8 (n, s, s). Returns the probability of hand, float32 (n, s, s); the
     intersection over union of the two masks that are averaged, float32 (n,), 0 where both are empty; and, from a net
@@ -72,14 +72,9 @@ def build_from(arguments: Mapping[str, Any]) -> nn.Module:
     return build_unet(arguments["encoder"], arguments["decoder_channels"], arguments.get("turn_grid", 0))
 
 
-def build_look(header: Header, state: Mapping[str, torch.Tensor]) -> HandLook:
-    """What a segmenter's weights file describes, with its tensors. Raises WeightsError when they do not fit."""
-    net = build_from(header.arguments)
-    try:
-        net.load_state_dict(state)
-    except RuntimeError as error:
-        raise WeightsError(f"{header.name or 'weights'}: the tensors do not fit the header's net ({error})") from error
-    return HandLook(net)
+def build_mirrored(path: str | Path) -> MirroredUNet:
+    """Load a segmenter's weights file. Raises WeightsError when it is damaged or its tensors do not fit."""
+    return MirroredUNet(load_net(path, "segmenter", build_from)[1])
 
 
 def start_from_imagenet(net: nn.Module) -> None:

@@ -1,10 +1,10 @@
-"""Find the hand: from a radiograph to its mask and box."""
+"""The trained U-Net: from a radiograph to a map of how likely each pixel is hand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.greys import Greys
-from ..weights.bundle import Header
-from ..weights.engine import Backend, Engine, Model, open_engine
+from ..weights.backend import Backend
+from ..weights.bundle import NetFile
+from ..weights.engine import Engine, NetSpec
+from ..weights.header import read_header
 from .geometry import Box, SquareFit
 from .letterbox import letterbox
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
+
+    from .network import MirroredUNet
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,23 +97,23 @@ class HandMap:
 class HandSegmenter:
     """The trained U-Net, on an engine."""
 
-    def __init__(self, engine: Engine, input_size: int, header: Header | None = None) -> None:
-        """`engine`: runs a `network.HandLook`; `input_size`: side of its square input."""
-        self.engine, self.input_size, self.header = engine, input_size, header
+    def __init__(self, engine: Engine, input_size: int) -> None:
+        """`engine`: runs a `network.MirroredUNet`; `input_size`: side of its square input."""
+        self.engine, self.input_size = engine, input_size
 
     @classmethod
-    def load(cls, path: str | Path, backend: Backend = Backend()) -> HandSegmenter:
-        """From a weights file; raises WeightsError."""
-        header, engine = open_engine(path, SEGMENTER, backend)
-        return cls(engine, header.input_size, header)
+    def load(cls, net: NetFile, backend: Backend = Backend()) -> HandSegmenter:
+        """From a weights file. Raises WeightsError for one that is damaged or of another kind."""
+        size = read_header(net.path, "segmenter").input_size
+        return cls(backend.open(segmenter_spec(net)), size)
 
     @classmethod
     def of(cls, net: nn.Module, input_size: int) -> HandSegmenter:
         """With a net as build_unet makes it, run by torch where it is."""
         from ..weights.torch_engine import TorchEngine
-        from .network import HandLook
+        from .network import MirroredUNet
 
-        return cls(TorchEngine(HandLook(net), next(net.parameters()).device), input_size)
+        return cls(TorchEngine(MirroredUNet(net), next(net.parameters()).device), input_size)
 
     def look(self, films: Sequence[Greys], turns: Sequence[int] | None = None) -> list[HandMap]:
         """Hand maps of films (height x width each, uint8 or float32 in [0, 1]), computed as one batch.
@@ -131,15 +134,17 @@ class HandSegmenter:
         ]
 
 
-def _build(header: Header, state: Mapping[str, torch.Tensor]) -> nn.Module:
-    from .network import build_look
-
-    return build_look(header, state)
-
-
-def _inputs(header: Header) -> dict[str, NDArray[np.uint8]]:
-    size = (2, header.input_size, header.input_size)
-    return {"squares": np.random.default_rng(0).integers(0, 256, size, np.uint8)}
+def segmenter_spec(net: NetFile) -> NetSpec:
+    """How an engine runs a segmenter's weights file."""
+    return NetSpec("segmenter", [net], net.sha256, partial(_build, net.path), partial(_inputs, net.path))
 
 
-SEGMENTER = Model("segmenter", _build, _inputs, (Path(__file__).with_name("network.py"),))
+def _build(path: Path) -> MirroredUNet:
+    from .network import build_mirrored
+
+    return build_mirrored(path)
+
+
+def _inputs(path: Path) -> dict[str, NDArray[np.uint8]]:
+    size = read_header(path, "segmenter").input_size
+    return {"squares": np.random.default_rng(0).integers(0, 256, (2, size, size), np.uint8)}

@@ -7,8 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..weights.bundle import Header, read_header, resolve_bundle
-from ..weights.engine import chosen_backend
+from ..weights.backend import chosen_backend
+from ..weights.bundle import NetFile, read_bundle
+from ..weights.header import read_header
 from ..weights.torch_engine import device_name
 
 PACKAGES = ("boneage", "torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning", "albumentations")
@@ -16,33 +17,40 @@ PACKAGES += ("onnxruntime", "opencv-python-headless", "pydicom", "numpy")
 
 
 def information(weights: str | Path = "default") -> dict[str, Any]:
-    """Versions, device, engine and the headers of a bundle, as plain values. Raises WeightsError for other folders.
+    """Versions, device, engine, and what a bundle and its nets state, as plain values.
 
-    The tensors are not read; what a bundle was trained on and how it was measured is as its header states.
+    Raises WeightsError for weights that are not there or damaged. No net is run: what a bundle was trained on and how
+    it was measured is as its files state.
     """
-    folder = resolve_bundle(weights)
-    segmenter, regressor = (read_header(folder / f"{kind}.safetensors") for kind in ("segmenter", "regressor"))
+    bundle = read_bundle(weights)
     return {
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "device": device_name(),
         "engine": chosen_backend().engine,
         "weights": {
-            "name": regressor.name or folder.name,
-            "folder": str(folder),
-            "segmenter": _of(segmenter, folder / "segmenter.safetensors"),
-            "regressor": _of(regressor, folder / "regressor.safetensors"),
+            "name": bundle.name,
+            "file": str(bundle.file),
+            "digest": bundle.digest,
+            "calibrated": bundle.calibration is not None,
+            "metrics": dict(bundle.metrics),
+            "licence": bundle.licence,
+            "segmenter": _described(bundle.segmenter),
+            "regressors": [_described(net) | {"zooms": list(net.zooms)} for net in bundle.regressors],
         },
     }
 
 
-def _of(header: Header, path: Path) -> dict[str, Any]:
+def _described(net: NetFile) -> dict[str, Any]:
+    header = read_header(net.path)
     return {
+        "file": net.path.name,
+        "sha256": net.sha256,
+        "megabytes": round(net.path.stat().st_size / 1e6, 1),
         "architecture": header.architecture,
         "arguments": dict(header.arguments),
-        "megabytes": round(path.stat().st_size / 1e6, 1),
+        "dtype": header.dtype,
         "input_size": header.input_size,
         "crop_version": header.crop_version,
-        "calibrated": header.calibration is not None,
         "data": dict(header.data),
         "metrics": dict(header.metrics),
         "licence": header.licence,

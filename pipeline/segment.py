@@ -15,8 +15,9 @@ from ..data.files import whole_file
 from ..data.radiograph import Radiograph, read_radiograph
 from ..handseg.crop import CROP_VERSION, Crop
 from ..handseg.finder import Hand, HandFinder
-from ..weights.bundle import read_header, resolve_bundle
-from ..weights.engine import chosen_backend
+from ..regressor.common import common_header
+from ..weights.backend import chosen_backend
+from ..weights.bundle import read_bundle
 from .overlay import outlined
 
 
@@ -26,10 +27,8 @@ def load_finder(weights: str | Path = "default", device: str = "auto", engine: s
     Raises WeightsError, and ConfigError for a device or engine that is not there.
     """
     backend = chosen_backend(device, engine)
-    folder = resolve_bundle(weights)
-    regressor = read_header(folder / "regressor.safetensors")
-    finder = HandFinder.load(folder / "segmenter.safetensors", regressor.input_size, backend)
-    return finder, regressor.name or folder.name
+    bundle = read_bundle(weights)
+    return HandFinder.load(bundle.segmenter, common_header(bundle.regressors).input_size, backend), bundle.name
 
 
 def segment_file(file: str | Path, finder: HandFinder, out: str | Path, name: str, model: str = "") -> dict[str, Any]:

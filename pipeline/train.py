@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from ..data.cohort import Cohort
 from ..data.config import config_values, load_config, save_config
 from ..data.errors import TrainingError
-from ..data.files import sha256_of
+from ..data.files import whole_folder
 from ..data.split import CHOOSE, REPORT, TRAIN, Split
 from ..handseg.config import SegmenterConfig
 from ..handseg.crop import CROP_VERSION
@@ -21,19 +20,18 @@ from ..handseg.training.bootstrap import train_segmenter
 from ..regressor.calibration import fit_calibration
 from ..regressor.config import RegressorConfig
 from ..regressor.crop_store import CropStore, StoreKind
-from ..regressor.ensemble import average
 from ..regressor.reader import BoneAgeReader
 from ..regressor.training.dataset import LabelledCrops
 from ..regressor.training.train import Trained, is_first_process, train_regressor
-from ..weights.engine import chosen_backend
+from ..weights.backend import chosen_backend
+from ..weights.bundle import Bundle, NetFile, RegressorFile, read_bundle, write_bundle
 from ..weights.torch_engine import device_name
-from ..weights.weights_file import load_weights, save_weights
 from .crops import cache_crops, labelled, read_crops, sexes_of
 from .measure.card import write_card
-from .measure.evaluate import Evaluation, evaluate
-from .measure.robustness import Robustness, measure_robustness, sample
+from .measure.evaluate import evaluate
+from .measure.robustness import measure_robustness, sample
 from .predict.bone_age import BoneAge
-from .recipe import BundleConfig, Recipe
+from .recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +46,7 @@ def train_bundle(
     recipe: Recipe,
     *,
     cutouts: str | Path | None = None,
-    segmenter: str | Path | None = None,
+    segmenter: NetFile | None = None,
     finer: Cohort | None = None,
     exclude: frozenset[str] = frozenset(),
     resume: bool = False,
@@ -59,7 +57,7 @@ def train_bundle(
     """Train everything on the split's `train` part and return the folders of the finished bundles.
 
     The epoch is chosen and intervals are fitted on `choose`; `report` is read once, at the end, for the figures.
-    `segmenter`: weights file to use instead of training one from the films and `cutouts`, less the ids in `exclude`.
+    `segmenter`: the one to use; None trains one from the films and `cutouts`, less the ids in `exclude`.
     `finer`: films of the same split with more detail, such as sharper copies; those of `train` are learned from too.
     `out` keeps every step (segmenter, crops, regressors, a bundle's evaluation and robustness); with `resume` finished
     trainings are kept and the one under way goes on. Raises TrainingError when `out` holds another recipe's run.
@@ -70,7 +68,7 @@ def train_bundle(
         if len(split.take(cohort, part)) < least:
             raise TrainingError(f"{cohort.name}: fewer than {least} films in the part {part!r}; split otherwise")
     if segmenter is None:
-        segmenter = train_segmenter_on(
+        file = train_segmenter_on(
             split.take(cohort, TRAIN),
             out / "segmenter",
             recipe.segmenter,
@@ -80,6 +78,7 @@ def train_bundle(
             licence=recipe.licence,
             workers=workers,
         )
+        segmenter = NetFile.of(file)
     options: dict[str, Any] = {"workers": workers, "devices": devices, "nodes": nodes}
     crops = _crops(cohort, split, out, segmenter, recipe.crop_size, finer)
     minutes, trained = 0.0, list[Path]()
@@ -93,9 +92,12 @@ def train_bundle(
     if not is_first_process():  # the rest is for one process
         return folders
     cost = {"regressor_minutes": round(minutes, 1), "device": device_name()}
-    for bundle in recipe.bundles:
-        nets = [trained[number - 1] for number in bundle.regressors or (len(trained),)]
-        _make_bundle(bundle, nets, segmenter, crops[CHOOSE], split.take(cohort, REPORT), recipe, cost, out)
+    for config, folder in zip(recipe.bundles, folders, strict=True):
+        numbers = config.regressors or (len(trained),)
+        nets = tuple(RegressorFile.of(trained[number - 1], config.zooms) for number in numbers)
+        about: dict[str, Any] = {"licence": recipe.licence, "recipe": config_values(recipe), "cost": cost}
+        bundle = Bundle(config.name, segmenter, nets, **about)
+        make_bundle(bundle, crops[CHOOSE], split.take(cohort, REPORT), folder, out / "bundles" / config.name)
     return folders
 
 
@@ -105,7 +107,7 @@ def train_regressor_on(
     out: str | Path,
     config: RegressorConfig,
     *,
-    segmenter: str | Path,
+    segmenter: NetFile,
     resume: bool = False,
     workers: int = 1,
     devices: int | str = "auto",
@@ -113,7 +115,7 @@ def train_regressor_on(
     data: str = "",
     licence: str = "",
 ) -> Trained:
-    """Cut and cache the cohort's crops in `out/crops` with a segmenter's weights file, then train one regressor.
+    """Cut and cache the cohort's crops in `out/crops`, found with `segmenter`, then train one regressor.
 
     The stages may be smaller than the crops, which are cut at the last stage's size.
     """
@@ -162,13 +164,13 @@ def _after(weights: Path, config: RegressorConfig) -> RegressorConfig:
 
 
 def _crops(
-    cohort: Cohort, split: Split, out: Path, segmenter: str | Path, size: int, finer: Cohort | None = None
+    cohort: Cohort, split: Split, out: Path, segmenter: NetFile, size: int, finer: Cohort | None = None
 ) -> dict[str, LabelledCrops]:
     """The crops of the parts that training sees: `train`, with the finer copies after it, and `choose`."""
     parts = {part: split.take(cohort, part) for part in (TRAIN, CHOOSE)}
     if finer is not None:
         parts[TRAIN] = Cohort(cohort.name, (*parts[TRAIN], *split.take(finer, TRAIN)))
-    store = CropStore(out / "crops", StoreKind(CROP_VERSION, size, sha256_of(segmenter)))
+    store = CropStore(out / "crops", StoreKind(CROP_VERSION, size, segmenter.sha256))
     finder = HandFinder.load(segmenter, size, chosen_backend())
     for part in parts.values():
         cache_crops(part, store, finder)
@@ -190,62 +192,22 @@ def _trained(
     )
 
 
-def _make_bundle(
-    config: BundleConfig,
-    nets: Sequence[Path],
-    segmenter: str | Path,
-    choose: LabelledCrops,
-    report: Cohort,
-    recipe: Recipe,
-    cost: Mapping[str, Any],
-    out: Path,
-) -> None:
-    """Average trained nets, calibrate the mean on `choose`, measure it on `report`; `out` gets the bundle's folder."""
-    steps = out / "bundles" / config.name
-    regressor = steps / "regressor.safetensors"
-    average(nets, config.zooms, regressor)
-    _calibrate(regressor, choose, config.name)
-    backend = chosen_backend("auto", "torch")
-    reader = BoneAgeReader.load(regressor, CROP_VERSION, backend)
-    bone_age = BoneAge(HandFinder.load(segmenter, reader.input_size, backend), reader, config.name)
-    words = "films that no training saw"
-    evaluation = evaluate(bone_age, report, steps / "evaluation", split=words)
+def make_bundle(bundle: Bundle, choose: LabelledCrops, report: Cohort, folder: str | Path, steps: str | Path) -> Bundle:
+    """Calibrate a bundle on `choose`, measure it on `report`, and store it with its model card in `folder`.
+
+    Neither may have been trained on. `folder` appears whole, and the nets' files are copied into it; `steps` gets every
+    prediction. Returns the bundle that is stored.
+    """
+    reader = BoneAgeReader.load(bundle.regressors, CROP_VERSION, chosen_backend())
+    calibration = fit_calibration(read_crops(reader, choose), choose.months, sexes_of(choose))
+    bundle = replace(bundle, calibration=calibration.to_dict())
+    bone_age, words = BoneAge.load(bundle), "films that no training saw"
+    evaluation = evaluate(bone_age, report, Path(steps) / "evaluation", split=words)
     some = sample(report, ROBUSTNESS_FILMS)
     log.info("reading changed copies of %d films", len(some))
     drawn = words if len(some) == len(report) else f"a sample, alike in sex and bone age, of the {words}"
-    robustness = measure_robustness(bone_age, some, steps / "robustness", split=drawn)
-    _assemble(out / config.name, segmenter, regressor, evaluation, robustness, recipe, cost)
-
-
-def _calibrate(weights: Path, crops: LabelledCrops, name: str) -> None:
-    """Give a weights file its name and a calibration fitted on `crops`, which no training saw."""
-    reader = BoneAgeReader.load(weights, CROP_VERSION)
-    calibration = fit_calibration(read_crops(reader, crops), crops.months, sexes_of(crops))
-    header, state = load_weights(weights, "regressor")
-    save_weights(weights, replace(header, name=name, calibration=calibration.to_dict()), state)
-
-
-def _assemble(
-    folder: Path,
-    segmenter: str | Path,
-    regressor: Path,
-    evaluation: Evaluation,
-    robustness: Robustness,
-    recipe: Recipe,
-    cost: Mapping[str, Any],
-) -> None:
-    """Put both weights files and the model card into `folder`, which appears whole."""
-    header, state = load_weights(regressor, "regressor")
-    header = replace(
-        header,
-        metrics={**header.metrics, "report": evaluation.to_dict()},
-        recipe={**config_values(recipe), "cost": dict(cost)},
-    )
-    making = folder.with_name(f".{folder.name}")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
-    save_weights(making / "regressor.safetensors", header, state)
-    shutil.copyfile(segmenter, making / "segmenter.safetensors")
-    write_card(making, evaluation, robustness)
-    shutil.rmtree(folder, ignore_errors=True)
-    making.replace(folder)
+    robustness = measure_robustness(bone_age, some, Path(steps) / "robustness", split=drawn)
+    bundle = replace(bundle, metrics={**bundle.metrics, "report": evaluation.to_dict()})
+    with whole_folder(folder) as making:
+        write_card(write_bundle(bundle, making), evaluation, robustness)
+    return read_bundle(folder)

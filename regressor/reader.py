@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,40 +14,55 @@ from numpy.typing import NDArray
 from ..data.errors import WeightsError
 from ..data.resize import resize_square
 from ..data.sex import Sex
-from ..weights.bundle import Header
-from ..weights.engine import Backend, Engine, Model, open_engine
+from ..weights.backend import Backend
+from ..weights.bundle import RegressorFile
+from ..weights.engine import Engine, NetSpec
+from ..weights.header import Header
 from .calibration import Calibration
+from .common import common_header
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
-    from .ensemble import AgeReading
+    from .ensemble import Ensemble
 
 
 class BoneAgeReader:
-    """Trained nets on an engine, with their header and calibration."""
+    """The regressors of a bundle on an engine, with their calibration."""
 
-    def __init__(self, engine: Engine, header: Header) -> None:
-        """`engine`: runs an AgeReading. `header` says input size, sex coding and calibration."""
-        self.engine, self.header = engine, header
-        self.calibration = Calibration.from_dict(header.calibration) if header.calibration else None
+    def __init__(
+        self,
+        engine: Engine,
+        nets: Sequence[RegressorFile],
+        header: Header,
+        calibration: Calibration | None = None,
+        device: str = "cpu",
+    ) -> None:
+        """`engine`: runs the Ensemble of `nets`. `header`: what they have in common (`common_header`). `device`: where
+        gradients are computed.
+        """
+        self.engine, self.nets, self.header, self.calibration = engine, tuple(nets), header, calibration
+        self.device = device
 
     @classmethod
-    def load(cls, path: str | Path, crop_version: int, backend: Backend = Backend()) -> BoneAgeReader:
-        """From a weights file; WeightsError when it is damaged or was made for another crop than `crop_version`."""
-        header, engine = open_engine(path, REGRESSOR, backend)
+    def load(
+        cls,
+        nets: Sequence[RegressorFile],
+        crop_version: int,
+        backend: Backend = Backend(),
+        calibration: Mapping[str, Any] | None = None,
+    ) -> BoneAgeReader:
+        """From the regressors of a bundle, and its calibration.
+
+        Raises WeightsError for files that are damaged, made for another crop than `crop_version`, or whose readings
+        have no common mean.
+        """
+        header = common_header(nets)
         if header.crop_version != crop_version:
             raise WeightsError(
-                f"{path}: made for crop version {header.crop_version}, this program cuts version {crop_version}; "
-                "install the matching version or train again"
+                f"{nets[0].path}: made for crop version {header.crop_version}, this program cuts version "
+                f"{crop_version}; install the matching version or train again"
             )
-        return cls(engine, header)
-
-    @property
-    def reading(self) -> AgeReading:
-        """The module with the nets; loading it takes torch, whatever the engine."""
-        return cast("AgeReading", self.engine.module)
+        fitted = Calibration.from_dict(calibration) if calibration else None
+        return cls(backend.open(regressor_spec(nets, header)), nets, header, fitted, backend.device)
 
     @property
     def input_size(self) -> int:
@@ -54,10 +71,8 @@ class BoneAgeReader:
 
     def raw_months(self, crops: Sequence[NDArray[np.uint8]], sexes: Sequence[Sex]) -> NDArray[np.float64]:
         """Uncalibrated bone age in months, float64 (n,): the mean over nets, zooms and mirror images."""
-        assert self.header.sex_coding is not None
         squares = np.stack([resize_square(np.asarray(crop), self.input_size) for crop in crops])
-        coded = np.array([self.header.sex_coding[sex] for sex in sexes], np.float32)
-        return self.engine(squares, coded)[0].astype(np.float64)
+        return self.engine(squares, np.array([self._coded(sex) for sex in sexes], np.float32))[0].astype(np.float64)
 
     def months(self, crops: Sequence[NDArray[np.uint8]], sexes: Sequence[Sex]) -> NDArray[np.float64]:
         """Bone age in months, float64 (n,), bias-corrected where the weights carry a calibration, at least 0."""
@@ -69,28 +84,37 @@ class BoneAgeReader:
         return self.calibration.interval(months, sex) if self.calibration else None
 
     def evidence(self, crop: NDArray[np.uint8], sex: Sex) -> NDArray[np.float32]:
-        """Where on a crop its reading comes from: float32 in [0, 1], of the crop's shape (`evidence_map`)."""
+        """Where on a crop its reading comes from: float32 in [0, 1], of the crop's shape (`evidence_map`).
+
+        It takes gradients, and so loads the nets with torch, whatever the engine.
+        """
         from .evidence import evidence_map
 
+        ensemble = self._ensemble
+        return evidence_map(ensemble.nets, np.asarray(crop), self._coded(sex), ensemble.sizes)  # pyright: ignore
+
+    @cached_property
+    def _ensemble(self) -> Ensemble:
+        return _build(self.nets).to(self.device)
+
+    def _coded(self, sex: Sex) -> float:
         assert self.header.sex_coding is not None
-        nets, sizes = self.reading.nets, self.reading.sizes
-        return evidence_map(nets, np.asarray(crop), self.header.sex_coding[sex], sizes)  # pyright: ignore
+        return self.header.sex_coding[sex]
 
 
-def _build(header: Header, state: Mapping[str, torch.Tensor]) -> nn.Module:
-    from .ensemble import build_reading
-
-    return build_reading(header, state)
-
-
-def _inputs(header: Header) -> dict[str, NDArray[Any]]:
-    size = (2, header.input_size, header.input_size)
-    return {
-        "crops": np.random.default_rng(0).integers(0, 256, size, np.uint8),
-        "sexes": np.array([-1, 1], np.float32),
-    }
+def regressor_spec(nets: Sequence[RegressorFile], header: Header) -> NetSpec:
+    """How an engine runs the Ensemble of some nets; `header`: their common header."""
+    made_of = json.dumps([(net.sha256, net.zooms) for net in nets])
+    digest = hashlib.sha256(made_of.encode()).hexdigest()
+    return NetSpec("regressor", nets, digest, partial(_build, nets), partial(_inputs, header.input_size))
 
 
-REGRESSOR = Model(
-    "regressor", _build, _inputs, tuple(Path(__file__).with_name(code) for code in ("network.py", "ensemble.py"))
-)
+def _build(nets: Sequence[RegressorFile]) -> Ensemble:
+    from .ensemble import build_ensemble
+
+    return build_ensemble(nets)
+
+
+def _inputs(size: int) -> dict[str, NDArray[Any]]:
+    squares = np.random.default_rng(0).integers(0, 256, (2, size, size), np.uint8)
+    return {"crops": squares, "sexes": np.array([-1, 1], np.float32)}

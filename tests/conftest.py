@@ -36,7 +36,7 @@ def real_films(shared_data) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory) -> Path:
-    """A folder with both weights files: the smallest nets there are, with random weights."""
+    """The folder of a bundle with the smallest nets there are, with random weights."""
     import torch
 
     from boneage.data.config import config_values
@@ -44,15 +44,16 @@ def tiny_bundle(tmp_path_factory) -> Path:
     from boneage.handseg.network import build_unet
     from boneage.regressor.config import NetConfig
     from boneage.regressor.network import SEX_CODING, BoneAgeNet
-    from boneage.weights.bundle import Header
+    from boneage.weights.bundle import Bundle, NetFile, RegressorFile, write_bundle
+    from boneage.weights.header import Header
     from boneage.weights.weights_file import save_weights
 
-    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    making = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     decoder = (8, 8, 8, 8, 8)
     encoder = "timm-mobilenetv3_small_minimal_100"
     save_weights(
-        folder / "segmenter.safetensors",
+        making / "segmenter.safetensors",
         Header(
             kind="segmenter",
             architecture="smp.Unet",
@@ -63,7 +64,7 @@ def tiny_bundle(tmp_path_factory) -> Path:
     )
     config = NetConfig(backbone="test_efficientnet", hidden=(8,))
     save_weights(
-        folder / "regressor.safetensors",
+        making / "regressor.safetensors",
         Header(
             kind="regressor",
             architecture="boneage.regressor.BoneAgeNet",
@@ -73,14 +74,19 @@ def tiny_bundle(tmp_path_factory) -> Path:
             label_mean=120.0,
             label_sd=40.0,
             sex_coding=SEX_CODING,
-            metrics={"report": {"mae": 30.5, "n": 12, "split": "made up"}},
             data={"description": "random weights, trained on nothing"},
-            licence="Apache-2.0",
-            name="tiny",
         ),
         BoneAgeNet(config).state_dict(),
     )
-    return folder
+    bundle = Bundle(
+        "tiny",
+        NetFile.of(making / "segmenter.safetensors"),
+        (RegressorFile.of(making / "regressor.safetensors"),),
+        metrics={"report": {"mae": 30.5, "n": 12, "split": "made up"}},
+        licence="Apache-2.0",
+    )
+    write_bundle(bundle, making / "tiny")
+    return making / "tiny"
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +129,7 @@ def finds_hands(monkeypatch) -> None:
     """Let every segmenter loaded be a threshold, which finds synthetic hands; the random net of tiny_bundle cannot."""
     from boneage.handseg.segmenter import HandSegmenter
 
-    monkeypatch.setattr(HandSegmenter, "load", lambda path, backend=None: threshold_segmenter())
+    monkeypatch.setattr(HandSegmenter, "load", lambda net, backend=None: threshold_segmenter())
 
 
 def threshold_segmenter():

@@ -39,7 +39,6 @@ ROOMS = [
 # Being opened; none is to be added.
 CIRCLES = [
     {"data/child", "data/dicom", "data/images", "data/radiograph"},
-    {"weights/engine", "weights/onnx_engine", "weights/torch_engine"},
 ]
 UPWARD = {("handseg/quality", "handseg/training/classical")}
 LONG = {"train_segmenter", "train_regressor", "predict"}
@@ -132,7 +131,7 @@ def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
 def test_the_parts_are_where_they_are_looked_for():
     assert all((ROOT / layer / "__init__.py").is_file() for layer in BELOW)
     assert "boneage.data.errors" in imported(ROOT / "regressor" / "crop_store.py")
-    assert "boneage.weights.bundle" in imported(ROOT / "handseg" / "segmenter.py")
+    assert "boneage.weights.engine" in imported(ROOT / "handseg" / "segmenter.py")
     assert "torch" in imported(ROOT / "weights" / "weights_file.py")
     assert all((ROOT / path).is_file() for path in LIGHT)
 

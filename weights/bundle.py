@@ -1,94 +1,199 @@
-"""What a weights file says of itself, and where the files of a bundle are; tensors are read elsewhere (`tensors`).
+"""A bundle: the nets that read together, with their calibration; a YAML file that names the nets' files by SHA-256.
 
-A weights file is safetensors; reading it executes nothing of it. The key `boneage` of its metadata holds the record
-below as JSON, and the record's `sha256` covers it and every tensor's name, type, shape and bytes.
+Shipped bundles are `NAME.yaml` in this folder. A bundle that a user trains is a folder with `bundle.yaml`. Beside the
+YAML file lie the nets, in `nets/`, of which several bundles may share some.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
-
-from safetensors import SafetensorError, safe_open
+from typing import Any, Self, TypeVar
 
 from ..data.errors import WeightsError
+from ..data.files import sha256_of, whole_file
 
+File = TypeVar("File", bound="NetFile")
+HOME = Path(__file__).parent  # of the shipped bundles
 FORMAT = 1
-HOME = Path(__file__).parent
+FILE, NETS = "bundle.yaml", "nets"  # names within the folder of a bundle
+_OLD = ("segmenter.safetensors", "regressor.safetensors")  # what a folder holds that an earlier version made
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a weights file says of itself.
+class NetFile:
+    """A net's weights file with the SHA-256 of its bytes."""
 
-    `kind`: "segmenter" or "regressor". `architecture` and `arguments` rebuild the net. `input_size`: side of the square
-    input in pixels. `crop_version`: of the crop the net was trained on (None for a segmenter). `label_mean`,
-    `label_sd`: months, None for a segmenter. `sex_coding`: the number a sex becomes. `metrics`: measured figures, each
-    with n, split and interval. `data`: what it was trained on, with its terms. `recipe`: the resolved configuration.
+    path: Path
+    sha256: str
+
+    @property
+    def home(self) -> Path:
+        """Folder of the net's bundle, or else of the file."""
+        return self.path.parent.parent if self.path.parent.name == NETS else self.path.parent
+
+    @classmethod
+    def of(cls, path: str | Path, *others: Any) -> Self:
+        """A file as it is now, with the `others` of its fields. Raises WeightsError where there is no file."""
+        path = Path(path)
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such weights file; give a .safetensors file made by boneage")
+        return cls(path, sha256_of(path), *others)
+
+
+@dataclass(frozen=True)
+class RegressorFile(NetFile):
+    """A regressor's weights file. `zooms`: how much larger than in the crop each view of it shows the hand."""
+
+    zooms: tuple[float, ...] = (1.0,)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What reads a bone age: a hand segmenter, and regressors whose views are averaged and then calibrated.
+
+    `name` is what results carry. `calibration`: as regressor/calibration.py makes it, None for raw readings. `metrics`:
+    figures by what was measured, each with n and split. `licence`: terms of the weights. `recipe`: the resolved
+    settings of the whole training. `cost`: what that took. `folder`: where the YAML file is, None for a bundle that is
+    not stored; `card`: where its model card is or will be.
     """
 
-    kind: str
-    architecture: str
-    arguments: Mapping[str, Any]
-    input_size: int
-    crop_version: int | None = None
-    label_mean: float | None = None
-    label_sd: float | None = None
-    sex_coding: Mapping[str, float] | None = None
+    name: str
+    segmenter: NetFile
+    regressors: tuple[RegressorFile, ...]
     calibration: Mapping[str, Any] | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
-    name: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, Any] = field(default_factory=dict)
+    file: Path | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides a reading: nets, zooms and calibration."""
+        nets = [self.segmenter.sha256, *([net.sha256, net.zooms] for net in self.regressors)]
+        return hashlib.sha256(json.dumps([nets, self.calibration], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def card(self) -> Path:
+        """The model card: MODEL_CARD.md in a bundle's folder; of a shipped bundle cards/NAME.md."""
+        if self.file is None:
+            raise ValueError(f"the bundle {self.name!r} is not stored, so it has no model card")
+        if self.file.name == FILE:
+            return self.file.with_name("MODEL_CARD.md")
+        return self.file.parent / "cards" / f"{self.file.stem}.md"
 
 
-def read_header(path: str | Path) -> Header:
-    """Read only the header of a weights file; raises WeightsError when it is not one of ours."""
-    return read_record(path)[0]
+def shipped_bundles() -> tuple[str, ...]:
+    """Names of the bundles in this package."""
+    return tuple(sorted(path.stem for path in HOME.glob("*.yaml")))
 
 
-def resolve_bundle(weights: str | Path) -> Path:
-    """The folder of a bundle: a name shipped in this package, or a path to a folder. Raises WeightsError."""
-    shipped = HOME / str(weights)
-    for folder in (shipped, Path(weights)):
-        if (folder / "regressor.safetensors").is_file() and (folder / "segmenter.safetensors").is_file():
-            return folder
-    names = sorted(p.parent.name for p in HOME.glob("*/regressor.safetensors"))
+def read_bundle(weights: str | Path) -> Bundle:
+    """Read a bundle: a shipped name, a bundle's folder, or its YAML file.
+
+    Raises WeightsError where there is none, and for a net that is missing or is not the one that the file names.
+    """
+    file = _find(weights)
+    bundle = _parsed(_values(file), file)
+    for net in (bundle.segmenter, *bundle.regressors):
+        if not net.path.is_file():
+            raise WeightsError(f"{net.path}: no such weights file, but {file} names it; fetch the bundle again")
+        if (found := sha256_of(net.path)) != net.sha256:
+            raise WeightsError(
+                f"{net.path}: its SHA-256 is {found[:16]}…, {file} names one of {net.sha256[:16]}…; the file is "
+                "damaged or another one, fetch the bundle again"
+            )
+    return bundle
+
+
+def write_bundle(bundle: Bundle, folder: str | Path) -> Bundle:
+    """Store a bundle and copies of its nets in `folder`; returns the bundle that is stored there."""
+    folder = Path(folder)
+    (folder / NETS).mkdir(parents=True, exist_ok=True)
+    segmenter = _copied(bundle.segmenter, folder / NETS / "segmenter.safetensors")
+    regressors = tuple(
+        _copied(net, folder / NETS / f"regressor-{number}.safetensors")
+        for number, net in enumerate(bundle.regressors, 1)
+    )
+    stored = replace(bundle, segmenter=segmenter, regressors=regressors, file=folder / FILE)
+    with whole_file(folder / FILE) as temporary:
+        temporary.write_text(as_yaml(stored), "utf-8")
+    return stored
+
+
+def as_yaml(bundle: Bundle) -> str:
+    """The text of a bundle's file; the nets must lie in or below the file's folder."""
+    import yaml
+
+    assert bundle.file is not None
+    home = bundle.file.parent
+
+    def net(file: NetFile) -> dict[str, Any]:
+        return {**asdict(file), "path": file.path.relative_to(home).as_posix()}
+
+    values = {item.name: getattr(bundle, item.name) for item in fields(Bundle) if item.name != "file"}
+    values |= {"segmenter": net(bundle.segmenter), "regressors": [net(file) for file in bundle.regressors]}
+    plain = json.loads(json.dumps({"format": FORMAT, **values}))  # lists for tuples
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+
+
+def segmenter_of(weights: str | Path) -> NetFile:
+    """A segmenter's weights file, or else the segmenter of a bundle (`read_bundle`). Raises WeightsError."""
+    path = Path(weights)
+    return NetFile.of(path) if path.suffix == ".safetensors" else read_bundle(weights).segmenter
+
+
+def _find(weights: str | Path) -> Path:
+    path = Path(weights)
+    for file in (HOME / f"{weights}.yaml", path / FILE, path):
+        if file.is_file():
+            return file
+    if all((path / name).is_file() for name in _OLD):
+        raise WeightsError(
+            f"{weights}: holds weights of boneage 0.1.0 or earlier ({' and '.join(_OLD)}), expected {FILE} and the "
+            f"nets in {NETS}/; make the bundle again with boneage train, or read with the version that made it"
+        )
     raise WeightsError(
-        f"{weights}: no weights there; expected a folder with segmenter.safetensors and regressor.safetensors, "
-        f"or a shipped name ({', '.join(names) or 'none'})"
+        f"{weights}: no weights there; expected a folder with {FILE}, or a shipped name "
+        f"({', '.join(shipped_bundles())})"
     )
 
 
-def read_record(path: str | Path, kind: str | None = None) -> tuple[Header, dict[str, Any]]:
-    """The header, and the whole record that it is of, `format` and `sha256` included; the tensors are not checked.
+def _values(file: Path) -> dict[str, Any]:
+    import yaml
 
-    Raises WeightsError when the file is not one of ours, or of another `kind` than the one asked for.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such weights file; give a .safetensors file made by boneage")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML has it: a tenth of the time
     try:
-        with safe_open(str(path), framework="np") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: not a whole safetensors file ({error}); fetch it again") from error
-    if "boneage" not in metadata:
-        raise WeightsError(f"{path}: has no boneage header; it was not made by this project")
+        values = yaml.load(file.read_text("utf-8"), loader)
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise WeightsError(f"{file}: not a readable YAML file ({error}); fetch the bundle again") from error
+    if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+        raise WeightsError(f"{file}: not a bundle of format {FORMAT}; give a bundle that this version of boneage made")
+    return values
+
+
+def _parsed(values: Mapping[str, Any], file: Path) -> Bundle:
+    home = file.parent
     try:
-        record = dict(json.loads(metadata["boneage"]))
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: the boneage header is damaged ({error}); fetch it again") from error
-    if record.get("format") != FORMAT:
-        raise WeightsError(f"{path}: weights of another format, expected format {FORMAT}; install a matching boneage")
-    try:
-        header = Header(**{name: value for name, value in record.items() if name not in ("format", "sha256")})
-    except TypeError as error:
-        raise WeightsError(f"{path}: the header does not fit this version ({error})") from error
-    if kind and header.kind != kind:
-        raise WeightsError(f"{path}: holds a {header.kind}, expected a {kind}; give the other file")
-    return header, record
+        segmenter = NetFile(home / values["segmenter"]["path"], str(values["segmenter"]["sha256"]))
+        regressors = tuple(
+            RegressorFile(home / net["path"], str(net["sha256"]), tuple(float(zoom) for zoom in net["zooms"]))
+            for net in values["regressors"]
+        )
+        bundle = Bundle(**{**values, "segmenter": segmenter, "regressors": regressors}, file=file)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{file}: is not as a bundle should be ({error!r}); fetch the bundle again") from error
+    if not bundle.name or not regressors or not all(net.zooms for net in regressors):
+        raise WeightsError(f"{file}: expected a name, at least one regressor, and zooms for each")
+    return bundle
+
+
+def _copied(file: File, target: Path) -> File:
+    with whole_file(target) as temporary:
+        shutil.copyfile(file.path, temporary)
+    return replace(file, path=target)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-
-from .bundle import Header
-from .engine import Model
-from .weights_file import load_weights
 
 
 class TorchEngine:
@@ -24,17 +20,11 @@ class TorchEngine:
         self.device = torch.device(device)
 
     @torch.inference_mode()
-    def __call__(self, *arrays: NDArray) -> tuple[NDArray, ...]:
+    def __call__(self, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """See Engine."""
         results = self.module(*(torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays))
         results = results if isinstance(results, tuple) else (results,)
         return tuple(result.cpu().numpy() for result in results)
-
-
-def open_torch(path: str | Path, model: Model, device: str = "cpu") -> tuple[Header, TorchEngine]:
-    """The header of a weights file and its module on a device; WeightsError as `load_weights`."""
-    header, state = load_weights(path, model.kind)
-    return header, TorchEngine(model.build(header, state), device)
 
 
 def device_name() -> str:

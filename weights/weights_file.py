@@ -15,14 +15,20 @@ from safetensors.torch import save_file
 
 from ..data.errors import WeightsError
 from ..data.files import whole_file
-from .bundle import FORMAT, Header, read_record
+from .header import FORMAT, Header, read_record
 
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 Net = TypeVar("Net", bound=torch.nn.Module)
 
 
 def save_weights(path: str | Path, header: Header, state: Mapping[str, torch.Tensor]) -> None:
-    """Write tensors and header to `path` (.safetensors), whole or not at all."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    """Write tensors and header to `path` (.safetensors), whole or not at all.
+
+    Floating-point tensors are stored as the header's `dtype`; WeightsError for one that is not among DTYPES.
+    """
+    if header.dtype not in DTYPES:
+        raise WeightsError(f"{path}: dtype is {header.dtype!r}, expected one of {', '.join(DTYPES)}")
+    tensors = {name: _as(tensor, DTYPES[header.dtype]).detach().cpu().contiguous() for name, tensor in state.items()}
     record = json.loads(json.dumps({"format": FORMAT, **asdict(header)}))
     record["sha256"] = _digest(record, tensors)
     with whole_file(path) as temporary:
@@ -30,14 +36,17 @@ def save_weights(path: str | Path, header: Header, state: Mapping[str, torch.Ten
 
 
 def load_weights(path: str | Path, kind: str) -> tuple[Header, dict[str, torch.Tensor]]:
-    """Read header and tensors; raises WeightsError for another kind, another format or a wrong SHA-256."""
+    """Read header and tensors, the floating-point ones as float32 whatever the file's `dtype`.
+
+    Raises WeightsError for another kind, another format or a wrong SHA-256.
+    """
     header, record = read_record(path, kind)
     with safe_open(str(path), framework="pt") as file:
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     sha256 = record.pop("sha256", "")
     if _digest(record, state) != sha256:
         raise WeightsError(f"{path}: the contents do not match their SHA-256; the file is damaged, fetch it again")
-    return header, state
+    return header, {name: _as(tensor, torch.float32) for name, tensor in state.items()}
 
 
 def load_net(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], Net]) -> tuple[Header, Net]:
@@ -52,6 +61,11 @@ def load_net(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], N
     except RuntimeError as error:
         raise WeightsError(f"{path}: the tensors do not fit the net that its header describes ({error})") from error
     return header, net
+
+
+def _as(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A floating-point tensor as `dtype`; counts and other whole numbers as they are."""
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
 def _digest(record: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:

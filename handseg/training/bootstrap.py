@@ -24,7 +24,7 @@ from ...data.config import config_values, load_config, save_config
 from ...data.errors import BoneAgeError, TrainingError
 from ...data.files import whole_file
 from ...data.radiograph import read_radiograph
-from ...weights.bundle import Header
+from ...weights.header import Header
 from ...weights.weights_file import save_weights
 from ..config import SegmenterConfig
 from ..letterbox import letterbox

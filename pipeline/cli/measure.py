@@ -21,7 +21,7 @@ from .options import (
     weights_option,
     workers_option,
 )
-from .splits import part_of, segmenter_file, training_split
+from .splits import part_of, training_split
 
 if TYPE_CHECKING:
     from ...data.cohort import Cohort
@@ -126,13 +126,13 @@ def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, en
     Example:
       boneage card run/own --evaluation run/evaluation --robustness run/robustness
     """
-    from ...weights.bundle import resolve_bundle
+    from ...weights.bundle import read_bundle
     from ..measure.card import write_card
     from ..measure.evaluate import read_evaluation
     from ..measure.robustness import read_robustness
 
     measured = read_evaluation(evaluation), read_robustness(robustness) if robustness else None
-    click.echo(write_card(resolve_bundle(bundle), *measured, device=device, engine=engine))
+    click.echo(write_card(read_bundle(bundle), *measured, device=device, engine=engine))
 
 
 @click.command()
@@ -172,10 +172,11 @@ def compare(
     cohort = read_cohort(data or plan.parent / settings.data)
     parts = training_split(cohort, split or planned or None, out)
 
+    from ...weights.bundle import segmenter_of
     from .. import output
     from ..measure.compare import compare as run
 
-    result = run(cohort, parts, settings, out, segmenter=segmenter_file(segmenter), workers=workers)
+    result = run(cohort, parts, settings, out, segmenter=segmenter_of(segmenter), workers=workers)
     output.show_markdown(result.table())
     click.echo(f"comparison.md and differences.png are in {out}", err=True)
     ctx.exit(1 if result.failures else 0)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ...weights.engine import ENGINES
+from ...weights.backend import ENGINES
 
 SEGMENTER_HELP = "A segmenter's weights file, or a bundle by name or folder."
 F = TypeVar("F", bound=Callable[..., Any])

@@ -57,11 +57,3 @@ def read_ids(path: Path | None) -> frozenset[str]:
     if "id" not in sheet.roles:
         raise CohortError(f"{path}: no column called id among {', '.join(sheet.header)}; expected a CSV of ids")
     return frozenset(row.cells["id"] for row in sheet.rows)
-
-
-def segmenter_file(segmenter: str) -> Path:
-    """The weights file that is named, or the one of the bundle that is."""
-    from ...weights.bundle import resolve_bundle
-
-    path = Path(segmenter)
-    return path if path.is_file() else resolve_bundle(segmenter) / "segmenter.safetensors"

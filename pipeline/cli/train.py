@@ -12,7 +12,7 @@ import click
 
 from ...regressor.config import Fusion, Loss, RegressorConfig
 from .options import PATH, SEGMENTER_HELP, F, cohort_options, out_option, verbose_option, workers_option
-from .splits import read_ids, segmenter_file, training_split
+from .splits import read_ids, training_split
 
 if TYPE_CHECKING:
     from ...data.cohort import Cohort
@@ -86,9 +86,10 @@ def train(
     parts = training_split(cohort, split, out)
 
     from ...regressor.training.train import is_first_process
+    from ...weights.bundle import segmenter_of
     from ..train import train_bundle
 
-    run["segmenter"] = segmenter_file(segmenter) if segmenter else None
+    run["segmenter"] = segmenter_of(segmenter) if segmenter else None
     run["finer"] = read_cohort(finer) if finer else None
     bundles = train_bundle(cohort, parts, out, settings, cutouts=cutouts, exclude=excluded, **run)
     if is_first_process():
@@ -186,10 +187,11 @@ def train_regressor(
     parts = training_split(cohort, split, out)
 
     from ...regressor.training.train import is_first_process
+    from ...weights.bundle import segmenter_of
     from ..train import train_regressor_on
 
     trained = train_regressor_on(
-        cohort, parts, out, settings, segmenter=segmenter_file(segmenter), data=about, licence=licence, **run
+        cohort, parts, out, settings, segmenter=segmenter_of(segmenter), data=about, licence=licence, **run
     )
     if is_first_process():
         click.echo(f"{trained.weights}: validation MAE {trained.validation_mae:.2f} months", err=True)

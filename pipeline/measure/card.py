@@ -1,4 +1,4 @@
-"""The model card of a bundle: from the headers of its weights, an evaluation, and what changed films did to it."""
+"""The model card of a bundle: what its files state, an evaluation, and how readings of changed films differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from ...data.config import without_defaults
 from ...data.errors import BoneAgeError
 from ...data.files import whole_file
 from ...data.remark import joined
-from ...weights.bundle import Header, read_header
+from ...weights.bundle import Bundle
+from ...weights.header import read_header
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from ..recipe import Recipe
@@ -23,7 +24,6 @@ from .failures import AGE_MONTHS, CASES, show_cases
 from .markdown import markdown_table
 from .robustness import Promise, Robustness
 
-NAME = "MODEL_CARD.md"
 COVERED = (0.88, 0.92)  # share of all films whose label the 90 % interval shall hold
 LEAST_COVERED, ENOUGH = 0.84, 50  # share in every band, and the films that a band needs to be asked for it
 _LEANING = 2.0  # months of bias in a band that a reader should know of
@@ -31,56 +31,46 @@ _A_ROW = 3  # pictures
 
 
 def write_card(
-    folder: str | Path,
+    bundle: Bundle,
     evaluation: Evaluation,
     robustness: Robustness | None = None,
     device: str = "auto",
     engine: str = "auto",
 ) -> Path:
-    """Write MODEL_CARD.md into a bundle's folder, with pictures of drawn hands that the bundle reads for it.
+    """Write the card of a stored bundle (`Bundle.card`), with pictures of drawn hands that the bundle reads for it.
 
-    Returns the card's file. Raises WeightsError for a folder that is no bundle, and BoneAgeError when evaluation or
-    robustness is of other weights.
+    Returns the card's file. Raises BoneAgeError when evaluation or robustness is of other weights.
     """
-    folder = Path(folder)
-    segmenter, regressor = (read_header(folder / f"{kind}.safetensors") for kind in ("segmenter", "regressor"))
     for measured in (evaluation, robustness):
-        if measured is not None and measured.model != (regressor.name or folder.name):
+        if measured is not None and measured.model != bundle.name:
             raise BoneAgeError(
-                f"{folder}: holds the weights {regressor.name or folder.name!r}, but {measured.model!r} was measured; "
-                "measure these weights"
+                f"{bundle.file}: holds the weights {bundle.name!r}, but {measured.model!r} was measured; measure these "
+                "weights"
             )
-    cases = show_cases(BoneAge.load(folder, device, engine), folder)
-    with whole_file(folder / NAME) as temporary:
-        temporary.write_text(model_card(segmenter, regressor, evaluation, robustness, cases), "utf-8")
-    return folder / NAME
+    cases = show_cases(BoneAge.load(bundle, device, engine), bundle.card.parent)
+    with whole_file(bundle.card) as temporary:
+        temporary.write_text(model_card(bundle, evaluation, robustness, cases), "utf-8")
+    return bundle.card
 
 
 def model_card(
-    segmenter: Header,
-    regressor: Header,
-    evaluation: Evaluation,
-    robustness: Robustness | None,
-    cases: Mapping[str, Reading],
+    bundle: Bundle, evaluation: Evaluation, robustness: Robustness | None, cases: Mapping[str, Reading]
 ) -> str:
     """The card as Markdown. `cases`: picture's file beside the card -> what the bundle read on it (`show_cases`)."""
     coverage = evaluation.coverage()
     bands = [row for row in evaluation.groups.to_dict("records") if row["group"] == "age band"]
-    recipe = dict(regressor.recipe)
-    cost = dict(recipe.pop("cost", {}))
-    texts = ("data", "licence")  # which stand above
-    settings = without_defaults(Recipe, {name: recipe[name] for name in recipe if name not in texts})
-    zooms = regressor.arguments.get("zooms", [1.0])
+    settings = dict(bundle.recipe)
+    for text in ("data", "licence"):  # they stand above
+        settings.pop(text, None)
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
         loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     return environment.get_template("card.md").render(
-        segmenter=segmenter,
-        regressor=regressor,
-        nets=regressor.arguments.get("nets") or [{"net": regressor.arguments, "input_size": regressor.input_size}],
-        zooms="" if zooms == [1.0] else ", ".join(f"{zoom:g}" for zoom in zooms),
-        correction=_line(regressor.calibration or {}),
+        bundle=bundle,
+        segmenter=read_header(bundle.segmenter.path),
+        regressors=[(read_header(net.path), ", ".join(f"{zoom:g}" for zoom in net.zooms)) for net in bundle.regressors],
+        correction=_line(bundle.calibration or {}),
         evaluation=evaluation,
         statuses=", ".join(f"{n} {status}" for status, n in evaluation.films["status"].value_counts().items()),
         coverage="" if coverage.empty else _coverage_table(coverage),
@@ -93,8 +83,8 @@ def model_card(
             {"title": case.title, "file": file, "reading": _cell(reading)}
             for case, (file, reading) in zip(CASES.values(), cases.items(), strict=True)
         ],
-        cost="; ".join(f"{name.replace('_', ' ')} {value}" for name, value in cost.items()),
-        recipe=yaml.safe_dump(settings, sort_keys=False).strip(),
+        cost="; ".join(f"{name.replace('_', ' ')} {value}" for name, value in bundle.cost.items()),
+        recipe=yaml.safe_dump(without_defaults(Recipe, settings), sort_keys=False).strip(),
     )
 
 

@@ -23,7 +23,8 @@ from ...regressor.config import RegressorConfig
 from ...regressor.reader import BoneAgeReader
 from ...regressor.training.dataset import LabelledCrops
 from ...regressor.training.train import train_regressor
-from ...weights.engine import chosen_backend
+from ...weights.backend import chosen_backend
+from ...weights.bundle import NetFile, RegressorFile
 from ...weights.torch_engine import device_name
 from ..crops import cache_crops, labelled, read_crops, sexes_of
 from .comparison import Comparison
@@ -70,7 +71,7 @@ class _Run:
         about = {"films": len(crops[TRAIN]), "description": f"comparison, {self.arm.title}, seed {self.seed}"}
         options: dict[str, Any] = {"resume": going_on, "workers": workers, "devices": 1}
         trained = train_regressor(crops[TRAIN], crops[CHOOSE], self.folder, self.settings, data=about, **options)
-        reader = BoneAgeReader.load(trained.weights, CROP_VERSION, chosen_backend("auto", "torch"))
+        reader = BoneAgeReader.load([RegressorFile.of(trained.weights)], CROP_VERSION, chosen_backend("auto", "torch"))
         frame = _predictions(reader, crops[CHOOSE])
         with whole_file(self.folder / "predictions.csv") as temporary:
             frame.to_csv(temporary, index=False, float_format="%.3f", lineterminator="\n")
@@ -98,13 +99,13 @@ class _Run:
 
 
 def compare(
-    cohort: Cohort, split: Split, plan: Plan, out: str | Path, *, segmenter: str | Path, workers: int = 1
+    cohort: Cohort, split: Split, plan: Plan, out: str | Path, *, segmenter: NetFile, workers: int = 1
 ) -> Comparison:
     """Train every arm with every seed on the split's part `train`, and measure it against the base on `choose`.
 
     All arms see the same films, those usable in every view that the plan asks for, and with one seed in the same order.
     The weights after the last epoch are measured, so `choose` chooses nothing; the part `report` is never read.
-    `segmenter`: weights file that cuts the view `hand`. `out` gets `comparison.md`, `differences.png`, `plan.yaml`,
+    `segmenter` cuts the view `hand`. `out` gets `comparison.md`, `differences.png`, `plan.yaml`,
     `films.csv` (id and part), the crops, and in `runs` the predictions of every run. When called again, finished runs
     are kept and the one under way goes on where it stopped, so arms and seeds may be added to a plan. A run that fails
     is reported and not fatal. Raises TrainingError when `out` holds runs on other films or with other settings.
@@ -142,7 +143,7 @@ def compare(
 
 
 def _shared_crops(
-    cohort: Cohort, split: Split, plan: Plan, out: Path, kinds: set[tuple[View, int]], segmenter: str | Path
+    cohort: Cohort, split: Split, plan: Plan, out: Path, kinds: set[tuple[View, int]], segmenter: NetFile
 ) -> Crops:
     """The crops of every view and size, of the same films in the same order."""
     parts = {TRAIN: _drawn(split.take(cohort, TRAIN), plan), CHOOSE: split.take(cohort, CHOOSE)}

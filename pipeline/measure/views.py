@@ -8,14 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...data.files import sha256_of
 from ...data.radiograph import Radiograph
 from ...handseg.crop import CROP_VERSION, cut_crop
 from ...handseg.finder import Hand, HandFinder
 from ...handseg.geometry import whole_frame
 from ...handseg.quality import Verdict
 from ...regressor.crop_store import CropStore, StoreKind
-from ...weights.engine import chosen_backend
+from ...weights.backend import chosen_backend
+from ...weights.bundle import NetFile
 from ..crops import Finder
 from .plan import View
 
@@ -40,14 +40,13 @@ class WholeFrame:
         return hands
 
 
-def open_view(view: View, folder: str | Path, size: int, segmenter: str | Path) -> tuple[CropStore, Finder]:
+def open_view(view: View, folder: str | Path, size: int, segmenter: NetFile) -> tuple[CropStore, Finder]:
     """The store in `folder` for crops of one view, `size` pixels a side, and what cuts them.
 
-    `segmenter`: weights file that finds hands, used for the view `hand` alone. Raises TrainingError when the folder
-    holds other crops.
+    `segmenter`: finds hands, used for the view `hand` alone. Raises TrainingError when the folder holds other crops.
     """
     if view == "hand":
-        made_by, finder = sha256_of(segmenter), HandFinder.load(segmenter, size, chosen_backend())
+        made_by, finder = segmenter.sha256, HandFinder.load(segmenter, size, chosen_backend())
     else:
         stretched = view == "stretched"
         made_by, finder = "stretched-frame" if stretched else "whole-frame", WholeFrame(size, stretched)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from ...data.sex import Sex, parse_sex
 from ...handseg.crop import CROP_VERSION
 from ...handseg.finder import Hand, HandFinder
 from ...regressor.reader import BoneAgeReader
-from ...weights.bundle import read_record, resolve_bundle
-from ...weights.engine import chosen_backend
+from ...weights.backend import chosen_backend
+from ...weights.bundle import Bundle, read_bundle
 from ..clinical.assessment import assessed
 from ..examination import Examination
 from ..reading import Reading
@@ -39,16 +38,18 @@ class BoneAge:
         self.finder, self.reader, self.model, self.digest = finder, reader, model, digest
 
     @classmethod
-    def load(cls, weights: str | Path = "default", device: str = "auto", engine: str = "auto") -> BoneAge:
-        """Load a bundle: a shipped name or a folder. `device` and `engine`: as for `weights.engine.chosen_backend`.
+    def load(cls, weights: str | Path | Bundle = "default", device: str = "auto", engine: str = "auto") -> BoneAge:
+        """Load a bundle: a shipped name, a folder, or a bundle that is not stored yet.
+
+        `device` and `engine`: as for `weights.backend.chosen_backend`.
 
         Raises WeightsError, and ConfigError for a device or engine that is not there.
         """
         backend = chosen_backend(device, engine)
-        folder = resolve_bundle(weights)
-        reader = BoneAgeReader.load(folder / "regressor.safetensors", CROP_VERSION, backend)
-        finder = HandFinder.load(folder / "segmenter.safetensors", reader.input_size, backend)
-        return cls(finder, reader, reader.header.name or folder.name, _digest(folder))
+        bundle = weights if isinstance(weights, Bundle) else read_bundle(weights)
+        reader = BoneAgeReader.load(bundle.regressors, CROP_VERSION, backend, bundle.calibration)
+        finder = HandFinder.load(bundle.segmenter, reader.input_size, backend)
+        return cls(finder, reader, bundle.name, bundle.digest)
 
     def predict(self, film: Film, sex: Sex | str | None = None, *, child: Child | None = None) -> Reading:
         """Read one radiograph: the reading of `examine`."""
@@ -165,12 +166,6 @@ def _film(film: Film, given: Child) -> _Film:
     if missing:
         radiograph = replace(radiograph, notes=(*radiograph.notes, missing))
     return _Film(radiograph, sex, age, given.height_cm)
-
-
-def _digest(folder: Path) -> str:
-    """SHA-256 of what both weights files state as theirs, which covers headers and tensors."""
-    stated = (read_record(folder / f"{net}.safetensors")[1].get("sha256", "") for net in ("segmenter", "regressor"))
-    return hashlib.sha256(" ".join(stated).encode()).hexdigest()
 
 
 def _request(item: Film | Request, given: Child) -> tuple[Film, Child]:

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from ...data.config import config_values, load_config, save_config
 from ...data.errors import TrainingError
 from ...data.files import whole_file
-from ...weights.bundle import Header
+from ...weights.header import Header
 from ...weights.weights_file import load_net, save_weights
 from ..config import RegressorConfig, Stage
 from ..network import SEX_CODING, BoneAgeNet, build_from

@@ -14,6 +14,7 @@ from boneage.handseg.letterbox import letterbox
 from boneage.handseg.segmenter import HandMap, HandSegmenter
 from boneage.handseg.training import bootstrap
 from boneage.handseg.training.bootstrap import train_segmenter
+from boneage.weights.bundle import NetFile
 from boneage.weights.weights_file import load_weights
 
 CONFIG = SegmenterConfig(
@@ -83,7 +84,7 @@ def test_a_run_writes_weights_that_say_what_they_are(finished):
     assert 0 <= header.metrics["composite_iou"]["value"] <= 1
     assert all(tensor.isfinite().all() for tensor in state.values())
     film = synthetic_hand(80, "M", 3, (150, 120)).pixels
-    (seen,) = HandSegmenter.load(finished).look([film])
+    (seen,) = HandSegmenter.load(NetFile.of(finished)).look([film])
     assert seen.probability.shape == (64, 64)
     assert 0 <= seen.probability.min() < seen.probability.max() <= 1
 

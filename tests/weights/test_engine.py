@@ -20,20 +20,27 @@ from PIL import Image
 from boneage import BoneAge
 from boneage.data.errors import ConfigError, OutputError, WeightsError
 from boneage.data.synthetic import synthetic_hand
-from boneage.handseg.network import HandLook, build_unet
-from boneage.handseg.segmenter import SEGMENTER
+from boneage.handseg.network import MirroredUNet, build_unet
+from boneage.handseg.segmenter import segmenter_spec
 from boneage.pipeline.cli import main
-from boneage.regressor.reader import REGRESSOR
-from boneage.weights import engine as engines
+from boneage.regressor.common import common_header
+from boneage.regressor.reader import regressor_spec
+from boneage.weights import backend as backends
 from boneage.weights import onnx_engine
-from boneage.weights.bundle import HOME
-from boneage.weights.engine import Backend, chosen_backend, open_engine
-from boneage.weights.onnx_engine import OnnxEngine, export_weights, open_onnx
+from boneage.weights.backend import Backend, chosen_backend
+from boneage.weights.bundle import read_bundle
+from boneage.weights.engine import NetSpec
+from boneage.weights.onnx_engine import OnnxEngine, export_name, export_net, open_onnx
 from boneage.weights.torch_engine import TorchEngine
-from boneage.weights.weights_file import load_weights, save_weights
 
 ONNX = Backend("onnx")
-MODELS = {model.kind: model for model in (SEGMENTER, REGRESSOR)}
+KINDS = ("segmenter", "regressor")
+
+
+def specs_of(weights) -> dict[str, NetSpec]:
+    bundle = read_bundle(weights)
+    regressor = regressor_spec(bundle.regressors, common_header(bundle.regressors))
+    return {"segmenter": segmenter_spec(bundle.segmenter), "regressor": regressor}
 
 
 def inputs(kind: str, number: int, size: int = 64) -> tuple[np.ndarray, ...]:
@@ -43,11 +50,16 @@ def inputs(kind: str, number: int, size: int = 64) -> tuple[np.ndarray, ...]:
 
 
 @pytest.fixture(scope="module")
-def exported(tiny_bundle, tmp_path_factory) -> Path:
+def specs(tiny_bundle) -> dict[str, NetSpec]:
+    return specs_of(tiny_bundle)
+
+
+@pytest.fixture(scope="module")
+def exported(specs, tmp_path_factory) -> Path:
     """A folder with the exported files of tiny_bundle."""
     folder = tmp_path_factory.mktemp("exported")
-    for kind, model in MODELS.items():
-        export_weights(tiny_bundle / f"{kind}.safetensors", model, folder)
+    for spec in specs.values():
+        export_net(spec, folder)
     return folder
 
 
@@ -70,7 +82,7 @@ def no_export(monkeypatch) -> None:
     def refuse(*_):
         raise AssertionError("nothing was to be exported")
 
-    monkeypatch.setattr(onnx_engine, "export_weights", refuse)
+    monkeypatch.setattr(onnx_engine, "export_net", refuse)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +100,8 @@ def no_export(monkeypatch) -> None:
     ],
 )
 def test_the_engine_follows_the_machine_unless_it_is_named(monkeypatch, gpus, device, engine, chosen):
-    monkeypatch.delenv(engines.VARIABLE)
-    monkeypatch.setattr(engines, "_gpus", lambda: gpus)
+    monkeypatch.delenv(backends.VARIABLE)
+    monkeypatch.setattr(backends, "_gpus", lambda: gpus)
     assert chosen_backend(device, engine) == chosen
 
 
@@ -103,33 +115,31 @@ def test_the_engine_follows_the_machine_unless_it_is_named(monkeypatch, gpus, de
     ],
 )
 def test_what_is_not_there_is_said(monkeypatch, gpus, device, engine, said):
-    monkeypatch.setattr(engines, "_gpus", lambda: gpus)
+    monkeypatch.setattr(backends, "_gpus", lambda: gpus)
     with pytest.raises(ConfigError, match=said):
         chosen_backend(device, engine)
 
 
 def test_the_environment_says_what_auto_means(monkeypatch):
-    monkeypatch.setenv(engines.VARIABLE, "torch")
+    monkeypatch.setenv(backends.VARIABLE, "torch")
     assert chosen_backend("cpu").engine == "torch"
     assert chosen_backend("cpu", "onnx").engine == "onnx"
 
 
 def test_hidden_gpus_are_not_asked_for(monkeypatch, tmp_path):
-    monkeypatch.setattr(engines, "_DRIVER", (str(tmp_path),))
+    monkeypatch.setattr(backends, "_DRIVER", (str(tmp_path),))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert engines._gpus() == 3
+    assert backends._gpus() == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert engines._gpus() == 0
+    assert backends._gpus() == 0
 
 
-@pytest.mark.parametrize("kind", MODELS)
-def test_both_engines_agree_on_batches_of_any_size(kind, tiny_bundle, full_cache, no_export):
-    path = tiny_bundle / f"{kind}.safetensors"
-    header, onnx = open_engine(path, MODELS[kind], ONNX)
-    same, plain = open_engine(path, MODELS[kind], Backend())
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_engines_agree_on_batches_of_any_size(kind, specs, full_cache, no_export):
+    onnx, plain = ONNX.open(specs[kind]), Backend().open(specs[kind])
     assert isinstance(onnx, OnnxEngine)
-    assert header == same
+    assert isinstance(plain, TorchEngine)
     for number in (1, 2, 5):
         arrays = inputs(kind, number)
         for ours, theirs in zip(onnx(*arrays), plain(*arrays), strict=True):
@@ -140,7 +150,7 @@ def test_both_engines_agree_on_batches_of_any_size(kind, tiny_bundle, full_cache
 
 def test_a_film_and_its_mirror_image_are_seen_alike():
     torch.manual_seed(1)
-    look = TorchEngine(HandLook(build_unet("timm-mobilenetv3_small_minimal_100", (8, 8, 8, 8, 8), turn_grid=2)))
+    look = TorchEngine(MirroredUNet(build_unet("timm-mobilenetv3_small_minimal_100", (8, 8, 8, 8, 8), turn_grid=2)))
     (squares,) = inputs("segmenter", 2)
     probability, agreement, turns = look(squares)
     mirrored, same, other_turns = look(squares[:, :, ::-1])
@@ -148,13 +158,6 @@ def test_a_film_and_its_mirror_image_are_seen_alike():
     np.testing.assert_allclose(same, agreement, atol=1e-5)
     np.testing.assert_allclose(other_turns[:, [0, 3, 2, 1]], turns, atol=1e-5)
     assert np.ptp(turns) > 1e-3
-
-
-def test_the_module_behind_an_export_is_the_weights(tiny_bundle, full_cache, no_export):
-    path = tiny_bundle / "regressor.safetensors"
-    onnx, plain = (open_engine(path, REGRESSOR, backend)[1].module.state_dict() for backend in (ONNX, Backend()))
-    assert onnx.keys() == plain.keys()
-    assert all(torch.equal(onnx[name], tensor) for name, tensor in plain.items())
 
 
 def test_heat_maps_are_drawn_whatever_reads(tiny_bundle, full_cache, no_export, hand_films, finds_hands):
@@ -166,60 +169,46 @@ def test_heat_maps_are_drawn_whatever_reads(tiny_bundle, full_cache, no_export, 
     np.testing.assert_allclose(*maps, atol=1e-5)
 
 
-def test_an_export_is_made_once(tiny_bundle, exported, cache, monkeypatch):
-    made = []
+def test_an_export_is_made_once(specs, exported, cache, monkeypatch):
+    made, spec = [], specs["regressor"]
 
-    def export(path, model, folder):
-        made.append(path)
-        return Path(shutil.copytree(exported, folder)) / next(exported.glob("regressor-*")).name
+    def export(wanted, folder):
+        made.append(wanted)
+        return Path(shutil.copytree(exported, folder)) / export_name(wanted)
 
-    monkeypatch.setattr(onnx_engine, "export_weights", export)
-    path = tiny_bundle / "regressor.safetensors"
+    monkeypatch.setattr(onnx_engine, "export_net", export)
     arrays = inputs("regressor", 2)
-    first, second = (open_onnx(path, REGRESSOR)[1](*arrays)[0] for _ in range(2))
-    assert made == [path]
+    first, second = (open_onnx(spec)(*arrays)[0] for _ in range(2))
+    assert made == [spec]
     np.testing.assert_array_equal(first, second)
 
 
 def test_an_export_beside_the_weights_serves_everybody(tiny_bundle, exported, cache, no_export, tmp_path):
-    own = shutil.copytree(tiny_bundle, tmp_path / "own")
+    own = Path(shutil.copytree(tiny_bundle, tmp_path / "own"))
     shutil.copytree(exported, own, dirs_exist_ok=True)
-    assert isinstance(open_onnx(own / "segmenter.safetensors", SEGMENTER)[1], OnnxEngine)
+    assert isinstance(open_onnx(specs_of(own)["segmenter"]), OnnxEngine)
     assert not cache.exists()
 
 
-def test_a_damaged_export_is_made_again(tiny_bundle, exported, full_cache, monkeypatch, caplog):
-    (kept,) = full_cache.glob("regressor-*")
-    whole = kept.read_bytes()
-    kept.write_bytes(whole[:-100] + bytes(100))
-
-    def export(path, model, folder):
-        kept.write_bytes(whole)
-        return kept
-
-    monkeypatch.setattr(onnx_engine, "export_weights", export)
-    open_onnx(tiny_bundle / "regressor.safetensors", REGRESSOR)
-    assert f"{kept}: is damaged" in caplog.text
-    assert kept.read_bytes() == whole
+def test_a_damaged_export_is_named_with_what_to_do(specs, full_cache):
+    kept = full_cache / export_name(specs["regressor"])
+    kept.write_bytes(kept.read_bytes()[:-1000])
+    engine = open_onnx(specs["regressor"])
+    with pytest.raises(WeightsError, match=rf"{kept.name}: ONNX Runtime cannot read .* delete the file"):
+        engine(*inputs("regressor", 1))
 
 
-def test_weights_with_another_header_are_exported_and_so_checked_anew(tiny_bundle, full_cache, tmp_path):
-    path = tmp_path / "changed.safetensors"
-    header, state = load_weights(tiny_bundle / "regressor.safetensors", "regressor")
-    save_weights(path, replace(header, name="this"), state)
-    path.write_bytes(path.read_bytes().replace(b'\\"this\\"', b'\\"that\\"'))
-    with pytest.raises(WeightsError, match="SHA-256"):
-        open_onnx(path, REGRESSOR)
-
-
-def test_changed_code_makes_another_export(tiny_bundle, full_cache, tmp_path):
-    code = tmp_path / "network.py"
-    code.write_text("changed")
-    path = tiny_bundle / "regressor.safetensors"
-    before = sorted(full_cache.iterdir())
-    changed = replace(REGRESSOR, code=(code,))
-    assert isinstance(open_onnx(path, changed)[1], OnnxEngine)
-    assert len(sorted(full_cache.iterdir())) == len(before) + 1
+def test_an_export_stands_for_one_version_and_for_nets_and_zooms(tiny_bundle, specs, monkeypatch):
+    nets = read_bundle(tiny_bundle).regressors
+    header = common_header(nets)
+    others = [
+        regressor_spec(changed, header)
+        for changed in ([replace(nets[0], zooms=(0.9,))], [replace(nets[0], sha256="0" * 64)], [*nets, *nets])
+    ]
+    names = {export_name(spec) for spec in (*specs.values(), *others)}
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "9.9")
+    names.add(export_name(specs["regressor"]))
+    assert len(names) == 6
 
 
 def test_without_a_cache_torch_reads(tiny_bundle, monkeypatch, tmp_path, caplog, hand_films, finds_hands):
@@ -227,31 +216,30 @@ def test_without_a_cache_torch_reads(tiny_bundle, monkeypatch, tmp_path, caplog,
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     bone_age = BoneAge.load(tiny_bundle, engine="onnx")
     assert isinstance(bone_age.reader.engine, TorchEngine)
-    assert "read with the engine torch" in caplog.text
+    assert "falling back to the engine torch" in caplog.text
     assert bone_age.predict(hand_films[0], "F").bone_age_months is not None
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OutputError("not to be had in ONNX")])
-def test_an_export_that_fails_leaves_nothing_and_torch_reads(tiny_bundle, cache, monkeypatch, caplog, error):
+def test_an_export_that_fails_leaves_nothing_and_torch_reads(specs, cache, monkeypatch, caplog, error):
     def fail(module, arrays, target):
         Path(target).write_bytes(b"half of it")
         raise error
 
     monkeypatch.setattr("boneage.weights.export.export", fail)
-    _, engine = open_onnx(tiny_bundle / "regressor.safetensors", REGRESSOR)
-    assert isinstance(engine, TorchEngine)
+    assert isinstance(ONNX.open(specs["regressor"]), TorchEngine)
     assert not list(cache.iterdir())
     assert str(error.args[-1]) in caplog.text
 
 
-def test_an_export_that_reads_otherwise_is_refused(tiny_bundle, exported, cache, monkeypatch):
+def test_an_export_that_reads_otherwise_is_refused(specs, exported, cache, monkeypatch):
     (other,) = exported.glob("segmenter-*")
     monkeypatch.setattr("boneage.weights.export.export", lambda module, arrays, target: shutil.copy(other, target))
     with pytest.raises(OutputError, match="cannot be run"):
-        export_weights(tiny_bundle / "regressor.safetensors", REGRESSOR, cache)
-    wrong = replace(SEGMENTER, build=lambda header, state: Shifted(SEGMENTER.build(header, state)))
+        export_net(specs["regressor"], cache)
+    wrong = replace(specs["segmenter"], build=lambda: Shifted(specs["segmenter"].build()))
     with pytest.raises(OutputError, match=r"the export is off by 0\.1, expected at most 0\.02"):
-        export_weights(tiny_bundle / "segmenter.safetensors", wrong, cache)
+        export_net(wrong, cache)
     assert not list(cache.iterdir())
 
 
@@ -267,7 +255,7 @@ class Shifted(torch.nn.Module):
         return probability + 0.1, *others
 
 
-def test_two_at_once_do_not_harm_each_other(tiny_bundle, exported, cache, monkeypatch):
+def test_two_at_once_do_not_harm_each_other(specs, exported, cache, monkeypatch):
     (whole,) = exported.glob("regressor-*")
 
     def slowly(module, arrays, target):
@@ -278,9 +266,8 @@ def test_two_at_once_do_not_harm_each_other(tiny_bundle, exported, cache, monkey
                 time.sleep(0.02)
 
     monkeypatch.setattr("boneage.weights.export.export", slowly)
-    path = tiny_bundle / "regressor.safetensors"
     with ThreadPoolExecutor(2) as pool:
-        opened = list(pool.map(lambda _: open_onnx(path, REGRESSOR)[1], range(2)))
+        opened = list(pool.map(lambda _: open_onnx(specs["regressor"]), range(2)))
     assert all(isinstance(engine, OnnxEngine) for engine in opened)
     assert [file.read_bytes() for file in cache.iterdir()] == [whole.read_bytes()]
 
@@ -289,12 +276,12 @@ def test_the_command_exports_to_where_it_is_asked_to(tiny_bundle, exported, tmp_
     done = CliRunner().invoke(main, ["export", "--weights", str(tiny_bundle), "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     assert sorted(done.stdout.split()) == sorted(str(file) for file in (tmp_path / "out").iterdir())
-    assert {file.name[:19] for file in (tmp_path / "out").iterdir()} == {file.name[:19] for file in exported.iterdir()}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {file.name for file in exported.iterdir()}
     assert not cache.exists()
 
 
 def test_onnx_on_a_gpu_is_refused_by_the_command(tiny_bundle, hand_films, monkeypatch):
-    monkeypatch.setattr(engines, "_gpus", lambda: 1)
+    monkeypatch.setattr(backends, "_gpus", lambda: 1)
     options = ["--sex", "F", "--weights", str(tiny_bundle), "--device", "cuda", "--engine", "onnx"]
     done = CliRunner().invoke(main, ["predict", str(hand_films[0]), *options])
     assert done.exit_code == 2
@@ -303,15 +290,25 @@ def test_onnx_on_a_gpu_is_refused_by_the_command(tiny_bundle, hand_films, monkey
 
 # What a reading does without, and starts the sooner for it
 SLOW = {"albumentations", "babel", "fpdf", "highdicom", "jinja2", "lightning", "matplotlib", "onnx", "onnxscript"}
-SLOW |= {"pandas", "pyarrow", "pydicom", "scipy", "segmentation_models_pytorch", "timm", "torch", "torchvision", "yaml"}
+SLOW |= {
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pydicom",
+    "scipy",
+    "segmentation_models_pytorch",
+    "timm",
+    "torch",
+    "torchvision",
+}
 
 
 @pytest.fixture(scope="module")
 def shipped_cache(tmp_path_factory) -> Path:
     """XDG_CACHE_HOME with the exported files of the shipped weights."""
     home = tmp_path_factory.mktemp("shipped")
-    for kind, model in MODELS.items():
-        export_weights(HOME / "default" / f"{kind}.safetensors", model, home / "boneage")
+    for spec in specs_of("default").values():
+        export_net(spec, home / "boneage")
     return home
 
 

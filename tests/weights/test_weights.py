@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from torch import nn
 
 from boneage.data.errors import WeightsError
 from boneage.handseg.network import build_from, build_unet
-from boneage.weights.bundle import Header, read_header, resolve_bundle
-from boneage.weights.weights_file import load_weights, save_weights
+from boneage.weights.header import ENSEMBLE, Header, read_header
+from boneage.weights.weights_file import _digest, load_weights, save_weights
 
 STATE = {"linear.weight": torch.arange(12.0).reshape(3, 4), "norm.count": torch.tensor(7), "half": torch.ones(5).half()}
 
@@ -49,8 +50,8 @@ def test_header_and_tensors_come_back(saved):
     assert found == header() == read_header(saved)
     assert set(state) == set(STATE)
     for name, tensor in STATE.items():
-        assert state[name].dtype == tensor.dtype
-        assert torch.equal(state[name], tensor)
+        assert state[name].dtype == (torch.float32 if tensor.is_floating_point() else tensor.dtype)
+        assert torch.equal(state[name], tensor.to(state[name].dtype))
 
 
 def test_every_field_of_the_header_comes_back(tmp_path):
@@ -59,15 +60,54 @@ def test_every_field_of_the_header_comes_back(tmp_path):
         label_mean=127.3,
         label_sd=41.25,
         sex_coding={"F": 0.0, "M": 1.0},
-        calibration={"slope": [1.0, 0.9]},
         metrics={"mae": {"value": 7.5, "n": 1261, "interval": [7.1, 7.9]}},
         data={"source": "films – with terms"},
         recipe={"stages": [{"size": 64}]},
         licence="research only",
-        name="first",
     )
     save_weights(tmp_path / "full.safetensors", full, STATE)
     assert read_header(tmp_path / "full.safetensors") == full
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_file_of_half_precision_says_so_and_is_read_as_float32(saved, tmp_path, dtype):
+    numbers = {"linear.weight": torch.linspace(-3, 3, 4096), "norm.count": torch.tensor(2**30 + 1)}
+    save_weights(tmp_path / "half.safetensors", header(dtype=dtype), numbers)
+    assert (tmp_path / "half.safetensors").stat().st_size < 2.3 * 4096
+    found, state = load_weights(tmp_path / "half.safetensors", "regressor")
+    assert found.dtype == dtype
+    assert state["linear.weight"].dtype == torch.float32
+    assert torch.equal(state["linear.weight"], numbers["linear.weight"].to(getattr(torch, dtype)).float())
+    assert torch.equal(state["norm.count"], numbers["norm.count"])
+    assert read_header(saved).dtype == "float32"
+
+
+def test_an_unknown_precision_is_not_stored(tmp_path):
+    with pytest.raises(WeightsError, match="dtype is 'int4', expected one of float32"):
+        save_weights(tmp_path / "odd.safetensors", header(dtype="int4"), STATE)
+    assert not list(tmp_path.iterdir())
+
+
+def old_file(path: Path, **changes) -> None:
+    """A weights file as version 0.1.0 wrote it."""
+    record = {"format": 1, **asdict(header()), "calibration": None, "name": ""} | changes
+    del record["dtype"]
+    record = json.loads(json.dumps(record))
+    record["sha256"] = _digest(record, STATE)
+    save_file(STATE, str(path), metadata={"boneage": json.dumps(record, sort_keys=True)})
+
+
+def test_a_net_of_version_0_1_0_is_still_read(tmp_path):
+    old_file(tmp_path / "net.safetensors")
+    found, state = load_weights(tmp_path / "net.safetensors", "regressor")
+    assert found == header()
+    assert torch.equal(state["linear.weight"], STATE["linear.weight"])
+
+
+def test_several_nets_in_one_file_are_refused_with_what_to_do(tmp_path):
+    old_file(tmp_path / "net.safetensors", architecture=ENSEMBLE)
+    with pytest.raises(WeightsError, match=r"expected one net a file.*train again"):
+        read_header(tmp_path / "net.safetensors")
 
 
 def test_the_header_is_json_that_anyone_can_read(saved):
@@ -183,14 +223,6 @@ def test_a_failed_save_leaves_the_old_file(saved):
         save_weights(saved, header(data={"odd": object()}), STATE)
     assert read_header(saved) == header()
     assert len(list(saved.parent.iterdir())) == 1
-
-
-def test_a_bundle_is_a_folder_with_both_files(tiny_bundle, tmp_path):
-    assert resolve_bundle(tiny_bundle) == tiny_bundle
-    assert resolve_bundle(str(tiny_bundle)) == tiny_bundle
-    for missing in (tmp_path, "no-such-name"):
-        with pytest.raises(WeightsError, match=r"expected a folder with segmenter\.safetensors"):
-            resolve_bundle(missing)
 
 
 def test_imagenet_weights_fill_the_whole_encoder():

@@ -24,7 +24,7 @@ from boneage.pipeline.measure.robustness import Robustness
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.recipe import BundleConfig, Recipe
 from boneage.regressor.config import RegressorConfig, Stage
-from boneage.weights.bundle import Header, read_header
+from boneage.weights.bundle import Bundle, read_bundle
 
 RECIPE = Recipe(
     bundles=(BundleConfig("tiny"),),
@@ -74,12 +74,10 @@ def robustness() -> Robustness:
 
 
 @pytest.fixture
-def headers(tiny_bundle) -> tuple[Header, Header]:
-    segmenter, regressor = (read_header(tiny_bundle / f"{kind}.safetensors") for kind in ("segmenter", "regressor"))
+def measured_bundle(tiny_bundle) -> Bundle:
     calibration = {"slope": 1.1, "intercept": -4.0, "half_width": {}, "n": 321}
     cost = {"regressor_minutes": 12.5, "device": "an abacus"}
-    recipe = {**config_values(RECIPE), "cost": cost}
-    return segmenter, replace(regressor, calibration=calibration, recipe=recipe)
+    return replace(read_bundle(tiny_bundle), calibration=calibration, recipe=config_values(RECIPE), cost=cost)
 
 
 CASES_READ = {f"case-{name}.png": Reading("x", "ok", (), "F", 100.0, (80.0, 121.0)) for name in CASES}
@@ -89,9 +87,9 @@ def sections(card: str) -> dict[str, str]:
     return {part.split("\n")[0]: part for part in card.split("\n## ")[1:]}
 
 
-def test_every_figure_is_the_one_measured(headers):
+def test_every_figure_is_the_one_measured(measured_bundle):
     measured, changed = evaluation(films()), robustness()
-    parts = sections(model_card(*headers, measured, changed, CASES_READ))
+    parts = sections(model_card(measured_bundle, measured, changed, CASES_READ))
     assert list(parts) == [
         "What it is",
         "Data and terms",
@@ -113,8 +111,8 @@ def test_every_figure_is_the_one_measured(headers):
     assert "12.5" in parts["Recipe and cost"]
 
 
-def test_the_recipe_is_printed_without_defaults_and_makes_the_same_training(headers):
-    card = model_card(*headers, evaluation(films()), None, CASES_READ)
+def test_the_recipe_is_printed_without_defaults_and_makes_the_same_training(measured_bundle):
+    card = model_card(measured_bundle, evaluation(films()), None, CASES_READ)
     printed = yaml.safe_load(card.split("```yaml\n")[1].split("```")[0])
     assert printed == {
         "regressors": [{"stages": [{"epochs": 3, "size": 64}], "warmup": 7}],
@@ -123,22 +121,23 @@ def test_the_recipe_is_printed_without_defaults_and_makes_the_same_training(head
     assert make_config(Recipe, printed).regressors == RECIPE.regressors
 
 
-def test_what_was_not_measured_is_said(headers):
+def test_what_was_not_measured_is_said(measured_bundle):
     frame = films().assign(interval_90_low=np.nan, interval_90_high=np.nan)
-    parts = sections(model_card(headers[0], replace(headers[1], recipe={}), evaluation(frame), None, CASES_READ))
+    bundle = replace(measured_bundle, calibration=None, recipe={}, cost={})
+    parts = sections(model_card(bundle, evaluation(frame), None, CASES_READ))
     assert "Not measured" in parts["Robustness"]
     assert "no calibration" in parts["The 90 % interval"]
     assert "not stored" in parts["Recipe and cost"]
 
 
-def test_leaning_bands_are_named_with_their_bias(headers):
+def test_leaning_bands_are_named_with_their_bias(measured_bundle):
     frame = films(bias=9.0)
-    parts = sections(model_card(*headers, evaluation(frame), None, CASES_READ))
+    parts = sections(model_card(measured_bundle, evaluation(frame), None, CASES_READ))
     bands = by_group(frame).query("group == 'age band'")
     for band in bands.to_dict("records"):
         assert f"{band['level']} are read {band['bias']:.1f} months too old" in parts["Known failures"]
     fair = films().assign(predicted_months=lambda frame: frame["labelled_months"])
-    assert "too old" not in model_card(*headers, evaluation(fair), None, CASES_READ)
+    assert "too old" not in model_card(measured_bundle, evaluation(fair), None, CASES_READ)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from boneage.pipeline.measure.plan import BASE, Arm, Plan, images_and_pixels
 from boneage.pipeline.measure.views import open_view
 from boneage.regressor.config import NetConfig, RegressorConfig, Stage
 from boneage.regressor.training.task import RegressorTask
+from boneage.weights.bundle import segmenter_of
 
 SMALL = RegressorConfig(
     net=NetConfig(backbone="test_efficientnet", hidden=(8,)), stages=(Stage(2, 32, 0.3),), batch_size=8, warmup=2
@@ -40,7 +41,7 @@ def split(drawn_cohort):
 
 
 def run(plan, cohort, split, tiny_bundle, out):
-    return compare(cohort, split, plan, out, segmenter=tiny_bundle / "segmenter.safetensors", workers=0)
+    return compare(cohort, split, plan, out, segmenter=segmenter_of(tiny_bundle), workers=0)
 
 
 def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stays_its_own(
@@ -151,7 +152,7 @@ def test_the_weights_of_the_last_epoch_are_measured_not_those_of_the_best(
     monkeypatch.setattr(RegressorTask, "validation_step", pretend)
     seen = []
     read = module.read_crops
-    looking = lambda reader, films: seen.append(reader.reading.nets[0]) or read(reader, films)  # noqa: E731
+    looking = lambda reader, films: seen.append(reader.engine.module.nets[0]) or read(reader, films)  # noqa: E731
     monkeypatch.setattr(module, "read_crops", looking)
     run(Plan((Arm("again", changes={"patience": 1}),), SMALL, seeds=(1,)), drawn_cohort, split, tiny_bundle, tmp_path)
     first, last = states[0], states[-1 - len(states) // 2]
@@ -168,7 +169,7 @@ def test_a_plan_that_wants_more_films_than_there_are_is_refused(drawn_cohort, sp
 
 def test_views_of_a_film_are_cut_as_they_say(tmp_path, tiny_bundle, finds_hands, drawn_cohort):
     film = drawn_cohort.films[20]
-    segmenter = tiny_bundle / "segmenter.safetensors"
+    segmenter = segmenter_of(tiny_bundle)
     squares = {}
     for view in ("hand", "frame", "stretched"):
         store, finder = open_view(view, tmp_path / view, 64, segmenter)
@@ -304,7 +305,7 @@ def test_the_command_takes_data_and_split_from_the_plan_and_says_what_failed(
     plan = Plan(arms, SMALL, seeds=(1,), data=str(folder / "films.csv"), split="split.csv")
     save_config(plan, tmp_path / "plan.yaml")
     command = ["compare", str(tmp_path / "plan.yaml"), "-o", str(tmp_path / "out"), "--workers", "0"]
-    command += ["--segmenter", str(tiny_bundle / "segmenter.safetensors")]
+    command += ["--segmenter", str(tiny_bundle / "nets" / "segmenter.safetensors")]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 1
     assert "- broken, seed 1: " in done.stdout

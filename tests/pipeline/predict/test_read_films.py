@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from boneage.pipeline.predict.cohort import predict_cohort
 from boneage.pipeline.predict.parallel import cores
 from boneage.pipeline.predict.readings_file import parquet_rows
 from boneage.pipeline.reading import Reading
+from boneage.weights.bundle import read_bundle, write_bundle
 
 
 def run(*args: object) -> Result:
@@ -157,13 +159,9 @@ def test_what_decides_a_reading_besides_the_film_has_it_read_again(weights, coho
     run(films, "--sex", "F", "--csv", out, *weights)
     read_now.clear()
     if change == "model":
-        import shutil
-
-        from boneage.weights.weights_file import load_weights, save_weights
-
-        other = shutil.copytree(weights[1], tmp_path / "tiny")
-        header, state = load_weights(other / "regressor.safetensors", "regressor")
-        save_weights(other / "regressor.safetensors", header, {name: tensor + 0.01 for name, tensor in state.items()})
+        bundle = read_bundle(weights[1])
+        other = tmp_path / "tiny"
+        write_bundle(replace(bundle, regressors=(replace(bundle.regressors[0], zooms=(0.9,)),)), other)
         weights = ("--weights", other)
     options = {"sex": ("--sex", "M"), "facts": ("--sex", "F", "--age", "10y"), "model": ("--sex", "F")}[change]
     run(films, *options, "--csv", out, "--resume", *weights)

@@ -1,0 +1,80 @@
+"""Which engine and device are meant: torch on a device, or ONNX Runtime on the CPU.
+
+No engine is imported before it is asked for: torch alone takes longer to start than a film takes to be read.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..data.errors import ConfigError, OutputError
+from .engine import Engine, NetSpec
+
+ENGINES = ("auto", "torch", "onnx")
+VARIABLE = "BONEAGE_ENGINE"  # of the environment: what auto means
+_DRIVER = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of Windows' Linux, of AMD
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An engine, `torch` or `onnx`, and the device that it runs on: `cpu`, `cuda` or `cuda:N`."""
+
+    engine: str = "torch"
+    device: str = "cpu"
+
+    def open(self, spec: NetSpec) -> Engine:
+        """Open the engine on a net. Raises WeightsError for weights that are damaged or do not fit.
+
+        Where no ONNX file can be made or stored, torch runs the net instead, and the log says so.
+        """
+        if self.engine == "onnx":
+            from .onnx_engine import open_onnx
+
+            try:
+                return open_onnx(spec)
+            except (OSError, OutputError) as error:
+                log.warning("%s: falling back to the engine torch, which starts slower: %s", spec, error)
+        from .torch_engine import TorchEngine
+
+        return TorchEngine(spec.build(), self.device)
+
+
+def chosen_backend(device: str = "auto", engine: str = "auto") -> Backend:
+    """The engine and device meant. Raises ConfigError for what this machine lacks, and for onnx on a GPU.
+
+    `device`: auto (a GPU where there is one), cpu, cuda or cuda:N. `engine`: auto (torch on a GPU, else onnx, unless
+    the environment variable BONEAGE_ENGINE says which), torch or onnx.
+    """
+    if engine == "auto":
+        engine = os.environ.get(VARIABLE) or "auto"
+    if engine not in ENGINES:
+        raise ConfigError(f"engine is {engine!r}, expected one of {', '.join(ENGINES)}")
+    if engine == "onnx" and device in ("auto", "cpu"):
+        return Backend("onnx")
+    gpus = _gpus() if device != "cpu" else 0
+    there = {"cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))}
+    if device == "auto":
+        device = "cuda" if gpus else "cpu"
+    if device not in there:
+        raise ConfigError(f"device is {device!r}, expected auto or one this machine has: {', '.join(sorted(there))}")
+    if engine == "onnx":
+        raise ConfigError(f"the engine onnx runs on the CPU, not on {device}; give engine torch, or device cpu")
+    return Backend("onnx" if engine == "auto" and device == "cpu" else "torch", device)
+
+
+def _gpus() -> int:
+    """How many GPUs torch can use. It is asked only where there is a driver, since it is slow to import."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1")
+    # on Windows the driver has no place that can be looked at as quickly
+    driver = sys.platform == "win32" or any(Path(path).exists() for path in _DRIVER)
+    if hidden or not driver:
+        return 0
+    import torch
+
+    return torch.cuda.device_count()

@@ -1,0 +1,88 @@
+"""What a weights file says of the net in it, read without its tensors.
+
+A weights file is safetensors; reading it executes no code. The key `boneage` of its metadata holds the header below as
+JSON, with `format` and `sha256`, which covers the header and every tensor's name, type, shape and bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from ..data.errors import WeightsError
+
+FORMAT = 1
+ENSEMBLE = "boneage.regressor.AgeReading"  # architecture of files with several nets, which earlier versions wrote
+_MOVED = {"calibration", "name"}  # stated by headers of earlier versions; today the bundle states them
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a weights file says of its net.
+
+    `kind`: "segmenter" or "regressor". `architecture` and `arguments` rebuild the net. `input_size`: side of the square
+    input in pixels. `crop_version`: of the crop the net was trained on (None for a segmenter). `label_mean`,
+    `label_sd`: months, None for a segmenter. `sex_coding`: the number a sex becomes. `metrics`: measured figures, each
+    with n and split. `data`: what it was trained on, with its terms. `recipe`: the resolved configuration of its
+    training. `dtype`: of the floating-point tensors in the file: float32, float16 or bfloat16.
+    """
+
+    kind: str
+    architecture: str
+    arguments: Mapping[str, Any]
+    input_size: int
+    crop_version: int | None = None
+    label_mean: float | None = None
+    label_sd: float | None = None
+    sex_coding: Mapping[str, float] | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    dtype: str = "float32"
+
+
+def read_header(path: str | Path, kind: str | None = None) -> Header:
+    """Read the header of a weights file. Raises WeightsError when it is not one of ours, or not of the `kind` given."""
+    return read_record(path, kind)[0]
+
+
+def read_record(path: str | Path, kind: str | None = None) -> tuple[Header, dict[str, Any]]:
+    """The header, and the record as it is stored, `format` and `sha256` included; the tensors are not checked.
+
+    Raises WeightsError when the file is not one of ours, or of another `kind` than the one asked for.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weights file; give a .safetensors file made by boneage")
+    try:
+        with safe_open(str(path), framework="np") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: not a whole safetensors file ({error}); fetch it again") from error
+    if "boneage" not in metadata:
+        raise WeightsError(f"{path}: has no boneage header; it was not made by this project")
+    try:
+        record = dict(json.loads(metadata["boneage"]))
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: the boneage header is damaged ({error}); fetch it again") from error
+    if record.get("format") != FORMAT:
+        raise WeightsError(f"{path}: weights of another format, expected format {FORMAT}; install a matching boneage")
+    if record.get("architecture") == ENSEMBLE:
+        raise WeightsError(
+            f"{path}: holds several nets, as versions up to 0.1.0 wrote them, expected one net a file and a "
+            "bundle.yaml that names the files; train again, or read with the version that made it"
+        )
+    values = {name: value for name, value in record.items() if name not in {"format", "sha256", *_MOVED}}
+    try:
+        header = Header(**values)
+    except TypeError as error:
+        raise WeightsError(f"{path}: the header does not fit this version ({error})") from error
+    if kind and header.kind != kind:
+        raise WeightsError(f"{path}: holds a {header.kind}, expected a {kind}; give the other file")
+    return header, record
