@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,9 @@ from .child import Child, parse_age, parse_date, parse_height
 from .errors import ChildError, CohortError, SexError
 from .sex import Sex, parse_sex
 from .table import Faults, Row, Table, list_ids, read_table
+from .text import shortened
 
+log = logging.getLogger(__name__)
 AgeUnit = Literal["months", "years"]
 
 # The names with capitals are the headers of RSNA's validation and test tables; `id`, `boneage` and `male` are those of
@@ -28,18 +32,20 @@ _COHORT = _PATH_AND_SEX | {
     },
     "patient": {"patient": ("patient", "patient_id")},
 }
-_INPUTS = _PATH_AND_SEX | {
+_INPUTS = _COHORT | {
     "age": {"age": ("age",), "age_months": ("age_months",), "age_years": ("age_years",)},
     "birth date": {"birth_date": ("birth_date",)},
     "exam date": {"exam_date": ("exam_date",)},
     "height": {"height": ("height",), "height_cm": ("height_cm",)},
-    "patient": {"patient": ("patient", "patient_id")},
 }
+_OUTPUT = "fingerprint"  # a column that only this program's own tables of readings have
 _EXPECTED = (
     "expected a CSV with the columns id,boneage,male (RSNA training); Image ID,male,Bone Age (months) (RSNA "
     "validation); Case ID,Sex,Ground truth bone age (months) (RSNA test); or path or id, sex, and bone_age_months or "
     "bone_age_years, where other names can be given"
 )
+# Words of column names that speak of the film or the child
+_SPEAKING = re.compile(r"\b(sex|gender|male|female|age|birth|dob|height|patient|path|file|filename)\b", re.IGNORECASE)
 _MALE: dict[str, Sex] = {"true": "M", "1": "M", "false": "F", "0": "F"}
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"))
 _OLDEST_MONTHS = 240  # 20 years; the standards of Greulich and Pyle end at 19 years (boys) and 18 (girls)
@@ -90,12 +96,14 @@ class InputRow:
     child: what the user says of the child.
     patient: the child's id, where a table has one.
     found: the file was found in a folder or by a pattern, not named, so it may well be no film.
+    table: the CSV that names it; None without one.
     """
 
     path: Path
     child: Child = Child()
     patient: str | None = None
     found: bool = False
+    table: Path | None = None
 
 
 def read_cohort(
@@ -124,12 +132,7 @@ def read_cohort(
     where = Path(where)
     sheet = _cohort_table(where, table, columns or {})
     unit = _age_unit(sheet, age_unit)
-    home = sheet.path.parent
-    base = home / images if images is not None else home
-    if not base.is_dir():
-        raise CohortError(f"{base}: not a folder; give the folder of the radiographs that {sheet.path.name} names")
-    own = sheet.path.with_suffix("")
-    searched = own if images is None and own.is_dir() else base
+    base, searched = _folders(sheet, images)
     named = _files_by_name(searched) if "path" not in sheet.roles else {}
 
     faults = sheet.faults
@@ -156,31 +159,48 @@ def read_cohort(
     return Cohort(where.resolve().name if where.is_dir() else where.stem, tuple(films))
 
 
-def read_inputs_table(path: str | Path, columns: Mapping[str, str] | None = None) -> tuple[InputRow, ...]:
-    """Read a CSV of radiographs to predict: a path a row and, where the table has them, facts about the child.
+def read_inputs_table(
+    path: str | Path, columns: Mapping[str, str] | None = None, images: str | Path | None = None
+) -> tuple[InputRow, ...]:
+    """Read a CSV of radiographs to predict: a path or id a row and, where the table has them, facts about the child.
 
-    Usual columns: `path` or `file`; `sex` (words) or `male` (True, False, 1, 0); `age` (10y3m, 10.25y, 123mo),
+    Usual columns: `path` or `file`, or `id`, and `images`, as for `read_cohort`, each of whose tables is read; `sex` (words) or `male` (True, False, 1, 0); `age` (10y3m, 10.25y, 123mo),
     `age_months` or `age_years` (numbers); `birth_date` and `exam_date` (2015-03-27); `height` (140.5cm) or `height_cm`
-    (a number); `patient` or `patient_id`. Blank cells are facts not known; further columns are ignored. `columns` maps
-    these names to others. Relative paths start at the CSV's folder. Whether a file exists is left to the reader, so
-    that a missing one fails its own row only. Raises CohortError: no path column, no rows, or every blank path and
+    (a number); `patient` or `patient_id`. Blank cells are facts not known; further columns, bone ages too, are not used,
+    and the log names those that look like one of the usual. `columns` maps these names to others. Relative paths start
+    at the CSV's folder. Whether a file exists is left to the reader, so that a missing one fails its own row only.
+    Raises CohortError: no column for path or id, no rows, or every blank path or id, every id of several files and
     every fact that cannot be read, with its line number.
     """
     sheet = read_table(Path(path), _INPUTS, columns)
-    if "path" not in sheet.roles:
-        raise CohortError(f"{path}: no column called path or file among {', '.join(sheet.header)}; name it with path=")
-    faults = sheet.faults
+    if not {"path", "id"} & set(sheet.roles):
+        raise CohortError(
+            f"{path}: no column called path, file or id among {shortened(', '.join(sheet.header))}; name it with path="
+        )
+    _name_unused(sheet)
+    by = "path" if "path" in sheet.roles else "id"
+    base, searched = _folders(sheet, images)
+    named = _files_by_name(searched) if by == "id" else {}
     rows: list[InputRow] = []
     for row in sheet.rows:
-        if not row.cells["path"]:
-            faults.add(row.line, "blank cell", "no path")
-        rows.append(
-            InputRow(sheet.path.parent / row.cells["path"], _child(row, sheet), row.cells.get("patient") or None)
-        )
-    faults.raise_any()
+        if not row.cells[by]:
+            sheet.faults.add(row.line, "blank cell", f"no {by}")
+            continue
+        file = _padded(base / row.cells["path"]) if by == "path" else _file_of_id(row, named, searched, sheet.faults)
+        rows.append(InputRow(file, _child(row, sheet), row.cells.get("patient") or None, table=sheet.path))
+    sheet.faults.raise_any()
     if not rows:
         raise CohortError(f"{path}: no rows under the header; expected one row a radiograph")
     return tuple(rows)
+
+
+def cohort_table_in(folder: Path) -> Path | None:
+    """The one CSV directly in a folder that can be a cohort's; None where there is none, or several.
+
+    Tables of readings, which this program writes, are none.
+    """
+    usable = _usable_tables(folder, {})[0]
+    return usable[0].path if len(usable) == 1 else None
 
 
 def _cohort_table(where: Path, table: str | Path | None, columns: Mapping[str, str]) -> Table:
@@ -190,18 +210,7 @@ def _cohort_table(where: Path, table: str | Path | None, columns: Mapping[str, s
         if lacking := _lacking(sheet):
             raise CohortError(f"{sheet.path}: {lacking}; {_EXPECTED}")
         return sheet
-    usable: list[Table] = []
-    passed_over: list[str] = []
-    for path in sorted(path for path in where.glob("[!.]*") if path.suffix.lower() == ".csv"):
-        try:
-            sheet = read_table(path, _COHORT, columns)
-        except CohortError as error:
-            passed_over.append(str(error))
-            continue
-        if lacking := _lacking(sheet):
-            passed_over.append(f"{path}: {lacking}")
-        else:
-            usable.append(sheet)
+    usable, passed_over = _usable_tables(where, columns)
     if len(usable) > 1:
         names = ", ".join(sheet.path.name for sheet in usable)
         raise CohortError(
@@ -213,12 +222,55 @@ def _cohort_table(where: Path, table: str | Path | None, columns: Mapping[str, s
     return usable[0]
 
 
+def _usable_tables(folder: Path, columns: Mapping[str, str]) -> tuple[list[Table], list[str]]:
+    """The CSVs directly in a folder that can be a cohort's, and for each other one why it cannot."""
+    usable: list[Table] = []
+    passed_over: list[str] = []
+    for path in sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() == ".csv" and path.is_file()):
+        try:
+            sheet = read_table(path, _COHORT, columns)
+        except CohortError as error:
+            passed_over.append(str(error))
+            continue
+        if lacking := _lacking(sheet):
+            passed_over.append(f"{path}: {lacking}")
+        elif _OUTPUT in sheet.header:
+            passed_over.append(f"{path}: holds readings of this program, not labels")
+        else:
+            usable.append(sheet)
+    return usable, passed_over
+
+
+def _folders(sheet: Table, images: str | Path | None) -> tuple[Path, Path]:
+    """Where a table's paths start, and where files are searched by id. Raises CohortError where that is no folder."""
+    home = sheet.path.parent
+    base = home / images if images is not None else home
+    if not base.is_dir():
+        raise CohortError(f"{base}: not a folder; give the folder of the radiographs that {sheet.path.name} names")
+    own = sheet.path.with_suffix("")
+    return base, own if images is None and own.is_dir() else base
+
+
+def _name_unused(sheet: Table) -> None:
+    """Log the columns that are not used although their names speak of the film or the child."""
+    words = (name.replace("_", " ") for name in sheet.header)
+    unused = [
+        name
+        for name, said in zip(sheet.header, words, strict=True)
+        if _SPEAKING.search(said) and name not in sheet.used and "bone" not in said.casefold()
+    ]
+    if unused:
+        log.warning(
+            "%s: not used: the column %s; --column ROLE=NAME says what a column holds", sheet.path, ", ".join(unused)
+        )
+
+
 def _lacking(sheet: Table) -> str:
     """Say what a table lacks to be a cohort's; "" if nothing."""
     lacking = [field for field in ("sex", "bone age") if field not in sheet.roles]
     if "path" not in sheet.roles and "id" not in sheet.roles:
         lacking.insert(0, "path or id")
-    return f"no column for {', '.join(lacking)} among {', '.join(sheet.header)}" if lacking else ""
+    return f"no column for {', '.join(lacking)} among {shortened(', '.join(sheet.header))}" if lacking else ""
 
 
 def _age_unit(sheet: Table, asked: AgeUnit | None) -> AgeUnit:
@@ -251,7 +303,7 @@ def bare_name(name: str) -> str:
 
 def _listed_file(row: Row, base: Path, faults: Faults) -> Path | None:
     """Give the file a row's path leads to."""
-    file = base / row.cells["path"]
+    file = _padded(base / row.cells["path"])
     if file.is_file():
         return file
     if row.cells["path"]:
@@ -262,7 +314,7 @@ def _listed_file(row: Row, base: Path, faults: Faults) -> Path | None:
 def _named_file(row: Row, named: Mapping[str, list[Path]], searched: Path, faults: Faults) -> Path | None:
     """Give the one file named by a row's id."""
     name = row.cells["id"]
-    files = named.get(bare_name(name), []) if name else []
+    files = _of_name(bare_name(name), named) if name else []
     if len(files) == 1:
         return files[0]
     if files:
@@ -271,6 +323,31 @@ def _named_file(row: Row, named: Mapping[str, list[Path]], searched: Path, fault
     elif name:
         faults.add(row.line, "missing file", f"none for id {name} in {searched}")
     return None
+
+
+def _file_of_id(row: Row, named: Mapping[str, list[Path]], searched: Path, faults: Faults) -> Path:
+    """The file of a row's id; where there is none, a path that does not exist, for the reader to say so."""
+    files = _of_name(bare_name(row.cells["id"]), named)
+    return (len(files) > 1 and _named_file(row, named, searched, faults)) or (files or [searched / row.cells["id"]])[0]
+
+
+def _of_name(name: str, named: Mapping[str, list[Path]]) -> list[Path]:
+    """The files of a name, or else those of the same number with leading zeros, which spreadsheets drop."""
+    if name in named or not name.isdecimal():
+        return named.get(name, [])
+    return [file for other, files in named.items() if _is_padded(other, name) for file in files]
+
+
+def _padded(file: Path) -> Path:
+    """A file that exists; or else the one beside it of the same number with leading zeros, which spreadsheets drop."""
+    if not file.stem.isdecimal() or os.path.lexists(file) or not file.parent.is_dir():
+        return file
+    like = [other for other in file.parent.glob(f"0*{file.suffix}") if _is_padded(other.stem, file.stem)]
+    return like[0] if len(like) == 1 else file
+
+
+def _is_padded(name: str, number: str) -> bool:
+    return name.isdecimal() and name.endswith(number) and not name.removesuffix(number).strip("0")
 
 
 def _sex(row: Row, role: str, faults: Faults) -> Sex | None:

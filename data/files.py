@@ -1,4 +1,4 @@
-"""Files and folders written whole or not at all, and files known by their content."""
+"""Files and folders written whole or not at all, never over what this program did not write; files known by content."""
 
 from __future__ import annotations
 
@@ -6,26 +6,40 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .errors import OutputError
+
+MARK = "made by boneage"  # stands in each file that is written, as its format allows, near the begin or the end
+_DICOM_MARK = b"\x08\x00\x90\x10LO\x08\x00boneage "  # ManufacturerModelName, as it is written
+_WEIGHTS_MARK = b'"__metadata__":{"boneage":'
+_MARKS = (MARK.encode(), _DICOM_MARK, _WEIGHTS_MARK)
+_NEAR = 8192  # bytes
+_LONGEST_SUFFIX = 16
+
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def whole_file(path: str | Path, *, ours: Callable[[Path], bool] | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it to `path` when the block ends well, delete it when it fails.
 
-    The temporary name keeps the suffix of `path`, so libraries that choose a format by suffix work. A reader never
-    sees a half-written file: the move is atomic on one file system.
+    ours: tells whether a file that lies at `path` may be replaced; by default whether it carries the mark.
+    The temporary name is short and hidden and keeps the suffix of `path`, so libraries that choose a format by suffix
+    work. A reader never sees a half-written file: the move is atomic on one file system. Raises OutputError, before
+    the block and again before the move, where `path` is a file that this program did not write, or no file.
     """
     path = Path(path)
+    refuse_foreign(path, ours)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".boneage-", suffix=suffix)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private; the result should be as readable as any other
+        refuse_foreign(path, ours)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -44,6 +58,61 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         making.replace(path)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def refuse_foreign(path: Path, ours: Callable[[Path], bool] | None = None) -> None:
+    """Raise OutputError where something lies at `path` that may not be replaced; `ours`: as for `whole_file`."""
+    if not os.path.lexists(path) or (path.is_file() and (ours or is_marked)(path)):
+        return
+    what = "a folder" if path.is_dir() else "there already, and not a file that this program wrote"
+    raise OutputError(f"{path}: is {what}, so it is not replaced; give another name, or move it away")
+
+
+def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[Path]) -> None:
+    """Raise OutputError where an output is an input, by whatever name (links, hard links, case), or two are one file.
+
+    outputs: each with the option that asks for it.
+    """
+    read = {identity: path for path in inputs if (identity := _identity(path))}
+    read_names = {_name(path) for path in inputs}
+    taken: dict[str, str] = {}
+    for option, path in outputs:
+        if _identity(path) in read or _name(path) in read_names:
+            raise OutputError(
+                f"{option}: {path} is a file to be read, such as a film, and would be overwritten; give another place"
+            )
+        if (other := taken.setdefault(_name(path), option)) != option:
+            raise OutputError(f"{option}: {path} is asked for by {other} too; give each its own place")
+
+
+def is_marked(path: str | Path) -> bool:
+    """Whether a file carries the mark of this program; False for what is no file, or cannot be read."""
+    try:
+        if not Path(path).is_file():
+            return False
+        with open(path, "rb") as file:
+            start = file.read(_NEAR)
+            file.seek(max(file.seek(0, os.SEEK_END) - _NEAR, 0))
+            return any(mark in part for part in (start, file.read(_NEAR)) for mark in _MARKS)
+    except (OSError, ValueError):
+        return False
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from all others, whatever its name; None where there is no file."""
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):
+        return None
+    return stat.st_dev, stat.st_ino
+
+
+def _name(path: Path) -> str:
+    """A path by which two files that are not there yet can be told apart; without case, as some systems read names."""
+    try:
+        return str(path.resolve()).casefold()
+    except (OSError, ValueError, RuntimeError):  # a loop of links, a NUL
+        return str(path).casefold()
 
 
 def sha256_of(path: str | Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,17 @@ from typing import Any
 
 from .errors import CohortError
 from .files import whole_file
+from .text import csv_line, for_line, from_csv_cell, shortened
 
 # Field of a row -> roles that its column can have (sex as a word, or as male yes or no) -> usual names of the column
 Fields = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 _FAULTS_SHOWN = 20
+_LONGEST_DETAIL = 300  # characters of one fault
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # first line of some spreadsheets' CSV
+_ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+# Column names that stand for a field where no column has a usual name of it
+_SECOND_NAMES = {"sex": ("gender", "patient sex", "patientsex", "patient_sex")}
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,9 @@ class Faults:
         total = len(self.found)
         self.found.sort(key=lambda fault: fault[0])
         kinds = ", ".join(f"{kind}: {n}" for kind, n in Counter(kind for _, kind, _ in self.found).items())
-        lines = [f"{self.path}: {total} fault{'s' if total > 1 else ''} ({kinds}); mend the table and try again"]
-        lines += [f"  line {line}: {kind}: {detail}" for line, kind, detail in self.found[:_FAULTS_SHOWN]]
+        head = f"{self.path}: {total} fault{'s' if total > 1 else ''} ({kinds}); mend the table and try again"
+        shown = [f"  line {line}: {kind}: {detail}" for line, kind, detail in self.found[:_FAULTS_SHOWN]]
+        lines = [for_line(head), *(for_line(shortened(line, _LONGEST_DETAIL)) for line in shown)]
         if total > _FAULTS_SHOWN:
             lines.append(f"  ... and {total - _FAULTS_SHOWN} more")
         raise CohortError("\n".join(lines))
@@ -58,7 +66,7 @@ class Table:
     """A CSV with its columns recognised.
 
     `roles`: field -> role of its column; a field without a column is in neither `roles` nor the rows. `faults`: those
-    found while reading; the caller adds its own and raises them together.
+    found while reading; the caller adds its own and raises them together. `used`: names of the columns of `roles`.
     """
 
     path: Path
@@ -67,26 +75,22 @@ class Table:
     roles: dict[str, str]
     rows: tuple[Row, ...]
     faults: Faults
+    used: frozenset[str] = frozenset()
 
 
 def read_table(path: Path, fields: Fields, columns: Mapping[str, str] | None = None) -> Table:
     """Read a CSV (comma, semicolon or tab; a byte order mark and spaces around cells are dropped, blank lines skipped).
 
-    `columns` maps a role to a column's name where that is not a usual one; names are compared without case.
-    Rows with the wrong number of cells are left out and noted in the table's `faults`.
+    A first line `sep=;` names the separator. `columns` maps a role to a column's name where that is not a usual one;
+    names are compared without case. Rows with the wrong number of cells, and rows that a stray quote joined, are left
+    out and noted in the table's `faults`.
     Raises CohortError: not a UTF-8 CSV, a column that does not exist, two columns for one field.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise CohortError(f"{path}: no such file or folder") from None
-    except OSError as error:
-        raise CohortError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise CohortError(f"{path}: not a UTF-8 text file; save the table as CSV (UTF-8)") from None
-    heading = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(",;\t", key=heading.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    text = _text_of(path)
+    headings = [line for line in text.splitlines() if line.strip()][:2] or [""]
+    stated = _SEPARATOR_LINE.fullmatch(headings[0].strip(" "))
+    separator = stated[1] if stated else max(",;\t", key=headings[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
 
     header: tuple[str, ...] = ()
     numbers: dict[str, tuple[str, int]] = {}
@@ -96,29 +100,47 @@ def read_table(path: Path, fields: Fields, columns: Mapping[str, str] | None = N
     try:
         for raw in reader:
             line, start = start, reader.line_num + 1  # a quoted cell may span lines
-            cells = [cell.strip() for cell in raw]
-            if not any(cells):
+            cells = [from_csv_cell(cell.strip()) for cell in raw]
+            if not any(cells) or (stated and not header and raw[0].lower().startswith("sep=")):
                 continue
             if not header:
                 header = tuple(cells)
                 numbers = _recognise(path, header, fields, columns or {})
             elif len(cells) < len(header) or any(cells[len(header) :]):
                 faults.add(line, "wrong number of cells", f"{len(cells)}, the header has {len(header)}")
+            elif _joined(raw, separator, len(header)):
+                faults.add(line, "stray quote", f"a quoted cell goes on to line {start - 1}; close or drop the quote")
             else:
                 rows.append(Row(line, {field: cells[number] for field, (_, number) in numbers.items()}))
     except csv.Error as error:
-        raise CohortError(f"{path}: line {start} is not CSV ({error})") from None
+        raise CohortError(
+            f"{path}: line {start} is not CSV ({error}); if it has a quote that is not closed, close or drop it"
+        ) from None
     if not header:
         raise CohortError(f"{path}: empty; expected a header and one row a radiograph")
-    return Table(path, header, separator, {field: role for field, (role, _) in numbers.items()}, tuple(rows), faults)
+    roles = {field: role for field, (role, _) in numbers.items()}
+    used = frozenset(header[number] for _, number in numbers.values())
+    return Table(path, header, separator, roles, tuple(rows), faults, used)
 
 
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a CSV in UTF-8, whole or not at all; a row may lack columns, which are blank then."""
-    with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    """Write a CSV in UTF-8, whole or not at all; a row may lack columns, which are blank then.
+
+    Raises OutputError where `path` is a file that does not begin with the same columns.
+    """
+    head = csv_line(list(columns))
+    with (
+        whole_file(path, ours=lambda there: begins_with(there, head)) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
+        file.write(head)
+        file.writelines(csv_line([_written(row.get(name)) for name in columns]) for row in rows)
+
+
+def begins_with(path: Path, heading: str) -> bool:
+    """Whether the first line of a file is `heading`, by which a table that this program wrote is known again."""
+    with open(path, "rb") as file:
+        return file.read(len(heading.encode())) == heading.encode()
 
 
 def list_ids(ids: Iterable[str], shown: int = 10) -> str:
@@ -126,6 +148,30 @@ def list_ids(ids: Iterable[str], shown: int = 10) -> str:
     ordered = sorted(ids, key=lambda id: (len(id), id))
     more = f" and {len(ordered) - shown} more" if len(ordered) > shown else ""
     return f"{len(ordered)} id{'s' if len(ordered) > 1 else ''} ({', '.join(ordered[:shown])}{more})"
+
+
+def _text_of(path: Path) -> str:
+    """The text of a CSV: UTF-8, or UTF-16 with a byte order mark, as spreadsheets save "Unicode text"."""
+    try:
+        content = path.read_bytes()
+        encoding = next((name for mark, name in _ENCODINGS if content.startswith(mark)), "utf-8-sig")
+        return io.TextIOWrapper(io.BytesIO(content), encoding).read()
+    except FileNotFoundError:
+        raise CohortError(f"{path}: no such file or folder") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeError):
+            raise CohortError(f"{path}: not a UTF-8 text file; save the table as CSV (UTF-8)") from None
+        raise CohortError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from None
+
+
+def _joined(cells: Sequence[str], separator: str, columns: int) -> bool:
+    """Whether a cell holds what looks like whole further rows: a quote was opened and closed only lines later."""
+    further = (line for cell in cells for line in cell.splitlines()[1:])
+    return columns > 1 and any(line.count(separator) >= columns - 1 for line in further)
+
+
+def _written(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _recognise(
@@ -139,12 +185,12 @@ def _recognise(
     numbers: dict[str, tuple[str, int]] = {}
     for field, alternatives in fields.items():
         named = {role: (columns[role],) for role in alternatives if role in columns}
-        hits: list[tuple[str, int]] = []
-        for role, usual in (named or alternatives).items():
-            wanted = {_fold(name) for name in usual}
-            if role in named and not wanted & set(names):
-                raise CohortError(f"{path}: no column {columns[role]!r} for {role}; it has {', '.join(header)}")
-            hits += [(role, number) for number, name in enumerate(names) if name in wanted]
+        for role, (name,) in named.items():
+            if _fold(name) not in names:
+                raise CohortError(f"{path}: no column {name!r} for {role}; it has {shortened(', '.join(header))}")
+        hits = _numbered(names, named or alternatives)
+        if not hits and field in _SECOND_NAMES:
+            hits = _numbered(names, {field: _SECOND_NAMES[field]})
         if len(hits) > 1:
             seen = ", ".join(header[number] for _, number in hits)
             raise CohortError(
@@ -153,6 +199,16 @@ def _recognise(
         if hits:
             numbers[field] = hits[0]
     return numbers
+
+
+def _numbered(names: Sequence[str], roles: Mapping[str, tuple[str, ...]]) -> list[tuple[str, int]]:
+    """The columns that have one of the usual names of a role: (role, column number)."""
+    return [
+        (role, number)
+        for role, usual in roles.items()
+        for number, name in enumerate(names)
+        if name in map(_fold, usual)
+    ]
 
 
 def _fold(name: str) -> str:

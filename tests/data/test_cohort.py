@@ -222,7 +222,7 @@ def test_inputs_table_reports_bad_rows_together(tmp_path):
     with pytest.raises(CohortError, match=r"2 faults(.|\n)*line 3: unknown sex: 'x'(.|\n)*line 4: blank cell: no path"):
         read_inputs_table(csv)
     with pytest.raises(CohortError, match="no column called path"):
-        read_inputs_table(table(tmp_path / "ids.csv", "id,sex", "1,F"))
+        read_inputs_table(table(tmp_path / "no.csv", "image,sex", "1,F"))
 
 
 @pytest.mark.parametrize(("folder", "n"), [("rsna", 12_611), ("rsna-highres", 1_354), ("rsna-original", 8)])

@@ -1,0 +1,80 @@
+"""Text from outside (file names, DICOM values, cells, ids) made harmless for where it is written: one function a place."""
+
+from __future__ import annotations
+
+import re
+
+_LONGEST_NAME = 120  # bytes of a file's name, which systems limit to 255, suffixes and numbers included
+_BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that change the order in which text is shown
+_UNSEEN = f"\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb\ud800-\udfff{_BIDI}"  # and half characters of undecodable names
+_FOR_LINE = re.compile(f"[\x00-\x1f{_UNSEEN}]")
+_FOR_LINES = re.compile(f"[\x00-\x09\x0b-\x1f{_UNSEEN}]")
+_FOR_CELL = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_UNSEEN}]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.IGNORECASE)
+_NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$')  # spreadsheets of some languages split at semicolons
+_NOT_IN_NAMES = re.compile(r"[^\w.-]+")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # devices of Windows, not files
+
+
+def for_line(text: str) -> str:
+    """For one line of a terminal, a log, a page or a PDF: control characters and bidi marks as escapes, \\x1b."""
+    return _FOR_LINE.sub(_escape, text)
+
+
+def for_lines(text: str) -> str:
+    """As `for_line`, but line ends stay: for a text of several lines whose parts are harmless already."""
+    return _FOR_LINES.sub(_escape, text)
+
+
+def for_cell(text: str) -> str:
+    """For a cell of a table: as `for_line`, but tabs and line ends stay, which quotes hold together."""
+    return _FOR_CELL.sub(_escape, text)
+
+
+def csv_line(cells: list[str]) -> str:
+    """One record of a CSV with its line end.
+
+    A cell that a spreadsheet would work out as a formula gets an apostrophe before it, which `from_csv_cell` drops.
+    """
+    return ",".join(map(_csv_cell, cells)) + "\n"
+
+
+def from_csv_cell(text: str) -> str:
+    """The text of a cell that `csv_line` wrote; for all other cells, the cell."""
+    return text[1:] if _GUARDED.match(text) else text
+
+
+def for_plot(text: str) -> str:
+    """For a text in a plot: as `for_lines`, and dollars are dollars, not signs of a formula of Matplotlib."""
+    return for_lines(text).replace("$", r"\$")
+
+
+def for_dicom(text: str) -> str:
+    """For a DICOM text in any character set: ASCII, in one line, and one value (a backslash would begin another)."""
+    return for_line(text.replace("±", "+-").replace("\\", "/")).encode("ascii", "replace").decode().replace("\\", "/")
+
+
+def for_file_name(text: str) -> str:
+    """For the name of a file, without suffix: letters, digits, dot and dash, not hidden, at most 120 bytes."""
+    name = _NOT_IN_NAMES.sub("_", text.encode("utf-8", "replace").decode()).strip(".") or "_"
+    name = f"_{name}" if _RESERVED.match(name) else name
+    return name.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
+
+
+def shortened(text: str, length: int = 200) -> str:
+    """At most `length` characters of a text: its begin and its end."""
+    half = (length - 5) // 2
+    return text if len(text) <= length else f"{text[:half]} ... {text[-half:]}"
+
+
+def _csv_cell(text: str) -> str:
+    text = for_cell(text)
+    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
+        text = f"'{text}"
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()

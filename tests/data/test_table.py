@@ -1,0 +1,113 @@
+"""CSV files as spreadsheets and people write them: understood, or refused with the line."""
+
+from __future__ import annotations
+
+import pytest
+
+from boneage.data.cohort import read_cohort, read_inputs_table
+from boneage.data.errors import CohortError, OutputError
+from boneage.data.table import read_table, write_table
+
+FIELDS = {"path": {"path": ("path",)}, "sex": {"sex": ("sex",)}, "note": {"note": ("note",)}}
+
+
+def cells(path, text: str) -> list[dict[str, str]]:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    table = read_table(path, FIELDS)
+    table.faults.raise_any()
+    return [row.cells for row in table.rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('path,sex,note\na.png,M,"see film\nb.png,M,\n', 2),  # to the end of the file
+        ('path,sex,note\na.png,M,\nb.png,M,"see film\nc.png,M,\nd.png,F,"\n', 3),  # to the next stray quote
+        ('path,sex,note\na.png,M,"see" film\n', 2),
+        ('path,sex\na.png,"M\nb.png,F\nc.png,M"\n', 2),
+    ],
+)
+def test_a_stray_quote_is_an_error_that_names_the_line_of_the_quote(tmp_path, text, line):
+    with pytest.raises(CohortError, match=rf"line {line}\b.*quote"):
+        cells(tmp_path / "t.csv", text)
+
+
+def test_a_cell_of_several_lines_is_no_stray_quote(tmp_path):
+    rows = cells(tmp_path / "t.csv", 'path,sex,note\na.png,M,"cut off, see\nthe other film"\nb.png,F,\n')
+    assert [row["note"] for row in rows] == ["cut off, see\nthe other film", ""]
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
+def test_a_first_line_may_name_the_separator(tmp_path, first):
+    assert cells(tmp_path / "t.csv", f"{first}\npath;sex;note\na,b.png;M;\n") == [
+        {"path": "a,b.png", "sex": "M", "note": ""}
+    ]
+    with pytest.raises(CohortError, match="line 3: wrong number of cells"):
+        cells(tmp_path / "t.csv", f"{first}\npath;sex;note\na.png;M\n")
+
+
+def test_unicode_text_of_a_spreadsheet_is_read(tmp_path):
+    (tmp_path / "t.csv").write_bytes("path\tsex\nö.png\tF\n".encode("utf-16"))
+    assert read_table(tmp_path / "t.csv", FIELDS).rows[0].cells["path"] == "ö.png"
+
+
+@pytest.mark.parametrize("name", ["Gender", "gender", "Patient Sex"])
+def test_another_name_for_sex_is_used_where_there_is_no_column_sex(tmp_path, name):
+    (tmp_path / "t.csv").write_text(f"path,{name}\na.png,M\n")
+    assert read_inputs_table(tmp_path / "t.csv")[0].child.sex == "M"
+    (tmp_path / "t.csv").write_text(f"path,{name},sex\na.png,M,F\n")
+    assert read_inputs_table(tmp_path / "t.csv")[0].child.sex == "F"
+
+
+def test_columns_that_speak_of_the_child_and_are_not_used_are_named(tmp_path, caplog):
+    (tmp_path / "t.csv").write_text("path,sex,Gender at birth,scanner,age at film,boneage\na.png,M,,,,120\n")
+    read_inputs_table(tmp_path / "t.csv")
+    assert "not used: the column Gender at birth, age at film;" in caplog.text
+
+
+def test_leading_zeros_that_a_spreadsheet_dropped_are_put_back_where_one_file_fits(tmp_path):
+    for name in ("0012.png", "7.png", "07.png", "003.png", "03.png", "a5.png"):
+        (tmp_path / name).touch()
+    table = tmp_path / "t.csv"
+    table.write_text("path,sex\n12.png,M\n7.png,M\n3.png,M\n5.png,M\n")
+    assert [row.path.name for row in read_inputs_table(table)] == ["0012.png", "7.png", "3.png", "5.png"]
+    table.write_text("id,sex,boneage\n12,M,120\n7,F,120\n")
+    assert [film.path.name for film in read_cohort(table)] == ["0012.png", "7.png"]
+    assert [row.path.name for row in read_inputs_table(table)] == ["0012.png", "7.png"]
+    table.write_text("id,sex,boneage\n3,M,120\n")
+    with pytest.raises(CohortError, match="several files: 2 for id 3"):
+        read_inputs_table(table)
+
+
+def test_a_table_by_ids_is_read_as_a_cohort_is_and_a_missing_film_fails_alone(tmp_path):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "1.png").touch()
+    (tmp_path / "films.csv").write_text("id,boneage,male\n1,120,True\n2,90,False\n")
+    rows = read_inputs_table(tmp_path / "films.csv")
+    assert [(row.path, row.child.sex) for row in rows] == [
+        (tmp_path / "films" / "1.png", "M"),
+        (tmp_path / "films" / "2", "F"),
+    ]
+
+
+def test_carriage_returns_and_formulas_are_written_so_that_they_come_back(tmp_path):
+    hostile = ["a\rb", "=1+1", "-1", "+x", "@y", "'=1", "\tz", 'q"q', "semi;colon", " spaced "]
+    write_table(tmp_path / "t.csv", ["path", "note"], ({"path": text} for text in hostile))
+    written = (tmp_path / "t.csv").read_bytes()
+    assert b'"a\rb"' in written
+    assert b"\n'=1+1," in written
+    assert b"\n-1," in written  # a number is no formula
+    read = read_table(tmp_path / "t.csv", FIELDS).rows
+    assert [row.cells["path"].strip() for row in read] == [text.replace("\r", "\n").strip() for text in hostile]
+
+
+def test_a_table_is_not_written_over_a_file_that_begins_otherwise(tmp_path):
+    for text in ("path,sex\na.png,F\n", "", "not a table"):
+        (tmp_path / "t.csv").write_text(text)
+        with pytest.raises(OutputError, match=r"t\.csv: is there already, and not a file that this program wrote"):
+            write_table(tmp_path / "t.csv", ["path", "note"], [])
+        assert (tmp_path / "t.csv").read_text() == text
+    (tmp_path / "t.csv").write_text("path,note\nold,\n")
+    write_table(tmp_path / "t.csv", ["path", "note"], [{"path": "new"}])
+    assert "new" in (tmp_path / "t.csv").read_text()
+    assert [file.name for file in tmp_path.iterdir()] == ["t.csv"]
