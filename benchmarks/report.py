@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Shown
 
-from boneage.data.files import whole_file
+from boneage.data.files import anything, whole_file
 from boneage.pipeline.measure.markdown import markdown_table
 
 from .clock import Sample
@@ -116,7 +116,7 @@ def fill(page: str, parts: Mapping[str, Findings], facts_line: str) -> str:
 
 def write(path: str | Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    with whole_file(path) as temporary:
+    with whole_file(path, ours=anything) as temporary:
         temporary.write_text(text if text.endswith("\n") else text + "\n", "utf-8")
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 import yaml
 
 from .errors import ConfigError
-from .files import whole_file
+from .files import MARK, whole_file
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ def without_defaults(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
 def save_config(config: Any, path: str | Path) -> None:
     """Write the resolved configuration as YAML, whole or not at all."""
     with whole_file(path) as temporary:
-        temporary.write_text(yaml.safe_dump(config_values(config), sort_keys=False), "utf-8")
+        temporary.write_text(f"# {MARK}\n{yaml.safe_dump(config_values(config), sort_keys=False)}", "utf-8")
 
 
 def _plain(value: Any) -> Any:

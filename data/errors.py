@@ -59,6 +59,6 @@ class OutputError(BoneAgeError):
     """A result cannot be written in the form that was asked for."""
 
 
-def one_line(error: Exception) -> Verbatim:
+def one_line(error: BaseException) -> Verbatim:
     """The message of another library's error, which may be a page, as one line of at most 200 characters."""
     return Verbatim(" ".join(str(error).split())[:200])

@@ -47,10 +47,15 @@ def whole_file(path: str | Path, *, ours: Callable[[Path], bool] | None = None) 
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Give an empty folder beside `path`; when the block ends well it takes the place of `path`, else it is deleted."""
+    """Give an empty folder beside `path`; when the block ends well it takes the place of `path`, else it is deleted.
+
+    Raises OutputError where `path` is there and has no file with the mark of this program.
+    """
     path = Path(path)
+    if os.path.lexists(path) and not _is_own_folder(path):
+        raise OutputError(f"{path}: is there already, and not of this program, so it is not replaced; move it away")
     path.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    making = Path(tempfile.mkdtemp(dir=path.parent, prefix=".boneage-"))
     try:
         yield making
         making.chmod(0o777 & ~_umask())  # mkdtemp makes folders private
@@ -79,10 +84,15 @@ def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[Path]) -
     for option, path in outputs:
         if _identity(path) in read or _name(path) in read_names:
             raise OutputError(
-                f"{option}: {path} is a file to be read, such as a film, and would be overwritten; give another place"
+                f"{option}: {path} is a film to be read, or a table, and would be overwritten; give another place"
             )
         if (other := taken.setdefault(_name(path), option)) != option:
             raise OutputError(f"{option}: {path} is asked for by {other} too; give each its own place")
+
+
+def anything(_: Path) -> bool:
+    """For `whole_file`: whatever lies there may be replaced, since its folder was found to be this program's run."""
+    return True
 
 
 def is_marked(path: str | Path) -> bool:
@@ -96,6 +106,11 @@ def is_marked(path: str | Path) -> bool:
             return any(mark in part for part in (start, file.read(_NEAR)) for mark in _MARKS)
     except (OSError, ValueError):
         return False
+
+
+def _is_own_folder(path: Path) -> bool:
+    """Whether a folder is empty, or has a file with the mark of this program."""
+    return path.is_dir() and (not any(path.iterdir()) or any(map(is_marked, path.iterdir())))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

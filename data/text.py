@@ -1,10 +1,10 @@
-"""Text from outside (file names, DICOM values, cells, ids) made harmless for where it is written: one function a place."""
+"""Text from outside (file names, DICOM values, cells) made harmless for the place where it is written."""
 
 from __future__ import annotations
 
 import re
 
-_LONGEST_NAME = 120  # bytes of a file's name, which systems limit to 255, suffixes and numbers included
+_LONGEST_NAME = 120  # bytes of a file's name, which systems limit to 255, numbers and suffixes included
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that change the order in which text is shown
 _UNSEEN = f"\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb\ud800-\udfff{_BIDI}"  # and half characters of undecodable names
 _FOR_LINE = re.compile(f"[\x00-\x1f{_UNSEEN}]")
@@ -19,7 +19,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  #
 
 
 def for_line(text: str) -> str:
-    """For one line of a terminal, a log, a page or a PDF: control characters and bidi marks as escapes, \\x1b."""
+    """For one line of a terminal, a log, a page or a PDF: control characters and bidi marks as escapes."""
     return _FOR_LINE.sub(_escape, text)
 
 

@@ -1,11 +1,16 @@
-"""Draw on a radiograph where its hand and its crop are."""
+"""Draw on a radiograph where its hand and its crop are, and write pictures that are known again as this program's."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
 
+from ..data.files import MARK, whole_file
 from ..handseg.crop import Crop
 
 OUTLINE, FRAME = (255, 140, 0), (0, 190, 255)  # RGB of the hand's outline and of the crop's box
@@ -26,3 +31,11 @@ def marked(picture: NDArray, mask: NDArray[np.bool_] | None, crop: Crop | None) 
         outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, outlines, -1, OUTLINE, thickness)
     return picture
+
+
+def write_png(picture: Image.Image, path: str | Path, **options: Any) -> None:
+    """Write a picture as PNG with the program's mark, whole or not at all; `options`: of Pillow's writer."""
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Software", MARK)
+    with whole_file(path) as temporary:
+        picture.save(temporary, "PNG", pnginfo=about, **options)

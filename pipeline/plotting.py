@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import ArrayLike
 
-from ..data.files import whole_file
+from ..data.files import MARK, whole_file
+from ..data.text import for_plot
 
 INK, GRID = "#2b2b2b", "#dddddd"
 YEAR = 12  # months
 _DPI = 150
+_MAKERS = {".png": "Software"}  # where a format names what made the file; elsewhere it is Creator
 
 
 def new_plot(
@@ -25,7 +27,7 @@ def new_plot(
     """A figure of `size` (width and height in inches) with one pair of axes, its grid behind what is drawn."""
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
     if title:
-        figure.suptitle(title, fontsize=11, linespacing=1.5, color=INK)
+        figure.suptitle(for_plot(title), fontsize=11, linespacing=1.5, color=INK)
     axes = figure.add_subplot()
     axes.grid(axis=grid, color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -50,7 +52,7 @@ def add_years(axes: Axes, scale: Literal["x", "y"], label: str, step: float) -> 
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure, whole or not at all, in the format of the suffix (.png, .pdf, .svg)."""
     with whole_file(path) as temporary:
-        figure.savefig(temporary)
+        figure.savefig(temporary, metadata={_MAKERS.get(temporary.suffix.lower(), "Creator"): MARK})
 
 
 def _to_years(months: ArrayLike) -> ArrayLike:

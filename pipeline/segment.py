@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..data.errors import BoneAgeError
-from ..data.files import whole_file
+from ..data.files import MARK, is_marked, whole_file
 from ..data.radiograph import Radiograph, read_radiograph
 from ..handseg.crop import CROP_VERSION, Crop
 from ..handseg.finder import Hand, HandFinder
 from ..regressor.common import common_header
 from ..weights.backend import chosen_backend
 from ..weights.bundle import read_bundle
-from .overlay import outlined
+from .overlay import outlined, write_png
 
 
 def load_finder(weights: str | Path = "default", device: str = "auto", engine: str = "auto") -> tuple[HandFinder, str]:
@@ -39,15 +39,16 @@ def segment_file(file: str | Path, finder: HandFinder, out: str | Path, name: st
     Returns the record that the JSON holds: file, status, reasons, notes, width and height of the original, hand_box (x,
     y, width, height in original pixels, null without a hand), crop (its box in original pixels, its size, version,
     `turned`, the quarter turns anticlockwise that brought the hand upright, and `to_original`, the 2 x 3 matrix that
-    takes (x, y, 1) in the crop to (x, y) in the original, pixel centres being whole numbers; null without a crop) and
-    model. Pictures that an earlier run left under `name` are removed where there is nothing to show now. A file that
-    cannot be read gets a record of status failed.
+    takes (x, y, 1) in the crop to (x, y) in the original, pixel centres being whole numbers; null without a crop),
+    model and made_by. Pictures that an earlier run left under `name` are removed where there is nothing to show now.
+    A file that cannot be read gets a record of status failed.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, NDArray[np.uint8] | None] = {"mask": None, "crop": None, "overlay": None}
     record: dict[str, Any] = {"file": str(file), "status": "failed", "reasons": [], "notes": []}
     record |= {"width": None, "height": None, "hand_box": None, "crop": None, "model": model}
+    record["made_by"] = MARK
     try:
         radiograph = read_radiograph(file)
     except BoneAgeError as error:
@@ -58,11 +59,10 @@ def segment_file(file: str | Path, finder: HandFinder, out: str | Path, name: st
         pictures = _pictures(radiograph, hand)
     for kind, picture in pictures.items():
         path = out / f"{name}-{kind}.png"
-        if picture is None:
-            path.unlink(missing_ok=True)
-            continue
-        with whole_file(path) as temporary:
-            Image.fromarray(picture).save(temporary)
+        if picture is not None:
+            write_png(Image.fromarray(picture), path)
+        elif is_marked(path):
+            path.unlink()
     with whole_file(out / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     return record

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from ..data.errors import WeightsError
-from ..data.files import sha256_of, whole_file
+from ..data.files import MARK, sha256_of, whole_file
 
 File = TypeVar("File", bound="NetFile")
 HOME = Path(__file__).parent  # of the shipped bundles
@@ -122,7 +122,7 @@ def write_bundle(bundle: Bundle, folder: str | Path) -> Bundle:
     )
     stored = replace(bundle, segmenter=segmenter, regressors=regressors, file=folder / FILE)
     with whole_file(folder / FILE) as temporary:
-        temporary.write_text(as_yaml(stored), "utf-8")
+        temporary.write_text(f"# {MARK}\n{as_yaml(stored)}", "utf-8")
     return stored
 
 

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from ...data.config import config_values, load_config, save_config
 from ...data.errors import BoneAgeError, TrainingError
-from ...data.files import whole_file
+from ...data.files import anything, whole_file
 from ...data.radiograph import read_radiograph
 from ...weights.header import Header
 from ...weights.weights_file import save_weights
@@ -135,7 +135,7 @@ def train_segmenter(
         )
         figures = _fit(SegmenterTask(net, config), training, validation, config, workers, out / f"round-{number}")
         log.info("round %d: IoU %.4f on held-out composites", number, figures["iou"])
-        with whole_file(stored) as temporary:
+        with whole_file(stored, ours=anything) as temporary:
             torch.save({"state": net.state_dict(), "figures": figures}, temporary)
     header = Header(
         kind="segmenter",

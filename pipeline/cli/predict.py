@@ -108,6 +108,7 @@ def film_file_options(command: F) -> F:
 @click.option(
     "--resume", is_flag=True, help="Keep the rows that the table has already; read only what is new or changed."
 )
+@click.option("--overwrite", is_flag=True, help="Replace the table that a finished run left.")
 @click.option("--patient-ids", is_flag=True, help="Rows also carry the PatientID and the date that DICOMs state.")
 @click.option(
     "--workers",
@@ -130,6 +131,7 @@ def predict(
     csv_file: Path | None,
     parquet_file: Path | None,
     resume: bool,
+    overwrite: bool,
     patient_ids: bool,
     workers: int | None,
     files: Mapping[str, Path],
@@ -162,10 +164,11 @@ def predict(
     if csv_file and parquet_file:
         raise click.UsageError("--csv and --parquet were given; give one, the other is made of it in a line of pandas")
     table = csv_file or parquet_file
-    if not table and (resume or patient_ids):
-        raise click.UsageError(
-            f"--{'resume' if resume else 'patient-ids'} is about a table; give --csv or --parquet too"
-        )
+    about_a_table = {"resume": resume, "overwrite": overwrite, "patient-ids": patient_ids}
+    if not table and (given := [f"--{name}" for name, on in about_a_table.items() if on]):
+        raise click.UsageError(f"{given[0]} is about a table; give --csv or --parquet too")
+    if resume and overwrite:
+        raise click.UsageError("--resume adds to a table and --overwrite replaces it; give one of them")
 
     from ...data.inputs import read_inputs
 
@@ -182,6 +185,7 @@ def predict(
             rows,
             table=table,
             resume=resume,
+            overwrite=overwrite,
             patient_ids=patient_ids,
             files=files,
             language=language,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,6 +14,7 @@ from matplotlib.axes import Axes
 from ...data.inputs import output_names
 from ...data.sex import Sex
 from ...data.table import write_table
+from ...data.text import for_file_name, for_plot
 from ..clinical.assessment import normal_band
 from ..plotting import INK, YEAR, new_plot, save, tick_every
 from .growth import Growth, Rate
@@ -45,8 +45,7 @@ def write_growth(growths: Sequence[Growth], out: str | Path) -> None:
 
 def file_names(patients: Sequence[str]) -> tuple[str, ...]:
     """A file's name for each patient, which no two share: letters, digits, dot and dash are kept."""
-    plain = [re.sub(r"[^\w.-]+", "_", patient).strip(".") or "_" for patient in patients]
-    return output_names([Path(name) for name in plain])
+    return output_names([Path(for_file_name(patient)) for patient in patients])
 
 
 def growth_table(growths: Sequence[Growth]) -> list[dict[str, Any]]:
@@ -87,7 +86,7 @@ def growth_plot(growth: Growth, path: str | Path) -> None:
     axes.set(xlim=shown, ylim=(max(min(heights) - 0.25, 0.0), max(heights) + 0.25), ylabel="bone age (years)")
     for axis, span in ((axes.xaxis, shown[1] - shown[0]), (axes.yaxis, max(heights) - min(heights))):
         tick_every(0.5 if span < 4 else 1 if span < 12 else 2, axis)
-    axes.set_title(_title(growth), fontsize=10.5, color=INK, loc="left", pad=10)
+    axes.set_title(for_plot(_title(growth)), fontsize=10.5, color=INK, loc="left", pad=10)
     figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
     save(figure, path)
 

@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...data.config import without_defaults
 from ...data.errors import BoneAgeError
-from ...data.files import whole_file
 from ...data.remark import joined
+from ...data.table import begins_with
 from ...weights.bundle import Bundle
 from ...weights.header import read_header
 from ..predict.bone_age import BoneAge
@@ -21,7 +21,7 @@ from ..reading import Reading
 from ..recipe import Recipe
 from .evaluate import Evaluation
 from .failures import AGE_MONTHS, CASES, show_cases
-from .markdown import markdown_table
+from .markdown import markdown_table, write_markdown
 from .robustness import Promise, Robustness
 
 COVERED = (0.88, 0.92)  # share of all films whose label the 90 % interval shall hold
@@ -48,8 +48,7 @@ def write_card(
                 "weights"
             )
     cases = show_cases(BoneAge.load(bundle, device, engine), bundle.card.parent)
-    with whole_file(bundle.card) as temporary:
-        temporary.write_text(model_card(bundle, evaluation, robustness, cases), "utf-8")
+    write_markdown(bundle.card, model_card(bundle, evaluation, robustness, cases), ours=_is_card)
     return bundle.card
 
 
@@ -86,6 +85,11 @@ def model_card(
         cost="; ".join(f"{name.replace('_', ' ')} {value}" for name, value in bundle.cost.items()),
         recipe=yaml.safe_dump(without_defaults(Recipe, settings), sort_keys=False).strip(),
     )
+
+
+def _is_card(path: Path) -> bool:
+    """Whether a file is a model card, which its first words tell; those of earlier versions have no mark."""
+    return begins_with(path, "# Model card: ")
 
 
 def coverage_promises(coverage: pd.DataFrame) -> list[Promise]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...data.cohort import Cohort
 from ...data.config import config_values, make_config, save_config
 from ...data.errors import BoneAgeError, TrainingError
-from ...data.files import whole_file
+from ...data.files import anything, whole_file
 from ...data.split import CHOOSE, TRAIN, Split, make_split, read_split, write_split
 from ...handseg.crop import CROP_VERSION
 from ...regressor.config import RegressorConfig
@@ -29,6 +29,7 @@ from ...weights.torch_engine import device_name
 from ..crops import cache_crops, labelled, read_crops, sexes_of
 from .comparison import Comparison
 from .comparison_plot import difference_plot
+from .markdown import write_markdown
 from .metrics import agreement, paired_difference
 from .plan import BASE, Arm, Plan, View, images_and_pixels
 from .views import open_view
@@ -73,7 +74,7 @@ class _Run:
         trained = train_regressor(crops[TRAIN], crops[CHOOSE], self.folder, self.settings, data=about, **options)
         reader = BoneAgeReader.load([RegressorFile.of(trained.weights)], CROP_VERSION, chosen_backend("auto", "torch"))
         frame = _predictions(reader, crops[CHOOSE])
-        with whole_file(self.folder / "predictions.csv") as temporary:
+        with whole_file(self.folder / "predictions.csv", ours=anything) as temporary:
             frame.to_csv(temporary, index=False, float_format="%.3f", lineterminator="\n")
         record = {
             "arm": self.arm.title,
@@ -83,7 +84,7 @@ class _Run:
             "device": device_name(),
             "settings": config_values(self.settings),
         }
-        with whole_file(self._record) as temporary:
+        with whole_file(self._record, ours=anything) as temporary:
             temporary.write_text(json.dumps(record, indent=1), "utf-8")
         for checkpoint in self.folder.glob("*.ckpt"):  # needed only to go on
             checkpoint.unlink()
@@ -135,8 +136,7 @@ def compare(
             done[run.arm.folder, run.seed] = run
     trained_on = len(next(iter(crops.values()))[TRAIN])
     comparison = Comparison(plan, cohort.name, trained_on, _rows(plan, done, trained_on), tuple(failures))
-    with whole_file(out / "comparison.md") as temporary:
-        temporary.write_text(comparison.table(), "utf-8")
+    write_markdown(out / "comparison.md", comparison.table())
     if done:
         difference_plot(comparison.rows, out / "differences.png", cohort=cohort.name, trained_on=trained_on)
     return comparison

@@ -14,11 +14,10 @@ import pandas as pd
 
 from ...data.cohort import Cohort
 from ...data.errors import BoneAgeError
-from ...data.files import whole_file
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
-from .markdown import markdown_table
+from .markdown import markdown_table, write_markdown
 from .metrics import Agreement, agreement, by_group, coverage_by_group
 from .results_io import film_row, read_measured, write_measured
 
@@ -132,8 +131,7 @@ def _write(evaluation: Evaluation, out: Path) -> None:
     names = {"cohort": evaluation.cohort, "model": evaluation.model}
     scatter_plot(evaluation.films, out / "scatter.png", **names)
     bland_altman_plot(evaluation.films, out / "bland-altman.png", **names)
-    with whole_file(out / "table.md") as temporary:
-        temporary.write_text(evaluation.table(), "utf-8")
+    write_markdown(out / "table.md", evaluation.table())
 
 
 def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:

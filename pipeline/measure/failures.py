@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...data.files import whole_file
 from ...data.synthetic import SyntheticHand, synthetic_hand
+from ..overlay import write_png
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 
@@ -46,8 +46,7 @@ def show_cases(bone_age: BoneAge, folder: str | Path) -> dict[str, Reading]:
             picture.save(film)
             shown[file] = bone_age.predict(film, SEX)
             picture.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
-            with whole_file(Path(folder) / file) as whole:
-                picture.quantize(_GREYS, dither=Image.Dither.NONE).save(whole, optimize=True)
+            write_png(picture.quantize(_GREYS, dither=Image.Dither.NONE), Path(folder) / file, optimize=True)
     return shown
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from ...data.files import MARK, is_marked, whole_file
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
@@ -11,3 +14,9 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], words: in
     lines = ["|" + "|".join(rule) + "|"]
     lines += ["|" + "|".join(f" {cell} " if cell else " " for cell in row) + "|" for row in rows]
     return "\n".join([f"| {' | '.join(head)} |", *lines])
+
+
+def write_markdown(path: Path, text: str, ours: Callable[[Path], bool] = is_marked) -> None:
+    """Write a page with the program's mark in a comment, whole or not at all; `ours`: as for `whole_file`."""
+    with whole_file(path, ours=ours) as temporary:
+        temporary.write_text(f"{text.rstrip()}\n\n<!-- {MARK} -->\n", "utf-8")

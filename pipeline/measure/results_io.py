@@ -10,8 +10,10 @@ import pandas as pd
 
 from ...data.cohort import Film
 from ...data.errors import BoneAgeError
-from ...data.files import whole_file
+from ...data.files import MARK, whole_file
 from ...data.remark import joined
+from ...data.table import write_table
+from ...data.text import from_csv_cell
 from ..reading import Reading
 
 ABOUT = ("cohort", "split", "model")  # what was read, which films of it in words, and by which weights
@@ -34,10 +36,14 @@ def film_row(film: Film, reading: Reading) -> dict[str, object]:
 
 def write_measured(folder: str | Path, name: str, readings: pd.DataFrame, about: Mapping[str, str]) -> None:
     """Write `folder/name.csv` and `folder/name.json`; numbers are in months, to 0.01."""
-    with whole_file(Path(folder) / f"{name}.csv") as temporary:
-        readings.to_csv(temporary, index=False, float_format="%.2f", lineterminator="\n")
+    cells = readings.map(lambda cell: f"{cell:.2f}" if isinstance(cell, float) else cell, na_action="ignore")
+    write_table(
+        Path(folder) / f"{name}.csv", list(readings.columns), cells.replace({float("nan"): None}).to_dict("records")
+    )
     with whole_file(Path(folder) / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps({key: about[key] for key in ABOUT}, indent=2) + "\n", "utf-8")
+        temporary.write_text(
+            json.dumps({key: about[key] for key in ABOUT} | {"made_by": MARK}, indent=2) + "\n", "utf-8"
+        )
 
 
 def read_measured(
@@ -50,7 +56,7 @@ def read_measured(
     """
     folder = Path(folder)
     try:
-        readings = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
+        readings = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False).map(from_csv_cell)
         about = json.loads((folder / f"{name}.json").read_text("utf-8"))
         readings[list(months)] = readings[list(months)].replace("", "nan").astype("float64")
         return readings, {key: str(about[key]) for key in ABOUT}

@@ -14,7 +14,6 @@ import pandas as pd
 
 from ...data.cohort import Cohort, Film
 from ...data.errors import ReadError
-from ...data.files import whole_file
 from ...data.radiograph import read_radiograph
 from ...data.remark import joined
 from ...data.split import make_split
@@ -23,7 +22,7 @@ from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .copies import COPIES, PLAIN, write_copies
 from .evaluate import WHOLE
-from .markdown import markdown_table
+from .markdown import markdown_table, write_markdown
 from .metrics import agreement
 from .results_io import film_row, read_measured, write_measured
 
@@ -153,8 +152,7 @@ def measure_robustness(
     if out is not None:
         about = {"cohort": cohort.name, "split": split, "model": bone_age.model}
         write_measured(out, NAME, readings, about)
-        with whole_file(Path(out) / f"{NAME}.md") as temporary:
-            temporary.write_text(robustness.table(), "utf-8")
+        write_markdown(Path(out) / f"{NAME}.md", robustness.table())
     return robustness
 
 

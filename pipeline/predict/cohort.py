@@ -15,17 +15,18 @@ from pathlib import Path
 
 from ...data.child import Child
 from ...data.cohort import InputRow
-from ...data.files import sha256_of
+from ...data.files import refuse_inputs, sha256_of
 from ...data.inputs import no_film_among, read_inputs
 from ...data.remark import Remark
 from ...data.sex import Sex
 from ...data.studies import patient_of, why_no_film
+from ...data.text import for_cell
 from ..examination import Examination
 from ..reading import Reading
 from .bone_age import BATCH, BoneAge
 from .film_files import FilmFiles
 from .parallel import ahead, cores, in_batches
-from .readings_file import ReadingsFile
+from .readings_file import ReadingsFile, partial_of
 from .rows import Row, row_of
 
 
@@ -76,6 +77,7 @@ def predict_cohort(
     columns: Mapping[str, str] | None = None,
     table: str | Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     patient_ids: bool = False,
     files: Mapping[str, str | Path] | None = None,
     language: str = "en",
@@ -93,6 +95,7 @@ def predict_cohort(
         is there: of the same bytes, the same facts given and the same weights. A batch of which one film is to be read
         is read whole, so that each film is read with the same others in a run that goes on as in one that was never
         stopped, and its numbers are the same to the last bit.
+    overwrite: replace the table that a finished run left; without this and without resume it is refused.
     patient_ids: rows also carry the PatientID and the date of DICOMs; otherwise only ids and dates that were given.
     files: what else to write of each film: kind (`film_files.KINDS`) -> a folder, or a path with {name} in it, or for a
         single film a file. A film that an earlier run read gets the files that are missing. language: of the reports.
@@ -105,8 +108,13 @@ def predict_cohort(
     """
     inputs = read_inputs(films, child, columns)
     about = FilmFiles([item.path for item in inputs], files or {}, language)
+    outputs = [("the table", path) for path in (table, partial_of(table))] if table else []
+    refuse_inputs(
+        [(option, Path(path)) for option, path in (*outputs, *about.outputs)],
+        [path for item in inputs for path in (item.path, item.table) if path],
+    )
     with ExitStack() as stack:
-        rows = stack.enter_context(ReadingsFile(table, resume=resume)) if table else None
+        rows = stack.enter_context(ReadingsFile(table, resume=resume, overwrite=overwrite)) if table else None
         reader = _Reader(bone_age if isinstance(bone_age, BoneAge) else bone_age(), about, rows, patient_ids)
         tally = Tally()
         workers = min(workers or cores(), -(-len(inputs) // BATCH) or 1)  # a single batch has all cores to itself
@@ -191,9 +199,10 @@ class _Reader:
 
     def _known(self, item: InputRow, fingerprint: str) -> Row | None:
         """The film's row from an earlier run, if there is one."""
+        name = for_cell(str(item.path))
         for row in self.rows.rows_of(fingerprint) if self.rows else ():
             # why a film failed is told with its name, so that is another film's only if the name is
-            if row["status"] != "failed" or row["file"] == str(item.path):
+            if row["status"] != "failed" or row["file"] == name:
                 return row
         return None
 

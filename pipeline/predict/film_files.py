@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from ...data.errors import BoneAgeError, OutputError, one_line
+from ...data.files import refuse_foreign, refuse_inputs
 from ...data.inputs import output_names
 from ..examination import Examination
 
@@ -41,8 +42,7 @@ def film_paths(option: str, target: Path, films: Sequence[Path], suffixes: Seque
             f"{option}: {target} is one file for {len(films)} films; give a folder, or a path for each such as {each}"
         )
     paths = tuple(Path(str(target).replace(NAME, name)) for name in output_names(films))
-    if over := {film.resolve() for film in films} & {path.resolve() for path in paths}:
-        raise OutputError(f"{option}: {over.pop()} is a film to be read, and would be overwritten; give another place")
+    refuse_inputs([(option, path) for path in paths], films)
     return paths
 
 
@@ -56,12 +56,15 @@ class FilmFiles:
         not known, for a place that cannot be (`film_paths`) or that two kinds share, ConfigError for the language.
         """
         self.kinds: list[tuple[tuple[Path, ...], Write]] = []
+        self.outputs: list[tuple[str, Path]] = []  # option, and a file that it asks for
         for kind, target in targets.items():
             suffixes, write = _writer(kind, language, heat_map="heatmap" in targets)
             paths = film_paths(f"--{kind}", Path(target), films, suffixes)
-            if any(paths[:1] == others[:1] for others, _ in self.kinds):
-                raise OutputError(f"--{kind}: {target} is asked for by another option too; give each its own place")
+            for path in paths:
+                refuse_foreign(path)
             self.kinds.append((paths, write))
+            self.outputs += [(f"--{kind}", path) for path in paths]
+        refuse_inputs(self.outputs, films)
 
     def missing(self, number: int) -> bool:
         """Whether a file about this film is not there."""
@@ -88,7 +91,9 @@ def _fault(examination: Examination, path: Path, write: Write) -> str:
         return str(error)
     except OSError as error:
         return f"{error.filename or path}: cannot be written ({error.strerror or error})"
-    except Exception as error:  # the reading is stored, and other files and films must not suffer
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # panics of native code, too: other files and films must not suffer
         return f"{path}: cannot be made of {examination.reading.file} ({type(error).__name__}: {one_line(error)})"
     return ""
 

@@ -14,15 +14,18 @@ from array import array
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from ...data.errors import CohortError, OutputError
-from ...data.files import whole_file
+from ...data.files import refuse_foreign, whole_file
+from ...data.table import begins_with
 from .rows import COLUMNS, Row, from_line, header_line, to_line
 
 log = logging.getLogger(__name__)
 PARQUET = ".parquet"  # suffix of a table that is not a CSV
+SUFFIXES = (".csv", ".txt", "", PARQUET)
 _ROW_GROUP = 4096  # rows of Parquet that are in memory at once
 _NO_PYARROW = "Parquet needs pyarrow, which is not installed; pip install 'boneage[parquet]', or write a CSV"
 
@@ -30,31 +33,41 @@ _NO_PYARROW = "Parquet needs pyarrow, which is not installed; pip install 'bonea
 class ReadingsFile:
     """The rows of one run, on the disk; in memory there is only where each of them stands."""
 
-    def __init__(self, path: str | Path, *, resume: bool = False) -> None:
+    def __init__(self, path: str | Path, *, resume: bool = False, overwrite: bool = False) -> None:
         """Begin, or go on with, the table at `path`: Parquet where the name ends in .parquet, else a CSV.
 
-        `resume`: keep the rows that the table, or a run that was stopped, has already. Raises OutputError: Parquet
-        without pyarrow; rows of a stopped run that would be lost; a table that this version did not write.
+        `resume`: keep the rows that the table, or a run that was stopped, has already. `overwrite`: replace a finished
+        table at the end. Raises OutputError: another suffix; Parquet without pyarrow; a file that is there and may not
+        be replaced; rows of a stopped run that would be lost; another run that writes the same table.
         """
         self.path, self._resume = Path(path), resume
         self._parquet = self.path.suffix.lower() == PARQUET
-        self.partial = self.path.with_name(f"{self.path.name}.partial")
+        self.partial = partial_of(self.path)
+        if self.path.suffix.lower() not in SUFFIXES:
+            raise OutputError(f"{self.path}: ends in {self.path.suffix}, expected {', '.join(filter(None, SUFFIXES))}")
         if self._parquet:
             _pyarrow()
-        stopped = self.partial.exists() and self.partial.stat().st_size > len(header_line())
-        if stopped and not resume:
+        refuse_foreign(self.path, self._is_ours)
+        if self.path.exists() and not (resume or overwrite):
             raise OutputError(
-                f"{self.partial}: holds the rows of a run that was stopped; go on with --resume, or delete it to begin "
-                "again"
+                f"{self.path}: is a finished table; add to it with --resume, replace it with --overwrite, or give "
+                "another name"
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._order = array("q")  # of each film in the order of the run, where its row stands in the partial file
         self._where: dict[str, list[int]] = {}  # fingerprint -> where its rows stand
-        self._start(stopped)
-        self._end = self._sound_length()
-        self._file = open(self.partial, "r+b")  # noqa: SIM115 - closed by __exit__
-        self._file.truncate(self._end)
-        self._file.seek(self._end)
+        self._busy = Lock()  # of the place in the file, which the threads that read films share
+        self._file = _locked(self.partial)
+        try:
+            self._start()
+            self._end = self._sound_length()
+            self._file.truncate(self._end)
+        except OSError as error:
+            self._file.close()
+            raise self._cannot_write(error) from error
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -63,15 +76,18 @@ class ReadingsFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Finish the table if the run went well; else leave its rows, if any, in the partial file."""
+        finished = False
         try:
             if kind is None:
                 self._finish()
+                finished = True
         finally:
-            self._file.close()
-        if kind is None or self._end == len(header_line()):
-            self.partial.unlink()
-        else:
-            log.warning("%s keeps the rows of the films read so far; go on with --resume", self.partial)
+            rows = self._end > len(header_line())
+            if finished or not rows:
+                _remove(self.partial, self._file)
+            else:
+                self._file.close()
+                log.warning("%s keeps the rows of the films read so far; go on with --resume", self.partial)
 
     def rows_of(self, fingerprint: str) -> Iterator[Row]:
         """The rows that were there before this run with this fingerprint, read from the disk."""
@@ -85,79 +101,151 @@ class ReadingsFile:
                 at = next((there for there, same in self._before(row["fingerprint"]) if same == line), None)
                 if at is None:
                     at = self._end
-                    self._file.write(line)
+                    with self._busy:
+                        self._file.seek(at)
+                        self._file.write(line)
+                        self._file.flush()
                     self._end += len(line)
                 self._order.append(at)
-            self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise OutputError(
-                f"{self.partial}: cannot be written ({error.strerror}); mend that, then go on with --resume"
-            ) from error
+            raise self._cannot_write(error) from error
 
     def _before(self, fingerprint: str) -> Iterator[tuple[int, bytes]]:
         """The records that were there before this run with this fingerprint, and where."""
-        places = self._where.get(fingerprint)
-        if places:
-            with open(self.partial, "rb") as file:
-                yield from ((at, _record(file, at)) for at in places)
+        for at in self._where.get(fingerprint, ()):
+            yield at, self._record_at(at)
 
-    def _start(self, stopped: bool) -> None:
-        """Have a partial file: the one that a stop left, or a new one with what the finished table holds."""
-        if stopped:
+    def _record_at(self, at: int) -> bytes:
+        with self._busy:
+            return _record(self._file, at)
+
+    def _cannot_write(self, error: OSError) -> OutputError:
+        return OutputError(f"{self.partial}: cannot be written ({error.strerror}); mend that, then go on with --resume")
+
+    def _is_ours(self, path: Path) -> bool:
+        """Whether the file at the table's place is a table of readings."""
+        if not self._parquet:
+            return begins_with(path, header_line().decode())
+        pyarrow, parquet = _pyarrow()
+        try:
+            return parquet.read_schema(path).names == list(COLUMNS)
+        except pyarrow.ArrowInvalid:
+            return False
+
+    def _start(self) -> None:
+        """Begin the partial file where there is none yet: with the header, and with what the finished table holds."""
+        head, there = header_line(), self._file.read(len(header_line()))
+        self._file.seek(0, os.SEEK_END)
+        if there == head and self._file.tell() > len(head) and not self._resume:
+            raise OutputError(
+                f"{self.partial}: holds the rows of a run that was stopped; go on with --resume, or delete it to begin "
+                "again"
+            )
+        if there != head and not head.startswith(there):
+            raise OutputError(
+                f"{self.partial}: holds rows of another version, or is no table of this program, so it cannot be gone "
+                "on with; delete it to begin again"
+            )
+        if self._file.tell() > len(head):
             return
-        with whole_file(self.partial) as temporary, open(temporary, "wb") as file:
-            file.write(header_line())
-            if self._resume and self.path.exists():
-                file.writelines(self._finished_rows())
+        self._file.seek(0)
+        self._file.write(head)
+        if self._resume and self.path.exists():
+            self._file.writelines(self._finished_rows())
+        self._file.flush()
 
     def _finished_rows(self) -> Iterator[bytes]:
-        foreign = OutputError(
-            f"{self.path}: is not a table that this version wrote, so it cannot be gone on with; give another name, or "
-            "leave --resume out to replace it"
-        )
         if self._parquet:
-            pyarrow, parquet = _pyarrow()
-            try:
-                with parquet.ParquetFile(self.path) as file:
-                    if file.schema_arrow.names != list(COLUMNS):
-                        raise foreign
-                    for group in file.iter_batches(_ROW_GROUP):
-                        yield from map(to_line, group.to_pylist())
-            except pyarrow.ArrowInvalid:
-                raise foreign from None
+            _, parquet = _pyarrow()
+            with parquet.ParquetFile(self.path) as file:
+                for group in file.iter_batches(_ROW_GROUP):
+                    yield from map(to_line, group.to_pylist())
             return
         with open(self.path, "rb") as file:
-            if _record(file) != header_line():
-                raise foreign
+            _record(file)
             while record := _record(file):
                 yield record
 
     def _sound_length(self) -> int:
         """Bytes of the partial file up to its last whole row, noting where each row stands."""
-        with open(self.partial, "rb") as file:
-            if _record(file) != header_line():
-                raise OutputError(
-                    f"{self.partial}: holds rows of another version, so they cannot be gone on with; delete it to "
-                    "begin again"
-                )
-            end = file.tell()
-            while (record := _record(file)).endswith(b"\n"):
-                try:
-                    fingerprint = from_line(record)["fingerprint"]
-                except ValueError:  # torn in its middle; what follows cannot be told from it
-                    break
-                self._where.setdefault(fingerprint, []).append(end)
-                end = file.tell()
+        _record(self._file, 0)
+        end = self._file.tell()
+        while (record := _record(self._file)).endswith(b"\n"):
+            try:
+                fingerprint = from_line(record)["fingerprint"]
+            except ValueError:  # torn in its middle; what follows cannot be told from it
+                break
+            self._where.setdefault(fingerprint, []).append(end)
+            end = self._file.tell()
         return end
 
     def _finish(self) -> None:
-        with whole_file(self.path) as temporary:
-            with open(self.partial, "rb") as rows:
-                write = _write_parquet if self._parquet else _write_csv
-                write((_record(rows, at) for at in self._order), temporary)
+        with whole_file(self.path, ours=self._is_ours) as temporary:
+            write = _write_parquet if self._parquet else _write_csv
+            write(map(self._record_at, self._order), temporary)
             with open(temporary, "r+b") as file:
                 os.fsync(file.fileno())
+            if (stored := self._rows_in(temporary)) != len(self._order):
+                raise OutputError(
+                    f"{self.path}: {stored} of {len(self._order)} rows could be stored, so it was not written; go on "
+                    "with --resume"
+                )
+
+    def _rows_in(self, path: Path) -> int:
+        if self._parquet:
+            return _pyarrow()[1].ParquetFile(path).metadata.num_rows
+        with open(path, "rb") as file:
+            return sum(1 for _ in iter(lambda: _record(file), b"")) - 1
+
+
+def partial_of(table: str | Path) -> Path:
+    """The file in which a table grows."""
+    return Path(table).with_name(f"{Path(table).name}.partial")
+
+
+def _locked(path: Path) -> BinaryIO:
+    """Open a file that may be new, for this process alone. Raises OutputError while another one has it open."""
+    while True:
+        handle = os.open(
+            path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o666
+        )
+        file = open(handle, "r+b")  # noqa: SIM115 - closed by ReadingsFile
+        try:
+            _lock(handle)
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return file
+        except FileNotFoundError:
+            pass  # the run that had it finished, and removed it, between opening and locking: begin anew
+        except BlockingIOError:
+            file.close()
+            raise OutputError(
+                f"{path}: another run is writing this table; wait until it has ended, or give another name"
+            ) from None
+        file.close()
+
+
+def _lock(handle: int) -> None:
+    """Lock a file until it is closed; BlockingIOError where it is locked. Not every file system has locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where an open file cannot be removed either
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        log.warning("the table cannot be locked (%s); see that no other run writes it", error.strerror)
+
+
+def _remove(path: Path, file: BinaryIO) -> None:
+    """Close and remove a file; removed first, where a system can, so that no other run gets hold of it between."""
+    if os.name != "nt":
+        path.unlink(missing_ok=True)
+    file.close()
+    if os.name == "nt":
+        path.unlink(missing_ok=True)
 
 
 def parquet_rows(path: str | Path) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...data.text import csv_line, from_csv_cell
 from ..reading import Reading
 
 if TYPE_CHECKING:
@@ -93,10 +94,11 @@ def from_line(line: bytes) -> Row:
         raise ValueError(str(error)) from error
     if len(cells) != len(COLUMNS):
         raise ValueError(f"{len(cells)} cells, expected {len(COLUMNS)}")
-    return {name: kind(cell) if cell else None for (name, kind), cell in zip(COLUMNS.items(), cells, strict=True)}
+    return {
+        name: kind(cell) if cell else None
+        for (name, kind), cell in zip(COLUMNS.items(), map(from_csv_cell, cells), strict=True)
+    }
 
 
 def _line(cells: Any) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode("utf-8", "backslashreplace")  # of names that are not Unicode
+    return csv_line(["" if cell is None else str(cell) for cell in cells]).encode()

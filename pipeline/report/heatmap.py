@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...data.errors import OutputError
-from ...data.files import whole_file
 from ..examination import Examination
-from ..overlay import marked
+from ..overlay import marked, write_png
 
 COLOURS = cv2.COLORMAP_INFERNO  # rises evenly in lightness, so it reads the same in grey and to the colour-blind
 _OPACITY = 0.75  # where the evidence is greatest; the film shows through in proportion to what is missing of it
@@ -38,5 +37,4 @@ def write_heatmap(examination: Examination, path: str | Path) -> None:
     evidence = examination.evidence()
     if evidence is None:
         raise OutputError(f"{examination.reading.file}: was not aged, so there is no heat map of it")
-    with whole_file(path) as temporary:
-        Image.fromarray(heat_picture(examination, evidence)).save(temporary)
+    write_png(Image.fromarray(heat_picture(examination, evidence)), path)

@@ -8,6 +8,7 @@ import logging
 from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, XPos, YPos
 
+from ...data.files import MARK
 from .chart import FONTS
 from .page import Figure, Page
 
@@ -34,7 +35,7 @@ def as_pdf(page: Page) -> bytes:
     sheet = _Sheet(format="A4", unit="mm")
     sheet.set_title(f"{page.title}: {page.file}")
     sheet.set_lang(page.language)
-    sheet.set_creator("boneage")
+    sheet.set_creator(MARK)
     sheet.set_auto_page_break(False)
     sheet.set_margins(SIDE, TOP, SIDE)
     sheet.add_font("report", "", FONTS / "NotoSansKR-Regular.otf")

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from ...data.config import config_values, load_config, save_config
 from ...data.errors import TrainingError
-from ...data.files import whole_file
+from ...data.files import anything, whole_file
 from ...weights.header import Header
 from ...weights.weights_file import load_net, save_weights
 from ..config import RegressorConfig, Stage
@@ -49,7 +49,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write beside, then move into place."""
-        with whole_file(path) as temporary:
+        with whole_file(path, ours=anything) as temporary:
             torch.save(checkpoint, temporary)
 
 

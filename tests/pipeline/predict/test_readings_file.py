@@ -65,7 +65,7 @@ def test_every_field_of_a_reading_has_its_column():
     assert from_line(to_line(row)) == row
 
 
-@pytest.mark.parametrize("name", ["r.table", "r.parquet"])
+@pytest.mark.parametrize("name", ["r.txt", "r.parquet"])
 def test_the_table_is_there_when_the_run_has_ended_and_not_before(tmp_path, name):
     path = tmp_path / "new" / name
     with ReadingsFile(path) as file:
@@ -142,15 +142,86 @@ def test_a_run_that_failed_before_its_first_row_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["r", "r.parquet"])
-def test_a_table_of_another_make_is_not_gone_on_with_and_stays(tmp_path, name):
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
+def test_a_table_of_another_make_is_neither_gone_on_with_nor_replaced(tmp_path, name, options):
     path = tmp_path / name
     path.write_text("file,months\na.png,3\n")
-    with pytest.raises(OutputError, match=r"not a table that this version wrote.*--resume"):
-        ReadingsFile(path, resume=True)
+    with pytest.raises(OutputError, match=r"r(\.parquet)?: is there already, and not a file that this program wrote"):
+        ReadingsFile(path, **options)
     assert path.read_text() == "file,months\na.png,3\n"
-    with ReadingsFile(path):  # without resume it is replaced, at the end
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["r", "r.parquet"])
+def test_a_finished_table_is_replaced_only_when_asked(tmp_path, name):
+    path = tmp_path / name
+    with ReadingsFile(path) as file:
+        file.add(rows("a.png"))
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match=r"is a finished table; .*--resume.*--overwrite"):
+        ReadingsFile(path)
+    assert path.read_bytes() == before
+    with ReadingsFile(path, overwrite=True) as file:
+        file.add(rows("b.png"))
+    assert path.read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["plain.png", "r.xlsx", "r.json"])
+def test_a_suffix_of_another_format_is_refused(tmp_path, name):
+    with pytest.raises(OutputError, match=r"expected \.csv, \.txt, \.parquet"):
+        ReadingsFile(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_partial_file_of_someone_elses_is_left_alone(tmp_path):
+    (tmp_path / "r.csv.partial").write_text("half a download")
+    for options in ({}, {"resume": True}, {"overwrite": True}):
+        with pytest.raises(OutputError, match="or is no table of this program"):
+            ReadingsFile(tmp_path / "r.csv", **options)
+    (tmp_path / "film.png").write_text("a film")
+    (tmp_path / "s.csv.partial").symlink_to("film.png")
+    with pytest.raises((OutputError, OSError)):
+        ReadingsFile(tmp_path / "s.csv", overwrite=True)
+    assert (tmp_path / "r.csv.partial").read_text() == "half a download"
+    assert (tmp_path / "film.png").read_text() == "a film"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks are of POSIX")
+def test_one_table_has_one_writer(tmp_path):
+    with ReadingsFile(tmp_path / "r.csv") as file:
+        file.add(rows("a.png"))
+        for options in ({}, {"resume": True}, {"overwrite": True}):
+            with pytest.raises(OutputError, match="another run is writing this table"):
+                ReadingsFile(tmp_path / "r.csv", **options)
+        file.add(rows("b.png"))
+    assert names_in(tmp_path / "r.csv") == ["a.png", "b.png"]
+    with ReadingsFile(tmp_path / "r.csv", resume=True) as file:  # the lock went with its run
+        file.add(rows("a.png"))
+
+
+def test_rows_lost_on_the_disk_are_noticed_at_the_end(tmp_path, monkeypatch):
+    from boneage.pipeline.predict import readings_file
+
+    file = ReadingsFile(tmp_path / "r.csv")
+    file.add(rows("a.png", "b.png"))
+    monkeypatch.setattr(readings_file, "_write_csv", lambda records, path: path.write_bytes(next(records)))
+    with pytest.raises(OutputError, match=r"r\.csv: 0 of 2 rows could be stored"), file:
         pass
-    assert path.read_bytes() != b"file,months\na.png,3\n"
+    assert names_in(file.partial) == ["a.png", "b.png"]
+    assert not file.path.exists()
+
+
+def test_hostile_text_in_a_row_comes_back_and_is_no_formula(tmp_path):
+    hostile = ["=1+1.png", "a\rb.png", "\x1b[2J.png", "\u202egnp.exe", "b\udcff.png", "'=x", "-1+1"]
+    with ReadingsFile(tmp_path / "r.csv") as file:
+        file.add(rows(*hostile))
+    with open(tmp_path / "r.csv", newline="") as opened:
+        cells = [row["file"] for row in csv.DictReader(opened)]
+    assert cells == ["'=1+1.png", "a\rb.png", r"\x1b[2J.png", r"\u202egnp.exe", r"b\udcff.png", "''=x", "'-1+1"]
+    with ReadingsFile(tmp_path / "r.csv", resume=True) as file:
+        assert next(file.rows_of("print of =1+1.png"))["file"] == "=1+1.png"
+        file.add(rows(*hostile))
+    assert len(names_in(tmp_path / "r.csv")) == len(hostile)
 
 
 def test_parquet_without_pyarrow_is_refused_before_anything_is_read(tmp_path, monkeypatch):
