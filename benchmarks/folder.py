@@ -170,7 +170,7 @@ def _read_here(folder: Path, bundle: str, used: int) -> dict[str, float]:
     tally = predict_cohort(bone_age, folder, SEX)
     taken = time.perf_counter() - start
     if tally.exit_code:
-        raise RuntimeError(f"{folder}: not every film was aged")
+        raise RuntimeError(f"{folder}: not every film was assessed")
     return {"films_a_second": tally.films / taken, "peak_mb": peak_memory()}
 
 

@@ -57,8 +57,8 @@ def net_calls(bone_age: BoneAge, films: Sequence[Path]) -> dict[str, list[Call]]
 
     with nets_wrapped(bone_age, recorded):
         for seen in bone_age.predict_many([(film, SEX) for film in films], batch=len(films)):
-            if not seen.aged:
-                raise RuntimeError(f"{seen.file}: a drawn film was not aged ({joined(seen.reasons)})")
+            if not seen.assessed:
+                raise RuntimeError(f"{seen.file}: a drawn film was not assessed ({joined(seen.reasons)})")
     return calls
 
 

@@ -26,8 +26,8 @@ from .segmenter import HandMap, HandSegmenter
 class Hand:
     """What was found on one radiograph.
 
-    `verdict` says whether it may be aged. `seen`: what the segmenter saw of the hand, None where none was found. `crop`
-    is None when the picture is rejected, else upright; its `fit` leads back to the original.
+    `verdict` says whether it may be assessed. `seen`: what the segmenter saw of the hand, None where none was found.
+    `crop` is None when the picture is rejected, else upright; its `fit` leads back to the original.
     """
 
     verdict: Verdict

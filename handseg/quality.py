@@ -37,7 +37,7 @@ CUT_SIDE = 0.02  # share of a side of the field that the mask covers, from which
 
 @dataclass(frozen=True)
 class Verdict:
-    """`status`: ok, review (read with care) or rejected (not aged); `reasons`: remarks, none when ok."""
+    """`status`: ok, review (read with care) or rejected (no bone age); `reasons`: remarks, none when ok."""
 
     status: Status = "ok"
     reasons: tuple[Remark, ...] = ()

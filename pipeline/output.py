@@ -130,12 +130,12 @@ def growth_summary(growths: Sequence[Growth], films: Sequence[Film]) -> str:
 
 
 def summary(tally: Tally) -> str:
-    """A run in some lines: films by status, those not aged by reason, and the files that are no films."""
+    """A run in some lines: films by status, those not assessed by reason, and the files that are no films."""
     kinds = ", ".join(f"{tally.statuses[status]:,} {status}" for status in _COLOURS if tally.statuses[status])
     before = f"; {tally.before:,} of them were read before" if tally.before else ""
     lines = [f"{_counted(tally.films, 'film')}: {kinds}{before}"]
     width = max((len(f"{number:,}") for number in tally.not_aged.values()), default=0)
-    lines += [words] if (words := conclude(tally.statuses, "aged")[0]) else []
+    lines += [words] if (words := conclude(tally.statuses, "assessed")[0]) else []
     lines += [f"  {number:>{width},}  {status}: {why}" for (status, why), number in tally.not_aged.most_common()]
     return "\n".join([*lines, *([left_out(tally.no_films)] if tally.no_films else [])])
 
@@ -151,7 +151,7 @@ def _counted(number: int, thing: str) -> str:
 
 
 def conclude(statuses: Iterable[str] | Mapping[str, int], done: str) -> tuple[str, int]:
-    """Say how many of several films were not `done` ("aged", "segmented"; "" if none), and give the exit code.
+    """Say how many of several films were not `done` ("assessed", "segmented"; "" if none), and give the exit code.
 
     0: all were; 1: some failed or were rejected; 2: not one could be read.
     """

@@ -20,9 +20,9 @@ DISCLAIMER = Remark("Research use only; not a medical device.")  # stands with e
 class Reading:
     """The result for one file. What is not known is None; docs/reference/results.md has every field.
 
-    `status`: ok, review (a number, to be read with care), rejected (a picture, but not aged) or failed (not readable,
-    or its sex unknown); `reasons` say why. `bone_age_months` and `interval_90` (lower and upper, months)
-    are None unless aged. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights.
+    `status`: ok, review (a number, to be read with care), rejected (not a whole hand) or failed (not readable, or its
+    sex unknown); `reasons` say why. `bone_age_months` and `interval_90` (lower and upper, months) are None unless the
+    film was assessed. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights.
 
     `notes` are remarks on what was odd, and on each clinical value that was asked for but cannot be given; `caveats`
     are remarks that hold for every value of a kind: the children behind a table, the limits of a method.
@@ -59,7 +59,7 @@ class Reading:
     caveats: tuple[Remark, ...] = ()
 
     @property
-    def aged(self) -> bool:
+    def assessed(self) -> bool:
         """Whether there is a bone age."""
         return self.bone_age_months is not None
 

@@ -32,7 +32,7 @@ def test_each_film_is_decoded_once(bone_age, hand_films, monkeypatch):
         kornia_rs.io, "read_image_png_u8", lambda path, mode: decoded.update([Path(path).name]) or real(path, mode)
     )
     monkeypatch.setattr(ImageFile.ImageFile, "load", not_wanted)
-    assert all(reading.aged for reading in bone_age.predict_many([(film, "F") for film in hand_films]))
+    assert all(reading.assessed for reading in bone_age.predict_many([(film, "F") for film in hand_films]))
     assert decoded == {film.name: 1 for film in hand_films}
 
 
@@ -43,7 +43,7 @@ def test_a_film_of_8_bits_is_resized_from_them_and_never_made_reals_as_a_whole(b
         geometry, "area_means", lambda picture, *grid: depths.append(picture.dtype) or real(picture, *grid)
     )
     monkeypatch.setattr(Radiograph, "pixels", property(not_wanted))
-    assert bone_age.predict(hand_films[1], "F").aged
+    assert bone_age.predict(hand_films[1], "F").assessed
     assert depths == [np.uint8] * 2  # for the segmenter, and for the crop
 
 

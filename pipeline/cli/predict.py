@@ -145,7 +145,7 @@ def predict(
     INPUT is a radiograph (PNG, JPEG, WebP, TIFF, BMP, DICOM), several, a folder, a quoted pattern such as
     'films/**/*.dcm', or a CSV with the column path, and where they are known sex, age, birth_date, exam_date, height
     and patient. Of a folder or pattern, what is no film (reports, other modalities) is left out and counted. Sex is
-    never guessed: it comes from --sex, the CSV or the DICOM, and a film where they contradict is not aged.
+    never guessed: it comes from --sex, the CSV or the DICOM, and a film where they contradict is not assessed.
     With a chronological age the reading has the difference, the SDS and its assessment; with --height, adult height.
 
     A table grows in FILE.partial and is there as FILE, whole, at the end. --resume goes on with a run that was stopped.
@@ -153,7 +153,7 @@ def predict(
     FILE of a heat map, a report or a DICOM is that of one film. For several, give a folder, which gets hand-report.html
     for the film hand.png, or a path with {name} in it for the film's: reports/{name}.pdf.
 
-    Exit code: 0 when every film was aged, 1 when some were not, 2 when none could be read.
+    Exit code: 0 when every film was assessed, 1 when some were not, 2 when none could be read.
 
     \b
     Examples:

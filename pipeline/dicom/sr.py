@@ -64,7 +64,7 @@ def structured_report(examination: Examination, source: Dataset) -> Comprehensiv
 
     One measurement group holds bone age in months (with the 90 % interval as uncertainty, and mean, SD, Z-score and
     normal range of the child's age where an SDS could be given), chronological age, SDS, and the determination. A film
-    that was not aged gets the determination "indeterminate" and the reasons. The report is complete, preliminary and
+    without a bone age gets the determination "indeterminate" and the reasons. The report is complete, preliminary and
     unverified: nobody has looked at it.
     """
     reading = examination.reading
@@ -91,7 +91,7 @@ def _observer(model: str) -> ObserverContext:
 def _group(examination: Examination, source: Dataset) -> MeasurementsAndQualitativeEvaluations:
     reading, laterality = examination.reading, examination.radiograph_and_hand()[0].laterality
     parameters = [plain(f"weights: {reading.model}"), f"sex: {reading.sex}"]
-    determination = reading.assessment if reading.aged else "indeterminate"
+    determination = reading.assessment if reading.assessed else "indeterminate"
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=new_uid(), identifier="Bone age"),
         finding_type=PEDIATRIC_BONE_AGE,

@@ -171,10 +171,10 @@ def _film(line: int, cells: Mapping[str, str], faults: Faults) -> Film:
 
 
 def _growth(patient: str, films: Sequence[Film]) -> Growth:
-    aged = [film for film in films if film.bone_age is not None]
-    by_date = sum(film.exam_date is not None for film in aged) > sum(film.age is not None for film in aged)
+    assessed = [film for film in films if film.bone_age is not None]
+    by_date = sum(film.exam_date is not None for film in assessed) > sum(film.age is not None for film in assessed)
     timed = sorted(
-        ((time, film) for film in aged if (time := _time(film, by_date)) is not None), key=lambda pair: pair[0]
+        ((time, film) for film in assessed if (time := _time(film, by_date)) is not None), key=lambda pair: pair[0]
     )
     used = [film for _, film in timed]
     times = [time - timed[0][0] if by_date else time for time, _ in timed]
@@ -191,7 +191,7 @@ def _growth(patient: str, films: Sequence[Film]) -> Growth:
         rate=rate,
         steps=tuple(_rate(pair) for pair in pairwise(fit)) if fit else (None,) * max(len(used) - 1, 0),
         contradictions=contradictions,
-        notes=tuple(_notes(films, aged, used, times, rate, by_date)),
+        notes=tuple(_notes(films, assessed, used, times, rate, by_date)),
     )
 
 
@@ -246,7 +246,7 @@ def _contradictions(films: Sequence[Film]) -> Iterator[str]:
 
 def _notes(
     films: Sequence[Film],
-    aged: Sequence[Film],
+    assessed: Sequence[Film],
     used: Sequence[Film],
     times: Sequence[float],
     rate: Rate | None,
@@ -256,9 +256,9 @@ def _notes(
         yield "one film only"
     elif times and times[0] == times[-1] and len(used) > 1:
         yield "all films are of one day"
-    if lost := len(films) - len(aged):
-        yield f"{lost} of {len(films)} films not aged"
-    if left := [film.file for film in aged if film not in used]:
+    if lost := len(films) - len(assessed):
+        yield f"{lost} of {len(films)} films without a bone age"
+    if left := [film.file for film in assessed if film not in used]:
         yield f"without {'exam date' if by_date else 'age'}, and so left out: {', '.join(left)}"
     if doubtful := sum(film.status == "review" for film in used):
         yield f"{doubtful} of {len(used)} readings to be reviewed"

@@ -73,9 +73,9 @@ class Robustness:
         """One row a copy, in the order of COPIES.
 
         copy; n films; ok, review, rejected, failed: their number; mae, mae_low, mae_high: against the label, over the
-        aged films; compared: films aged as this copy and as the plain one; change_mean, change_95: mean and 95th
-        percentile of the absolute change between the two; far: share of changes over 12 months. Months; NaN where
-        nothing was aged.
+        assessed films; compared: films assessed both as this copy and as the plain one; change_mean, change_95: mean
+        and 95th percentile of the absolute change between the two; far: share of changes over 12 months. Months; NaN
+        where nothing was assessed.
         """
         return pd.DataFrame([_summarised(name, self._of(name)) for name in COPIES])
 
@@ -104,8 +104,8 @@ class Robustness:
             f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {n:,} radiographs, each written as "
             f"{len(COPIES)} files and read back.",
             "",
-            "All months. MAE: mean absolute error against the label with its 95 % bootstrap interval, over the aged "
-            "films. Change: absolute difference of the reading to that of the first copy, its mean and 95th "
+            "All months. MAE: mean absolute error against the label with its 95 % bootstrap interval, over the "
+            "assessed films. Change: absolute difference of the reading to that of the first copy, its mean and 95th "
             f"percentile, and the share of films that it moves by more than {FAR:g} months.",
             "",
             markdown_table(_HEAD, map(_cells, self.summary().to_dict("records"))),

@@ -35,7 +35,7 @@ class Tally:
     """Counts over a run, which are all that is kept of it.
 
     statuses: films by status. not_aged: films by status and cause (`Reading.cause`). no_films: other files, by what
-    they are. before: films of which a row was there. why: the reasons of the last film that was not aged, in full.
+    they are. before: films of which a row was there. why: the reasons of the last film that was not assessed, in full.
     faults: a sentence for each file about a film that could not be written.
     """
 

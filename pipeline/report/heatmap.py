@@ -33,8 +33,8 @@ def colours_of(evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def write_heatmap(examination: Examination, path: str | Path) -> None:
-    """Write `heat_picture` as a PNG, whole or not at all. Raises OutputError for a film that was not aged."""
+    """Write `heat_picture` as a PNG, whole or not at all. Raises OutputError for a film without a bone age."""
     evidence = examination.evidence()
     if evidence is None:
-        raise OutputError(f"{examination.reading.file}: was not aged, so there is no heat map of it")
+        raise OutputError(f"{examination.reading.file}: has no bone age, so there is no heat map of it")
     write_png(Image.fromarray(heat_picture(examination, evidence)), path)

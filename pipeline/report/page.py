@@ -61,7 +61,7 @@ class Page:
     """What stands on the page, word for word.
 
     `status`: ok, review or rejected; `status_words` says it and `reasons` why. `facts`: rows of label and value.
-    `chart`: None for a film that was not aged. `figures`: the film and, where it was aged, its heat map. `remarks`:
+    `chart`: None without a bone age. `figures`: the film and, where there is a bone age, its heat map. `remarks`:
     headings with sentences.
     """
 

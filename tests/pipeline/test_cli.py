@@ -179,7 +179,7 @@ def test_a_bad_file_in_a_batch_is_a_row_and_exit_code_1(weights, hand_films, tmp
     assert "text.png" in records[1]["reasons"][0]
     assert "no such file" in records[2]["reasons"][0]
     assert result.exit_code == 1
-    assert "2 of 3 not aged (2 failed)" in result.stderr
+    assert "2 of 3 not assessed (2 failed)" in result.stderr
 
 
 def test_a_rejected_film_is_exit_code_1(weights, tmp_path):
@@ -195,7 +195,7 @@ def test_a_rejected_film_is_exit_code_1(weights, tmp_path):
 def test_nothing_readable_is_exit_code_2(weights, tmp_path):
     result = run("predict", tmp_path / "a.png", tmp_path / "b.png", "--sex", "F", *weights)
     assert result.exit_code == 2
-    assert "2 of 2 not aged" in result.stderr
+    assert "2 of 2 not assessed" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
     assert "said to be turned" in card  # the promises on turned films, from the copies read at the end
     assert (tmp_path / "bundles" / "small" / "evaluation" / "predictions.csv").exists()
     reading = BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex)
-    assert reading.aged
+    assert reading.assessed
     assert reading.model == "small"
 
     # every film of the parts that training sees is decoded once; going on decodes and trains nothing again
@@ -137,7 +137,7 @@ def test_a_later_regressor_from_imagenet_begins_anew_so_it_may_be_another_net(
     (bundle,) = train_bundle(cohort, split, tmp_path, recipe, segmenter=segmenter_of(tiny_bundle), workers=0)
     backbones = [read_header(net.path).arguments["backbone"] for net in read_bundle(bundle).regressors]
     assert backbones == ["test_efficientnet", "tf_efficientnet_lite0"]
-    assert BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex).aged
+    assert BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex).assessed
 
 
 def test_finer_copies_are_learned_from_but_only_those_of_the_part_train(

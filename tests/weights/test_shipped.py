@@ -146,7 +146,7 @@ def test_two_hands_on_one_film_are_said_to_be_two(bone_age, tmp_path):
 
 def test_real_films_are_aged(bone_age, real_films):
     readings = list(bone_age.predict_many([(film, "F") for film in real_films]))
-    assert all(reading.aged for reading in readings), [(r.file, r.reasons) for r in readings]
+    assert all(reading.assessed for reading in readings), [(r.file, r.reasons) for r in readings]
 
 
 def test_real_films_are_read_better_than_their_mean(bone_age, shared_data):
@@ -154,7 +154,7 @@ def test_real_films_are_read_better_than_their_mean(bone_age, shared_data):
     cohort = rsna_split().take(read_cohort(shared_data / "rsna"), "report")
     films = list(cohort)[:60]
     readings = list(bone_age.predict_many([(film.path, film.sex) for film in films]))
-    pairs = [(r.bone_age_months, f.bone_age_months) for r, f in zip(readings, films, strict=True) if r.aged]
+    pairs = [(r.bone_age_months, f.bone_age_months) for r, f in zip(readings, films, strict=True) if r.assessed]
     assert len(pairs) >= 58
     predicted, labelled = zip(*pairs, strict=True)
     assert agreement(predicted, labelled).mae < 0.4 * np.abs(np.array(labelled) - np.mean(labelled)).mean()

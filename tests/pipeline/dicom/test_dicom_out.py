@@ -71,14 +71,14 @@ def in_order(film: FileDataset, path: Path) -> Path:
 
 
 def examined(path: Path, mask: np.ndarray = MASK, **reading: Any) -> Examination:
-    """The examination of a film whose hand is `mask`, aged 125.3 months; `reading` says what else it says."""
+    """The examination of a film whose hand is `mask` and whose bone age is 125.3 months; `reading`: further fields."""
     radiograph = read_radiograph(path)
     ys, xs = np.nonzero(mask)
     box = Box(int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1)
     found = SimpleNamespace(box=box, mask=mask)
     hand = Hand(Verdict(), found, cut_crop(radiograph.pixels, box, 64, hand=over(mask)))
-    aged = Reading(str(path), "ok", (), "F", 125.3, (101.25, 149.35), box.as_tuple(), (), "tiny")
-    return Examination(replace(aged, **reading), radiograph, hand, crop_evidence=upper_half)
+    assessed = Reading(str(path), "ok", (), "F", 125.3, (101.25, 149.35), box.as_tuple(), (), "tiny")
+    return Examination(replace(assessed, **reading), radiograph, hand, crop_evidence=upper_half)
 
 
 def rejected(path: Path) -> Examination:

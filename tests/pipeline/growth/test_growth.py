@@ -122,7 +122,7 @@ def test_what_is_odd_is_noted():
         film(bone=100, age=100, file="b.png"),
         Film("P", "c.png", "F", None, None, 104.0, None, "rejected", "m"),
     ).notes
-    assert "1 of 3 films not aged" in notes
+    assert "1 of 3 films without a bone age" in notes
     assert "1 of 2 readings to be reviewed" in notes
     assert any("falls by 10.0 months from a.png to b.png" in note for note in notes)
     assert any(note.startswith("too close in time") for note in notes)

@@ -125,7 +125,7 @@ def test_what_cannot_be_made_of_one_film_is_said_and_the_others_go_on(predict, h
     Image.new("L", (200, 200), 90).save(tmp_path / "blank.png")
     done = predict(tmp_path / "blank.png", hand_films[0], "--heatmap", tmp_path / "maps", "--report", tmp_path / "maps")
     assert done.exit_code == 1
-    assert "blank.png: was not aged, so there is no heat map of it" in done.stderr
+    assert "blank.png: has no bone age, so there is no heat map of it" in done.stderr
     names = sorted(path.name for path in (tmp_path / "maps").iterdir())
     assert names == ["60-heatmap.png", "60-report.html", "blank-report.html"]
 

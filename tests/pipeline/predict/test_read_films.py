@@ -193,7 +193,7 @@ def test_the_summary_counts_films_by_status_and_failures_by_reason(weights, coho
     assert summary[0].startswith("6 films: ")
     assert summary[0].endswith("3 failed")
     assert summary[1:] == [
-        "3 of 6 not aged (3 failed)",
+        "3 of 6 not assessed (3 failed)",
         "  2  failed: is not a picture (it begins with …), expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM "
         "radiograph",
         "  1  failed: is empty (0 bytes), expected a radiograph; copy or export it again",
