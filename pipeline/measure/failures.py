@@ -82,7 +82,7 @@ def _small() -> Pixels:
 
 CASES: Mapping[str, Case] = {
     "upright": Case("as it should be", _upright),
-    "turned": Case("rotated by 90 degrees", lambda: np.rot90(_upright())),
+    "rotated": Case("rotated by 90 degrees", lambda: np.rot90(_upright())),
     "two": Case("two hands", _two),
     "cut-off": Case("fingers cut off", lambda: _upright()[_SIZE[0] // 3 :]),
     "plaster": Case("a wrist in plaster", _in_plaster),
