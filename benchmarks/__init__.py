@@ -1,4 +1,4 @@
-"""How fast the reader is, beside what the machine can do and what people would use instead: `python -m benchmarks`.
+"""How fast the reader is, against what the machine can do and what people would use instead: `python -m benchmarks`.
 
-It measures boneage as installed and is no part of it.
+It measures the installed package boneage and is not part of it.
 """

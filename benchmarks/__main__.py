@@ -14,7 +14,15 @@ from rich.console import Console
 from . import machine, report
 from .setting import Setting
 
-PARTS = ("cold", "film", "folder", "floor", "rivals", "segmentation", "training")  # training last, see there
+PARTS = (
+    "cold",
+    "film",
+    "folder",
+    "floor",
+    "rivals",
+    "segmentation",
+    "training",
+)  # training last: it changes the process
 PATH = click.Path(path_type=Path)
 
 
@@ -57,7 +65,7 @@ def main(parts: tuple[str, ...], quick: bool, data: Path | None, out: Path, writ
             report.show(part, found[part], terminal)
             took = time.monotonic() - start
             terminal.print(f"{part}: {took:.0f} s; {busy:.1f} processes wanted a core before\n", highlight=False)
-            # after each part, so that a part that fails takes none with it
+            # after each part, so that a part that fails loses no other's figures
             report.write(out / "results.md", report.to_markdown(facts, found))
             report.write(out / "results.json", report.to_json(facts, found))
             if write:

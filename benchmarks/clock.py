@@ -1,4 +1,4 @@
-"""Repeated measurements taken in turns, so that whatever else the machine does disturbs all of them alike."""
+"""Repeated measurements taken in turns, so that other work on the machine disturbs all of them alike."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def seconds(task: Callable[[], object], clock: Callable[[], float] = time.perf_c
 
 
 def in_turns(measures: Mapping[str, Callable[[], T]], rounds: int, warm_ups: int = 1) -> dict[str, list[T]]:
-    """What each measure gives in each of some rounds, all of them once a round; warm-up rounds go before, uncounted."""
+    """The values of each measure over some rounds, A B A B; the warm-up rounds before them do not count."""
     given: dict[str, list[T]] = {name: [] for name in measures}
     for number in range(warm_ups + rounds):
         for name, measure in measures.items():

@@ -40,7 +40,7 @@ PLACES: dict[str, tuple[Any, str]] = {
 def measure(setting: Setting) -> Findings:
     """Milliseconds of each stage, of one film at a time, the bundles and engines in turns.
 
-    Each reads a film before the one that is measured: a program that is warm has not just run three others.
+    Each reads one film before the one that is measured, since the others have run in between.
     """
     film = setting.films[0]
     loaded = {str(subject): subject.load() for subject in subjects()}
@@ -67,7 +67,7 @@ def measure(setting: Setting) -> Findings:
 
 
 def stages(bone_age: whole.BoneAge, film: Path) -> dict[str, float]:
-    """Seconds of each stage of one reading, and of the whole; what lies within a stage is indented or taken off."""
+    """Seconds of each stage of one reading, and of the whole."""
     spent: defaultdict[str, float] = defaultdict(float)
 
     def clocked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,7 +27,7 @@ def draw(folder: Path, films: int = len(AGES)) -> tuple[Path, ...]:
 
 
 def folder_of(films: Sequence[Path], number: int, folder: Path) -> Path:
-    """A folder that shows `number` films, which are links to the few there are: a disk need not hold a thousand."""
+    """A folder of `number` films, which are links to `films`."""
     folder.mkdir(parents=True, exist_ok=True)
     for place in range(number):
         (folder / f"{place:05d}.png").symlink_to(films[place % len(films)])

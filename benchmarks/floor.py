@@ -46,7 +46,7 @@ def measure(setting: Setting) -> Findings:
 
 
 def multiply_accumulates(call: Call) -> int:
-    """Of all convolutions and matrix products that a call makes with torch."""
+    """Multiply-accumulates of all convolutions and matrix products of a call with torch."""
     counter = FlopCounterMode(display=False)
     with counter:
         call()

@@ -77,7 +77,7 @@ def _growth(setting: Setting, bundle: str) -> tuple[Table, list[Bar]]:
     runs: dict[int, list[dict[str, float]]] = {count: [] for count in counts}
     for turn in range(setting.rounds(ROUNDS)):
         for count in counts:
-            if count < counts[-1] or turn == 1:  # the largest once, between others
+            if count < counts[-1] or turn == 1:  # the largest number once, between the others
                 runs[count].append(_read(folders[count], bundle, cores()))
     rates = {count: _of(runs[count], "films_a_second") for count in counts}
     memory = {count: _of(runs[count], "peak_mb") for count in counts}
@@ -158,7 +158,7 @@ def _read(folder: Path, bundle: str, used: int) -> dict[str, float]:
 
 
 def _read_here(folder: Path, bundle: str, used: int) -> dict[str, float]:
-    """Read a folder as the command does; the process has its cores taken from it before torch counts them."""
+    """Read a folder as the command does, on the first `used` cores, which are set before torch counts them."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:used])
     from boneage.pipeline.predict.bone_age import BoneAge

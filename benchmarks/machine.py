@@ -32,14 +32,14 @@ def facts() -> dict[str, str]:
 
 
 def load() -> float:
-    """Processes that wanted a core over the last minute; 0 where the system does not say."""
+    """Processes that wanted a core over the last minute; 0 where the system does not report it."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def peak_memory() -> float:
     """The most memory this process has held so far, in MB.
 
-    Of Linux's own count for this program, since the usual one begins with the memory of the process that started it.
+    On Linux from VmHWM: ru_maxrss starts at the memory of the process that started this one.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -1,6 +1,6 @@
-"""What people would use instead: the nets of other readers, with random weights of the right shape, which take as long.
+"""What people would use instead: the nets of other readers, with random weights, which take the same time.
 
-Only their forward passes are timed, against our whole reading from the file on.
+Only their forward passes are timed, against our whole reading, which starts from the file.
 """
 
 from __future__ import annotations

@@ -107,6 +107,6 @@ def _place(hand: Hand) -> tuple[Box, tuple[int, int]] | None:
 
 
 def _months(hands: Sequence[Hand], reader: BoneAgeReader) -> NDArray[np.float64]:
-    """What each is read as, as if all were girls, for it counts only how far that moves; nan without a crop."""
+    """The prediction for each hand as a girl's, since only its change counts; NaN without a crop."""
     crops = [hand.crop.pixels if hand.crop else None for hand in hands]
     return np.array([np.nan if crop is None else reader.months([crop], [SEX])[0] for crop in crops])

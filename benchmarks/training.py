@@ -1,6 +1,6 @@
 """Training: images a second of the loader alone, of the step alone and of both, and how fast a cached cohort opens.
 
-It leaves its mark on the process, OpenCV's threads and the allocator's habits, so nothing else is measured after it.
+It changes the process (the threads of OpenCV, the allocator), so nothing else is measured after it.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _opening(setting: Setting, films: int) -> tuple[Table, float]:
 
 
 def _find(cohort: Cohort, store: CropStore) -> LabelledCrops:
-    """As a training does: see that no crop is lacking, then look each one up."""
+    """As in a training: check that no crop is missing, then look up each of them."""
     cache_crops(cohort, store, WholeFrame(store.kind.size, stretched=False))
     return labelled(cohort, store)
 

@@ -1,1 +1,1 @@
-"""Growth of bone age: the films of one child set against the child's age."""
+"""Growth of bone age: the films of one child against the child's age."""

@@ -1,4 +1,4 @@
-"""Write what the films of children say together: two tables, and for each child a plot on the band of healthy ones."""
+"""Write the growth of children: two tables, and for each child a plot over the band of healthy children."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def write_growth(growths: Sequence[Growth], out: str | Path) -> None:
 
 
 def file_names(patients: Sequence[str]) -> tuple[str, ...]:
-    """A file's name for each patient, which no two share: letters, digits, dot and dash are kept."""
+    """A unique file name for each patient, of letters, digits, dots and dashes."""
     return output_names([Path(for_file_name(patient)) for patient in patients])
 
 
 def growth_table(growths: Sequence[Growth]) -> list[dict[str, Any]]:
-    """One row a child: films, first and last age and bone age, the rate with its interval, and what is to be said."""
+    """One row a child: films, first and last age and bone age, the rate with its interval, contradictions and notes."""
     return [_child_row(growth) for growth in growths]
 
 
@@ -65,9 +65,9 @@ def steps_table(growths: Sequence[Growth]) -> list[dict[str, Any]]:
 def growth_plot(growth: Growth, path: str | Path) -> None:
     """Draw one child into an image file, whose format follows the suffix.
 
-    Over age, with the line where bones keep pace with the child and, where the sex is known, the band of the Brush
-    Foundation's children: chronological age and 2 SD on both sides, at ages that have an SDS. Where only dates are
-    known, over the years since the first film, and without band.
+    The plot is over age, with the line where bone age equals age and, if the sex is known, the band of the Brush
+    Foundation's children: age and 2 SD on both sides, at ages that have an SDS. If only dates are known, it is over the
+    years since the first film, without band.
     """
     figure, axes = new_plot((6.4, 6.2))
     axes.spines[["top", "right"]].set_visible(False)
@@ -92,7 +92,7 @@ def growth_plot(growth: Growth, path: str | Path) -> None:
 
 
 def _title(growth: Growth) -> str:
-    """Who it is, read by what; then the rate, or why there is none."""
+    """Patient, sex and model; then the rate, or why there is none."""
     model = next((f"; model {film.model}" for film in growth.films if film.model), "")
     lines = [f"Patient {growth.patient}, {_CHILDREN[growth.sex]}{model}"]
     if growth.rate:
@@ -110,7 +110,7 @@ def _ends(growth: Growth, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _draw_reference(axes: Axes, sex: Sex | None, across: tuple[float, float]) -> list[float]:
-    """Draw line and band between two ages in years; return bone ages that are to be in sight."""
+    """Draw line and band between two ages in years; return bone ages that the axis must show."""
     axes.plot(across, across, color=INK, linewidth=1, linestyle="--", label="bone age = chronological age", zorder=1)
     shown = [*across]
     if sex:

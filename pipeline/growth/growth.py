@@ -1,10 +1,10 @@
-"""Growth of bone age: the films of one child set against the child's age, and how fast the bones mature.
+"""Growth of bone age: the films of one child against the child's age, and how fast the bones mature.
 
-The films come from a table of readings (`boneage predict --csv` or `--parquet`), where `patient` says whose they are.
-A rate is the slope of bone age over age, in months a year: 12 where the bones keep pace with the child. Each reading
-weighs as its own interval is narrow, and the interval of the rate is what those intervals imply, the errors of two
-films taken as independent. A child's films are read by one model and share some of its error, which cancels in the
-rate, so that the interval is rather too wide than too narrow.
+The films come from a table of readings (`boneage predict --csv` or `--parquet`) with the column `patient`. A rate is
+the slope of bone age over age, in months a year: 12 where bone age keeps pace with age. Readings are weighted by the
+inverse square of their intervals, and the interval of the rate follows from these intervals as if the errors of the
+films were independent. In fact one model reads all films of a child, and the error that they share cancels in the
+rate; the interval is therefore too wide rather than too narrow.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..predict.readings_file import parquet_rows
 
 _YEAR = 12  # months
 _Z_90 = NormalDist().inv_cdf(0.95)  # a normal distribution has 90 % within so many SDs of its mean
-_SAME_CHILD = 13.0  # months: ages in whole years and a date's day explain no larger spread of implied birth dates
+_SAME_CHILD = 13.0  # months: the largest spread of implied birth dates that ages in whole years can explain
 
 _COLUMNS = {
     "patient": {"patient": ("patient", "patient_id")},
@@ -45,7 +45,7 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Film:
-    """One reading of a child, as its table has it; None where the cell is blank. Ages are in months."""
+    """One reading of a child, as in its table; None where the cell is blank. Ages are in months."""
 
     patient: str
     file: str
@@ -74,12 +74,12 @@ class Rate:
 
 @dataclass(frozen=True)
 class Growth:
-    """What the films of one child say together.
+    """What follows from the films of one child together.
 
-    films: those with a bone age and a time, by time.
-    times: theirs, in months: ages, or, where `by_date`, months since the first film.
+    films: those with a bone age and a time, in order of time.
+    times: their ages in months, or, if `by_date`, months since the first film.
     rate: over all of them, None with fewer than two times or with contradictions.
-    steps: the rate from each film to the next, likewise.
+    steps: the rate from each film to the next, None as above.
     contradictions: sentences on facts that cannot all be true. notes: other sentences.
     """
 
@@ -120,7 +120,7 @@ def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) ->
 
 
 def growths_of(films: Sequence[Film]) -> tuple[Growth, ...]:
-    """What the films say of each child, by patient; those without a patient are left to the caller."""
+    """The growth of each child, in order of the patient; films without a patient are left out."""
     by_patient: dict[str, list[Film]] = {}
     for film in films:
         if film.patient:

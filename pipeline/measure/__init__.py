@@ -1,1 +1,1 @@
-"""How good a reader is: evaluation, robustness, comparison of trainings, and the model card that tells it."""
+"""How good a reader is: evaluation, robustness, comparison of trainings, and the model card with the results."""

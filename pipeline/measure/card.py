@@ -25,8 +25,8 @@ from .markdown import markdown_table, write_markdown
 from .robustness import Promise, Robustness
 
 COVERED = (0.88, 0.92)  # share of all films whose label the 90 % interval shall hold
-LEAST_COVERED, ENOUGH = 0.84, 50  # share in every band, and the films that a band needs to be asked for it
-_LEANING = 2.0  # months of bias in a band that a reader should know of
+LEAST_COVERED, ENOUGH = 0.84, 50  # share in every band that has this many films
+_LEANING = 2.0  # months of bias from which on the card names a band
 _A_ROW = 3  # pictures
 
 

@@ -55,7 +55,7 @@ class _Run:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do; TrainingError when what was done is not what is asked for."""
+        """Whether the run is done; TrainingError when it was done with other settings."""
         if not self._record.exists():
             return False
         stored = json.loads(self._record.read_text("utf-8"))
@@ -67,7 +67,7 @@ class _Run:
         return True
 
     def train(self, crops: Mapping[str, LabelledCrops], workers: int) -> None:
-        """Train, or go on training, then read the films that measure."""
+        """Train, from the start or from where a run stopped, then read the films that measure."""
         going_on = (self.folder / "last.ckpt").exists()
         about = {"films": len(crops[TRAIN]), "description": f"comparison, {self.arm.title}, seed {self.seed}"}
         options: dict[str, Any] = {"resume": going_on, "workers": workers, "devices": 1}
@@ -104,12 +104,12 @@ def compare(
 ) -> Comparison:
     """Train every arm with every seed on the split's part `train`, and measure it against the base on `choose`.
 
-    All arms see the same films, those usable in every view that the plan asks for, and with one seed in the same order.
+    All arms see the same films, those usable in every view of the plan, and for one seed in the same order.
     The weights after the last epoch are measured, so `choose` chooses nothing; the part `report` is never read.
     `segmenter` cuts the view `hand`. `out` gets `comparison.md`, `differences.png`, `plan.yaml`,
     `films.csv` (id and part), the crops, and in `runs` the predictions of every run. When called again, finished runs
-    are kept and the one under way goes on where it stopped, so arms and seeds may be added to a plan. A run that fails
-    is reported and not fatal. Raises TrainingError when `out` holds runs on other films or with other settings.
+    are kept and a stopped one goes on, so arms and seeds may be added to a plan. A run that fails is reported and does
+    not stop the others. Raises TrainingError when `out` holds runs on other films or with other settings.
     """
     out = Path(out)
     runs = [
@@ -165,7 +165,7 @@ def _shared_crops(
 
 
 def _drawn(films: Cohort, plan: Plan) -> Cohort:
-    """As many of the films as the plan wants, alike in sex and bone age to all of them."""
+    """The number of films that the plan wants, stratified by sex and bone age."""
     if plan.films > len(films):
         raise TrainingError(f"{films.name}: {len(films)} films, the plan wants {plan.films}; lower `films` in it")
     if plan.films in (0, len(films)):

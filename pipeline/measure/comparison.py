@@ -31,7 +31,7 @@ both over the base's; device: {device}.
 class Comparison:
     """What was measured.
 
-    rows: one row an arm, the base first: `question`, `arm`, `is_base` (as the base is the arm itself, or equal to it),
+    rows: one row an arm, the base first: `question`, `arm`, `is_base` (the base, or an arm with the same settings),
         `seeds` (those that finished), `n` films, `mae` with `mae_low` and `mae_high`, `difference` to the base with
         `difference_low` and `difference_high` and `by_seed` (a tuple), all in months; `images` taken through the net in
         the training of one run, `pixels` of them, `minutes` of training (mean over seeds). NaN where there is none.
@@ -64,7 +64,7 @@ class Comparison:
 
 
 def _cells(row: Mapping[Any, Any], base: Mapping[Any, Any]) -> tuple[str, ...]:
-    """One arm's row of the table; what would be over the base's is blank where the base failed."""
+    """One arm's row of the table; ratios to the base are blank where the base failed."""
     name = (row["question"], row["arm"], str(len(row["seeds"])))
     if not row["seeds"]:
         return *name, "0", "failed", *[""] * 6

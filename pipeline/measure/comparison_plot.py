@@ -54,7 +54,7 @@ def difference_plot(rows: pd.DataFrame, path: str | Path, *, cohort: str, traine
 
 
 def _arm(axes: Axes, row: Mapping[Any, Any], place: float) -> None:
-    """One arm: a dot with its interval and a stroke for each seed, or in words why there is none."""
+    """One arm: a dot with its interval and a stroke for each seed, or the word "failed"."""
     if row["is_base"]:
         axes.plot(0, place, "o", color=INK, markerfacecolor="white", zorder=3)
     elif pd.notna(row["difference"]):

@@ -1,6 +1,6 @@
 """Copies of one radiograph as other machines, programs and hands would make them, each written as a real file.
 
-What is asked of a reader is that it read them all alike; files, not arrays, so that decoding is part of the question.
+A reader should read all of them alike. They are files, not arrays, so that decoding is part of the test.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Copy:
 def write_copies(pixels: Pixels, folder: str | Path, film: str) -> dict[str, Path]:
     """Write every copy of COPIES into `folder` and return their files by name.
 
-    pixels: float32, height x width, [0, 1], bone bright. `film` seeds what chance decides, for each copy by itself, so
-    that a film always gets the same copies. Greys are written with 8 bits where the copy does not say otherwise.
+    pixels: float32, height x width, [0, 1], bone bright. `film` and the copy's name seed what is random, so that a film
+    always gets the same copies. Greys are written with 8 bits unless the copy's title states another depth.
     """
     files = {name: Path(folder) / f"{name}{copy.suffix}" for name, copy in COPIES.items()}
     for name, copy in COPIES.items():
@@ -115,7 +115,7 @@ def _deep_png(pixels: Pixels, path: Path, _: Random) -> None:
 
 
 def _dicom(photometric: str, *, window: bool) -> Write:
-    """A computed radiograph of 16 bits without facts about the child; the window, if any, is the whole range."""
+    """A computed radiograph of 16 bits that states nothing about the child; `window`: state one, over all values."""
 
     def write(pixels: Pixels, path: Path, _: Random) -> None:
         stored = _sixteen_bits(pixels)

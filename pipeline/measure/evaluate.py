@@ -1,6 +1,6 @@
 """Measure a reader on a labelled cohort, and keep every prediction, two plots and a table.
 
-What is kept is enough to make the evaluation again without the films.
+The evaluation can be made again from these files, without the films.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .results_io import film_row, read_measured, write_measured
 NAME = "predictions"  # of the CSV of every film and the JSON of what was measured
 MONTHS = ("labelled_months", "predicted_months", "error_months", "interval_90_low", "interval_90_high")
 _COLUMNS = ("id", "file", "status", "reasons", "sex", *MONTHS)
-WHOLE = "every film of it"  # what was read of the cohort, where no part of a split was taken
+WHOLE = "every film of it"  # films that were read, where no part of a split was named
 _HEAD = ("films", "n", "no prediction", "MAE (95 % interval)", "median", "RMSE", "bias (SD)", "limits of agreement")
 _HEAD += ("within 6", "within 12")
 
@@ -52,7 +52,7 @@ class Evaluation:
         return {str(status): int(number) for status, number in statuses.value_counts(sort=False).items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a weights header holds them: the overall agreement in months to 0.001, on which films."""
+        """Plain values for a weights header: the overall agreement in months to 0.001, and on which films."""
         figures = {
             name: round(value, 3) if isinstance(value, float) else value
             for name, value in self.overall.to_dict().items()
@@ -122,7 +122,9 @@ def _measured(films: pd.DataFrame, about: Mapping[str, str]) -> Evaluation:
 def _frame(cohort: Cohort, readings: list[Reading]) -> pd.DataFrame:
     rows = [film_row(film, reading) | {"file": reading.file} for film, reading in zip(cohort, readings, strict=True)]
     frame = pd.DataFrame(rows, columns=_COLUMNS)
-    frame[[*MONTHS]] = frame[[*MONTHS]].astype("float64").round(2)  # a column without any number would be of objects
+    frame[[*MONTHS]] = (
+        frame[[*MONTHS]].astype("float64").round(2)
+    )  # without a number in it, a column would have the type object
     frame["error_months"] = (frame["predicted_months"] - frame["labelled_months"]).round(2)
     return frame
 
@@ -135,7 +137,7 @@ def _write(evaluation: Evaluation, out: Path) -> None:
 
 
 def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    """One group's row of the table; what one film or none cannot tell is blank."""
+    """One group's row of the table; blank where the group has too few films for a figure."""
     counts = (row["level"], f"{row['n']:,}", f"{row['unread']:,}")
     if not row["n"]:
         return *counts, *[""] * 7

@@ -33,7 +33,7 @@ def scatter_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, model: s
     figure, axes = new_plot((6.4, 6.9), _title(f"Predicted and labelled bone age: {cohort}", films, model))
     axes.plot((low, high), (low, high), color=INK, linewidth=1, label="identity", zorder=3)
     _dots(axes, films, films.labelled, films.predicted)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)  # beside the films, never over one
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)  # never over a film
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axes.set(xlabel="labelled bone age (months)", ylabel="predicted bone age (months)")
     step = _tick_step(high - low)
@@ -121,5 +121,5 @@ def _whole_years(months: np.ndarray) -> tuple[float, float]:
 
 
 def _tick_step(span: float) -> float:
-    """Months between ticks that are whole or half years and not crowded, however far off a prediction is."""
+    """Months between ticks: whole or half years, at most twelve ticks."""
     return next((step for step in (6, 12, 24, 60, 120) if span / step <= 12), span / 8)

@@ -1,4 +1,4 @@
-"""Known failures shown on drawn hands: what a bundle makes of films that are not as they should be."""
+"""Known failures on drawn hands: how a bundle reads films that are not as they should be."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Pixels = NDArray[np.float32]
 AGE_MONTHS, SEX = 120.0, "F"  # of every hand drawn
 SHOWN = 200  # pixels of a shown picture's longer side
 _SEED, _SIZE = 36, (512, 400)
-_GREYS = 32  # levels of a shown picture, which keeps its file small
+_GREYS = 32  # grey levels of a shown picture: few, to keep its file small
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Case:
 def show_cases(bone_age: BoneAge, folder: str | Path) -> dict[str, Reading]:
     """Read a film of every case of CASES, write a small picture of it to `folder`, and return the readings.
 
-    The keys are the pictures' names, `case-NAME.png`; they show what was read, on fewer pixels.
+    The keys are the names of the pictures, `case-NAME.png`, which are smaller than what was read.
     """
     shown = {}
     with TemporaryDirectory(prefix="boneage-") as temporary:

@@ -35,7 +35,7 @@ class Agreement:
     mae, mae_low, mae_high: mean absolute error and its 95 % percentile bootstrap interval.
     bias, sd: mean and standard deviation (n - 1) of the error; limits_low, limits_high: bias -+ 1.96 sd.
     within_6, within_12: share of films, 0 to 1, with an absolute error of at most 6 and 12 months.
-    One film tells neither spread nor interval: they are NaN then.
+    With one film, spread and intervals are NaN.
     """
 
     n: int
@@ -52,7 +52,7 @@ class Agreement:
     within_12: float
 
     def to_dict(self) -> dict[str, int | float | None]:
-        """Return the fields by name, ready for JSON: NaN, which JSON has not, becomes None."""
+        """Return the fields by name, ready for JSON: NaN, which JSON lacks, becomes None."""
         return {name: None if math.isnan(value) else value for name, value in asdict(self).items()}
 
 
@@ -121,8 +121,8 @@ def coverage_by_group(frame: pd.DataFrame) -> pd.DataFrame:
     frame: one row a film with the columns sex, labelled_months, predicted_months, interval_90_low and interval_90_high
         (months); films without an interval are left out.
     Returns one row a group that has films: `group` ("all", "sex", "band of reading", "band of label"), `level` (in
-    words), `n`, `covered` (share, 0 to 1), `width` (mean, months). Both bands count: a user knows the reading alone,
-    and by the band of the label it shows whether children are failed whom one reads too young or too old.
+    words), `n`, `covered` (share, 0 to 1), `width` (mean, months). There are two kinds of bands: a user knows only the
+    reading, but bands of the label show whether the interval fails children who are read too young or too old.
     """
     films = frame.dropna(subset=["labelled_months", "interval_90_low", "interval_90_high"])
     read = films.assign(read_months=films["predicted_months"].clip(0, 240))

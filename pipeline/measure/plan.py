@@ -1,4 +1,4 @@
-"""What a comparison trains: a base, named arms that differ from it, seeds and films; no torch here, as in recipe.py."""
+"""What a comparison trains: a base, named arms that differ from it, seeds and films. It needs no torch, for help."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ View = Literal["hand", "frame", "stretched"]
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train that is compared with the base; without any change it is the base under another name."""
+    """One way to train, given as changes of the base's settings."""
 
     name: str
     question: str = ""  # what the arm answers; arms of one question stand together in table and plot
@@ -24,7 +24,7 @@ class Arm:
 
     @property
     def title(self) -> str:
-        """Question and name: what the arm is called alone."""
+        """Question and name."""
         return f"{self.question}: {self.name}" if self.question else self.name
 
     @property
@@ -41,8 +41,8 @@ class Plan:
     """What `boneage compare` does: the base and every arm, each trained with every seed on the same films.
 
     `view`: `hand` is the crop that the segmenter finds, `frame` the whole film padded square, `stretched` the whole
-    film squeezed into the square. `films`: how many of the part `train` are learned from, alike in sex and bone age to
-    all of it and drawn by `films_seed`; 0 takes all. The weights after the last epoch are measured, so that the films
+    film squeezed into the square. `films`: how many of the part `train` are learned from, stratified by sex and bone
+    age and drawn by `films_seed`; 0 takes all. The weights after the last epoch are measured, so that the films
     that measure choose nothing.
     """
 
@@ -99,15 +99,15 @@ class Plan:
 
 
 def images_and_pixels(settings: RegressorConfig, films: int) -> tuple[int, int]:
-    """How many images, and pixels of them, a whole run of these settings takes through the net in training."""
+    """How many images, and how many pixels of them, go through the net in a run with these settings."""
     batch = min(settings.batch_size, films)
-    full = films // batch * batch  # what does not fill a batch waits for the next epoch
+    full = films // batch * batch  # films that do not fill a batch wait for the next epoch
     images = sum(stage.epochs * full for stage in settings.stages)
     return images, sum(stage.epochs * full * stage.size**2 for stage in settings.stages)
 
 
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with `changes` in place of them, key by key at every depth."""
+    """`values` with `changes` put in, key by key at every depth."""
     merged = dict(values)
     for name, change in changes.items():
         before = merged.get(name)

@@ -16,11 +16,11 @@ from ...data.table import write_table
 from ...data.text import from_csv_cell
 from ..reading import Reading
 
-ABOUT = ("cohort", "split", "model")  # what was read, which films of it in words, and by which weights
+ABOUT = ("cohort", "split", "model")  # cohort, in words which of its films, and the weights
 
 
 def film_row(film: Film, reading: Reading) -> dict[str, object]:
-    """What every measurement says of a film and its reading; months, None where there is none."""
+    """The columns that every measurement has of a film and its reading, in months; None where there is no value."""
     low, high = reading.interval_90 or (None, None)
     return {
         "id": film.id,
@@ -51,8 +51,8 @@ def read_measured(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read what `write_measured` wrote: the readings, columns `months` as numbers, and what was measured.
 
-    All other columns are text, "" where blank. Raises BoneAgeError, which names the command `made_by`, where the files
-    are not there or not of this kind.
+    All other columns are text, "" where blank. Raises BoneAgeError, which names the command `made_by`, where a file is
+    missing or of another kind.
     """
     folder = Path(folder)
     try:

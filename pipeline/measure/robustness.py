@@ -1,4 +1,4 @@
-"""Measure how far a reading depends on how the film was copied, and which promises about that hold."""
+"""Measure how much a reading depends on the way a film was copied, and which promises hold."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def measure_robustness(
     split: str = WHOLE,
     progress: Callable[[Iterator[Film]], Iterator[Film]] = iter,
 ) -> Robustness:
-    """Write each film of a cohort in every way of `COPIES`, read the files, and compare with the plain copy.
+    """Write every copy of `COPIES` of each film of a cohort, read the files, and compare with the plain copy.
 
     out: folder for robustness.csv and robustness.json, which `read_robustness` reads, and robustness.md; None writes
         nothing.
@@ -163,14 +163,14 @@ def read_robustness(folder: str | Path) -> Robustness:
 
 
 def sample(cohort: Cohort, films: int) -> Cohort:
-    """About `films` of a cohort's films, alike in sex and bone age, the same ones every time; all if it has no more."""
+    """About `films` films of a cohort, stratified by sex and bone age, always the same; all if it has no more."""
     if films >= len(cohort):
         return cohort
     return make_split(cohort, {"sample": films, "rest": 1.0}, SEED).take(cohort, "sample")
 
 
 def _read_copies(bone_age: BoneAge, film: Film) -> Mapping[str, Reading]:
-    """The reading of every copy; all fail where the film itself cannot be read."""
+    """The reading of every copy; if the film itself cannot be read, each is `failed`."""
     try:
         pixels = read_radiograph(film.path).pixels
     except ReadError as error:

@@ -21,14 +21,14 @@ from .plan import View
 
 
 class WholeFrame:
-    """Takes the whole frame for the crop: padded to a square, or squeezed into it, which changes the aspect."""
+    """The whole frame as the crop: padded to a square, or stretched to it, which changes the aspect ratio."""
 
     def __init__(self, crop_size: int, stretched: bool) -> None:
         """`crop_size`: side of the square crops in pixels."""
         self.crop_size, self.stretched = crop_size, stretched
 
     def find(self, radiographs: Sequence[Radiograph]) -> list[Hand]:
-        """The frames as crops; nothing is looked for, so there is neither box nor mask, and none is rejected."""
+        """The frames as crops, without box and mask; none is rejected."""
         hands = []
         for radiograph in radiographs:
             pixels = radiograph.pixels
