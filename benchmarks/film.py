@@ -30,7 +30,7 @@ LIMIT = 0.15  # share of the time that may go by outside the two nets and the de
 # where a stage's function is looked up; a stage may lie within another
 PLACES: dict[str, tuple[Any, str]] = {
     "read": (whole, "read_radiograph"),
-    "decoder": (kornia_rs.io, "read_image_png_u8"),
+    "decoder": (kornia_rs.io, "decode_image_png_u8"),
     "find": (HandFinder, "find"),
     "segment": (HandSegmenter, "look"),
     "regress": (BoneAgeReader, "months"),

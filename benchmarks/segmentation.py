@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.keypoints import KeypointCheck, check_keypoints
-from boneage.data.radiograph import Radiograph, read_radiograph
+from boneage.data.radiograph import Radiograph
+from boneage.data.read import read_radiograph
 from boneage.handseg.finder import Hand, HandFinder
 from boneage.handseg.geometry import Box
 from boneage.handseg.segmenter import HandSegmenter

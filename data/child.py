@@ -8,20 +8,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields, replace
 from datetime import date
-from itertools import combinations
-from typing import TYPE_CHECKING
 
 from .errors import ChildError
 from .remark import Remark, Verbatim
 from .sex import Sex
 
-if TYPE_CHECKING:
-    from .radiograph import Radiograph
-
 DAYS_IN_MONTH = 365.25 / 12
 OLDEST_MONTHS = 300.0  # 25 years; whoever is older is no child, whatever the dates say
 HEIGHTS_CM = (40.0, 230.0)  # a newborn's and a tall adult's
-_DAY = 1 / DAYS_IN_MONTH
+DAY = 1 / DAYS_IN_MONTH  # in months
 _GIVEN = Remark("age given")
 _NUMBER = r"(\d+(?:\.(\d+))?)"
 _YEARS = re.compile(rf"{_NUMBER}\s*(?:y|yr|yrs|years?)")
@@ -158,9 +153,9 @@ def stated_age(
     """
     dated = None
     if birth and exam:
-        dated = Age(months_between(birth, exam), _DAY, dates)
+        dated = Age(months_between(birth, exam), DAY, dates)
         facts = Remark("{dates} are {birth} and {exam}", dates=dates, birth=birth, exam=exam)
-        if fault := _impossible(dated.months, facts):
+        if fault := impossible(dated.months, facts):
             return None, Remark("{fault}, so no chronological age was taken from the DICOM", fault=fault)
     if patient_age and patient_age.months > OLDEST_MONTHS:
         return None, Remark(
@@ -176,60 +171,10 @@ def stated_age(
     return dated or patient_age, None
 
 
-def agreed_age(film: Radiograph, given: Child) -> tuple[Age | None, Remark | None]:
-    """The chronological age at a film by what was given and what its DICOM states; the finest one, where they agree.
-
-    Also what is missing, if dates were given that make no age (None if nothing is). A date given is
-    completed by the DICOM's other one. Raises ChildError, naming both values, where two of the facts contradict each
-    other or an age is impossible.
-    """
-    birth = _agreed_date(Remark("birth date"), given.birth_date, film.birth_date, film.source)
-    exam = _agreed_date(Remark("examination date"), given.exam_date, film.exam_date, film.source)
-    ages = [given.age] if given.age else []
-    missing = None
-    if birth and exam and (given.birth_date or given.exam_date):
-        ages.append(Age(months_between(birth, exam), _DAY, _source_of_dates(given)))
-        facts = Remark("birth date {birth} and examination date {exam}", birth=birth, exam=exam)
-        if fault := _impossible(ages[-1].months, facts):
-            raise ChildError(film.source, Remark("{fault}; check both dates", fault=fault))
-    elif given.birth_date:
-        missing = Remark("a birth date was given, but the date of the examination is not known; give --exam-date")
-    elif given.exam_date and not given.age and not film.age:
-        missing = Remark("the date of the examination was given, but the birth date is not known; give --birth-date")
-    ages += [film.age] if film.age else []
-    for one, other in combinations(ages, 2):
-        if not one.agrees_with(other):
-            remark = Remark(
-                "the chronological ages differ, {one} and {other}; check the child, then give the right one or correct "
-                "the file",
-                one=one.remark,
-                other=other.remark,
-            )
-            raise ChildError(film.source, remark)
-    return min(ages, key=lambda age: age.resolution_months, default=None), missing
-
-
-def _source_of_dates(given: Child) -> Remark:
-    birth, exam = (Remark("given") if day else Remark("of the DICOM") for day in (given.birth_date, given.exam_date))
-    return Remark("birth date {birth}, examination date {exam}", birth=birth, exam=exam)
-
-
-def _impossible(months: float, dates: Remark) -> Remark | None:
+def impossible(months: float, dates: Remark) -> Remark | None:
+    """What is wrong with an age that `dates` make: before birth, or over 25 years; None where it is possible."""
     if months < 0:
         return Remark("{dates}, which is before birth", dates=dates)
     if months > OLDEST_MONTHS:
         return Remark("{dates}, which makes {age}, expected at most 25 years", dates=dates, age=in_years(months))
     return None
-
-
-def _agreed_date(what: Remark, given: date | None, stated: date | None, file: str) -> date | None:
-    if given and stated and given != stated:
-        remark = Remark(
-            "the {what} {given} was given, the DICOM says {stated}; check the child, then give the right one or "
-            "correct the file, or give --age instead",
-            what=what,
-            given=given,
-            stated=stated,
-        )
-        raise ChildError(file, remark)
-    return given or stated

@@ -9,15 +9,19 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .child import Child, parse_age, parse_date, parse_height
 from .errors import ChildError, CohortError, SexError
+from .files import bare_name
 from .sex import Sex, parse_sex
 from .table import Faults, Row, Table, list_ids, read_table
 from .text import shortened
 
 log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from .source import Source
+
 AgeUnit = Literal["months", "years"]
 
 # The names with capitals are the headers of RSNA's validation and test tables; `id`, `boneage` and `male` are those of
@@ -47,7 +51,6 @@ _EXPECTED = (
 # Words of column names that speak of the film or the child
 _SPEAKING = re.compile(r"\b(sex|gender|male|female|age|birth|dob|height|patient|path|file|filename)\b", re.IGNORECASE)
 _MALE: dict[str, Sex] = {"true": "M", "1": "M", "false": "F", "0": "F"}
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"))
 _OLDEST_MONTHS = 240  # 20 years; the standards of Greulich and Pyle end at 19 years (boys) and 18 (girls)
 
 
@@ -97,6 +100,7 @@ class InputRow:
     patient: the child's id, where a table has one.
     found: the file was found in a folder or by a pattern, not named, so it may well be no film.
     table: the CSV that names it; None without one.
+    source: the film itself where it is no file (`source.as_source`); `path` is what it is called then.
     """
 
     path: Path
@@ -104,6 +108,7 @@ class InputRow:
     patient: str | None = None
     found: bool = False
     table: Path | None = None
+    source: Source | None = None
 
 
 def read_cohort(
@@ -294,12 +299,6 @@ def _files_by_name(folder: Path) -> dict[str, list[Path]]:
             if not name.startswith("."):
                 named.setdefault(bare_name(name), []).append(Path(parent, name))
     return named
-
-
-def bare_name(name: str) -> str:
-    """Drop a radiograph's suffix and no other: DICOM files are often named 1.2.840.113619.2 without one."""
-    stem, dot, suffix = name.rpartition(".")
-    return stem if f"{dot}{suffix}".lower() in SUFFIXES else name
 
 
 def _listed_file(row: Row, base: Path, faults: Faults) -> Path | None:

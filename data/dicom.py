@@ -10,16 +10,12 @@ The greys that a DICOM states are trusted. Polarity is not corrected by looking 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable
-from datetime import date, datetime
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-import pydicom
-from pydicom.dataset import Dataset, FileDataset
-from pydicom.errors import InvalidDicomError
+from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -30,6 +26,8 @@ from .greys import grey_of_colour, stretch
 from .radiograph import Laterality, Radiograph, check_size
 from .remark import Remark, Verbatim
 from .sex import Sex
+from .source import Source
+from .tags import date_of, exam_date, kind_of
 
 _MONTHS_IN_UNIT = {"D": 1 / DAYS_IN_MONTH, "W": 7 / DAYS_IN_MONTH, "M": 1.0, "Y": 12.0}
 
@@ -38,16 +36,16 @@ _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom d
 _PALETTE = "PALETTE COLOR"
 
 
-def read_dicom(path: str | Path) -> Radiograph:
+def read_dicom(source: Source) -> Radiograph:
     """Read one single-frame DICOM picture, grey or colour, of any modality.
 
     The result is scaled to [0, 1] by the first VOI LUT, else by the first window, else by the range of the values
     other than padding (`greys.stretch`); padding becomes black. Raises ReadError for objects without a picture,
     multi-frame objects, photometric interpretations or compressions that are not known, and damaged files.
     """
-    dataset = _open(path)
+    dataset, path = source.dataset(), source.name
     try:
-        return _decode(path, dataset)
+        return replace(_decode(path, dataset), tags=source.tags)
     except ReadError:
         raise
     except Exception as error:  # pydicom and its decoders raise errors of every kind on damaged files
@@ -60,47 +58,7 @@ def read_dicom(path: str | Path) -> Radiograph:
         raise ReadError(path, remark) from error
 
 
-def read_tags(path: str | Path) -> FileDataset:
-    """The tags of a DICOM that stand before its picture, which is not read. Raises ReadError as `read_dicom` does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's quote the values, a patient's name included
-        return _open(path, stop_before_pixels=True)
-
-
-def _open(path: str | Path, *, stop_before_pixels: bool = False) -> FileDataset:
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
-    except InvalidDicomError:
-        pass  # no preamble; read on, but believe it only if the tags make sense
-    except Exception as error:
-        remark = Remark("this DICOM is damaged ({error}); export it again", error=one_line(error))
-        raise ReadError(path, remark) from error
-    try:
-        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=stop_before_pixels)
-        if "SOPClassUID" in dataset or ("Rows" in dataset and "PhotometricInterpretation" in dataset):
-            return dataset
-    except Exception:  # whatever it is, it is not DICOM
-        pass
-    remark = Remark(
-        "begins like a DICOM without preamble but holds none of its tags, expected a picture or a DICOM radiograph; "
-        "export it again"
-    )
-    raise ReadError(path, remark)
-
-
-def class_name(dataset: FileDataset) -> Verbatim:
-    """The name of a DICOM object's SOP class: "Basic Text SR"; "" where it states none."""
-    stated = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or ""
-    return Verbatim(UID(str(stated)).name.removesuffix(" Storage"))
-
-
-def kind_of(dataset: FileDataset) -> Remark:
-    """What a DICOM object is, in words."""
-    name = class_name(dataset)
-    return Remark("DICOM {name}", name=name) if name else Remark("DICOM object of no class")
-
-
-def _decode(path: str | Path, dataset: FileDataset) -> Radiograph:
+def _decode(path: str, dataset: Dataset) -> Radiograph:
     if "PixelData" not in dataset:
         remark = Remark(
             "is a {kind} without a picture, expected a radiograph; give the image object", kind=kind_of(dataset)
@@ -125,7 +83,7 @@ def _decode(path: str | Path, dataset: FileDataset) -> Radiograph:
         dataset.file_meta.TransferSyntaxUID = _syntax_as_read(dataset)
 
     notes: list[Remark] = []
-    birth, (exam, taken) = _date(dataset, "PatientBirthDate", notes), exam_date(dataset, notes)
+    birth, (exam, taken) = date_of(dataset, "PatientBirthDate", notes), exam_date(dataset, notes)
     dates = Remark("PatientBirthDate and {exam}", exam=Verbatim(taken))
     age, fault = stated_age(_patient_age(dataset, notes), birth, exam, dates)
     stored = pixel_array(dataset)
@@ -135,7 +93,7 @@ def _decode(path: str | Path, dataset: FileDataset) -> Radiograph:
         pixels, colour = _greys_of_colour(dataset, stored, photometric)
     return Radiograph(
         greys=pixels,
-        source=str(path),
+        source=path,
         spacing_mm=_spacing(dataset, notes),
         sex=_sex(dataset),
         age=age,
@@ -148,19 +106,19 @@ def _decode(path: str | Path, dataset: FileDataset) -> Radiograph:
     )
 
 
-def _syntax_as_read(dataset: FileDataset) -> UID:
+def _syntax_as_read(dataset: Dataset) -> UID:
     implicit, little_endian = dataset.original_encoding
     if implicit:
         return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+    return ExplicitVRBigEndian if little_endian is False else ExplicitVRLittleEndian  # None: made in memory
 
 
-def _syntax_name(dataset: FileDataset) -> Verbatim | Remark:
+def _syntax_name(dataset: Dataset) -> Verbatim | Remark:
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     return Verbatim(UID(str(syntax)).name) if syntax else Remark("no transfer syntax")
 
 
-def _greys(path: str | Path, dataset: Dataset, stored: np.ndarray, photometric: str, notes: list[Remark]) -> np.ndarray:
+def _greys(path: str, dataset: Dataset, stored: np.ndarray, photometric: str, notes: list[Remark]) -> np.ndarray:
     padding = _padding(dataset, stored)
     window = _window(dataset, notes)
     if dataset.get("VOILUTSequence") or window is not None:
@@ -204,9 +162,7 @@ def _modality(dataset: Dataset, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _presented(
-    path: str | Path, dataset: Dataset, values: np.ndarray, window: tuple[float, float] | None
-) -> np.ndarray:
+def _presented(path: str, dataset: Dataset, values: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
     """Greys in [0, 1], float32, by the VOI LUT or, where there is none, the window."""
     if dataset.get("VOILUTSequence"):
         values, top = _look_up(values, dataset.VOILUTSequence[0])
@@ -258,7 +214,7 @@ def _first(numbers: Any) -> float | None:
     return float(numbers) if isinstance(numbers, (int, float)) else float(numbers[0]) if len(numbers) else None
 
 
-def _windowed(path: str | Path, values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
+def _windowed(path: str, values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
     """Greys in [0, 1] by the VOI LUT function of PS3.3 C.11.2.1.2 and C.11.2.1.3."""
     values = values.astype(np.float64)
     if function == "LINEAR":
@@ -321,28 +277,3 @@ def _patient_age(dataset: Dataset, notes: list[Remark]) -> Age | None:
         return None
     unit = _MONTHS_IN_UNIT[stated[2]]
     return Age(int(stated[1]) * unit, unit, Remark("PatientAge"))
-
-
-def exam_date(dataset: Dataset, notes: list[Remark]) -> tuple[date | None, str]:
-    """When the film was taken: AcquisitionDate, or else StudyDate; and the one of them it is."""
-    acquired, study = (_date(dataset, name, notes) for name in ("AcquisitionDate", "StudyDate"))
-    if acquired and study and abs((acquired - study).days) > DAYS_IN_MONTH:
-        notes.append(
-            Remark(
-                "AcquisitionDate is {acquired} and StudyDate {study}; AcquisitionDate was taken as the date of the "
-                "examination",
-                acquired=acquired,
-                study=study,
-            )
-        )
-    return (acquired, "AcquisitionDate") if acquired else (study, "StudyDate")
-
-
-def _date(dataset: Dataset, name: str, notes: list[Remark]) -> date | None:
-    text = str(dataset.get(name) or "").strip()
-    try:
-        return datetime.strptime(text, "%Y%m%d").date() if text else None
-    except ValueError:
-        # not quoted: whatever stands there may be a name
-        notes.append(Remark("{name} is not a date and was ignored", name=Verbatim(name)))
-        return None

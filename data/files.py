@@ -1,4 +1,4 @@
-"""Files and folders written whole or not at all, never over what this program did not write; files known by content."""
+"""Files: written whole or not at all, never over what this program did not write; known by content; named by suffix."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _WEIGHTS_MARK = b'"__metadata__":{"boneage":'
 _MARKS = (MARK.encode(), _DICOM_MARK, _WEIGHTS_MARK)
 _NEAR = 8192  # bytes
 _LONGEST_SUFFIX = 16
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"))
 
 
 @contextmanager
@@ -134,6 +135,12 @@ def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def bare_name(name: str) -> str:
+    """Drop a radiograph's suffix and no other: DICOM files are often named 1.2.840.113619.2 without one."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if f"{dot}{suffix}".lower() in SUFFIXES else name
 
 
 def _umask() -> int:

@@ -9,18 +9,20 @@ Transparency is composited on black: black is air on a radiograph, and what a fi
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import BinaryIO
+import io
+from contextlib import nullcontext
+from typing import cast
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from .errors import ReadError, one_line
 from .greys import grey_of_colour, inverted, stretch
 from .png import read_grey_png
 from .radiograph import Radiograph, check_size
 from .remark import Remark, Verbatim
+from .source import Source
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 
@@ -29,23 +31,24 @@ _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 _WHITE_IS_ZERO = 0  # value of the TIFF tag PhotometricInterpretation
 
 
-def read_image(path: str | Path) -> Radiograph:
+def read_image(source: Source) -> Radiograph:
     """Read an ordinary picture with the greys that its file states; polarity is not judged here.
 
     8-bit greys keep their scale (0 is 0, 255 is 1). Deeper ones are scaled by the range they use (`greys.stretch`).
     Raises ReadError for other formats, damaged or truncated files, several pages or animation, and sizes outside
     the limits of `radiograph.check_size`.
     """
-    # Opened here: given a path, Pillow maps uncompressed TIFFs into memory and garbles those with an orientation.
-    with open(path, "rb") as file, _open(path, file) as picture:
+    path = source.name
+    # a picture that was given stays open, as its owner left it
+    with _opened(source) if source.given is None else nullcontext(cast(Image.Image, source.given)) as picture:
         check_size(path, *picture.size)
         try:
             pages = getattr(picture, "n_frames", 1)
             if pages > 1 and picture.format != "MPO":  # a camera's JPEG with a second, smaller view: the first is it
                 remark = Remark("holds {pages} pictures, expected one; save the radiograph alone", pages=pages)
                 raise ReadError(path, remark)
-            greys = read_grey_png(file, picture)
-            return _decode(path, picture) if greys is None else Radiograph(greys, str(path))
+            greys = read_grey_png(source.content, picture)
+            return _decode(source, picture) if greys is None else Radiograph(greys, path)
         except ReadError:
             raise
         except Exception as error:  # decoders raise errors of every kind on damaged files
@@ -58,15 +61,15 @@ def read_image(path: str | Path) -> Radiograph:
             raise ReadError(path, remark) from error
 
 
-def _open(path: str | Path, file: BinaryIO) -> ImageFile.ImageFile:
+def _opened(source: Source) -> Image.Image:
+    path = source.name
     try:
-        return Image.open(file, formats=FORMATS)
+        return Image.open(io.BytesIO(source.content), formats=FORMATS)
     except UnidentifiedImageError:
-        file.seek(0)
         remark = Remark(
             "is not a picture (it begins with {start}), expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM "
             "radiograph",
-            start=Verbatim(repr(file.read(16))),
+            start=Verbatim(repr(source.content[:16])),
         )
         raise ReadError(path, remark) from None
     except Image.DecompressionBombError as error:
@@ -81,24 +84,26 @@ def _open(path: str | Path, file: BinaryIO) -> ImageFile.ImageFile:
         raise ReadError(path, remark) from error
 
 
-def _decode(path: str | Path, picture: ImageFile.ImageFile) -> Radiograph:
+def _decode(source: Source, picture: Image.Image) -> Radiograph:
     notes: list[Remark] = []
     white_is_zero = getattr(picture, "tag_v2", {}).get(262) == _WHITE_IS_ZERO
-    deep_colour = picture.mode in ("RGB", "RGBA") and any(";16" in str(tile) for tile in picture.tile)
+    deep_colour = picture.mode in ("RGB", "RGBA") and any(";16" in str(tile) for tile in getattr(picture, "tile", ()))
     orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
     picture.load()
+    if source.given is not None:
+        picture = picture.copy()  # the caller's own stays as it is
     colour = 0.0
     if picture.mode in _DEEP:
         ImageOps.exif_transpose(picture, in_place=True)
         values = np.asarray(picture)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             remark = Remark("has pixels that are not numbers, expected finite grey levels; export it again")
-            raise ReadError(path, remark)
+            raise ReadError(source.name, remark)
         greys = _scaled(values, notes)
         if white_is_zero:  # Pillow accounts for it in 8-bit pictures alone
             greys = inverted(greys)
-    elif deep_colour:
-        samples = _upright(_opencv_rgba(path), orientation)
+    elif deep_colour and source.content:  # of a picture that was given, Pillow has kept 8 bits
+        samples = _upright(_opencv_rgba(source), orientation)
         values, colour = _grey_on_black(samples, notes)
         greys = _scaled(values, notes)
     else:
@@ -109,7 +114,7 @@ def _decode(path: str | Path, picture: ImageFile.ImageFile) -> Radiograph:
             greys, colour = _grey_on_black(np.asarray(_in_mode("RGBA", picture)), notes)
         else:
             greys, colour = grey_of_colour(np.asarray(_in_mode("RGB", picture)))
-    return Radiograph(np.ascontiguousarray(greys), str(path), colour=colour, notes=tuple(notes))
+    return Radiograph(np.ascontiguousarray(greys), source.name, colour=colour, notes=tuple(notes))
 
 
 def _in_mode(mode: str, picture: Image.Image) -> Image.Image:
@@ -149,10 +154,11 @@ def _grey_on_black(rgba: np.ndarray, notes: list[Remark]) -> tuple[np.ndarray, f
     return grey_of_colour(rgb)
 
 
-def _opencv_rgba(path: str | Path) -> np.ndarray:
-    decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+def _opencv_rgba(source: Source) -> np.ndarray:
+    decoded = cv2.imdecode(np.frombuffer(source.content, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
-        raise ReadError(path, Remark("its 16-bit colour cannot be decoded; save it as 16-bit grey or 8-bit colour"))
+        remark = Remark("its 16-bit colour cannot be decoded; save it as 16-bit grey or 8-bit colour")
+        raise ReadError(source.name, remark)
     return cv2.cvtColor(decoded, cv2.COLOR_BGRA2RGBA if decoded.shape[2] == 4 else cv2.COLOR_BGR2RGBA)
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .child import Age, Child
-from .cohort import SUFFIXES, InputRow, bare_name, read_inputs_table
+from .cohort import InputRow, read_inputs_table
 from .errors import ChildError, CohortError, ReadError, SexError
+from .files import SUFFIXES, bare_name
 from .remark import Remark, Value, Verbatim
 from .sex import Sex, parse_sex
-from .studies import why_no_film
+from .source import Film, as_source, is_film, why_no_film
 
 
 def read_inputs(
-    inputs: str | Path | Iterable[str | Path | InputRow],
+    inputs: Film | Iterable[Film | InputRow],
     child: Child | Sex | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> tuple[InputRow, ...]:
@@ -28,18 +30,16 @@ def read_inputs(
     or with none; what is hidden is left out. A pattern (`films/*.png`, `studies/**/*.dcm`) that names no file itself
     stands for whatever matches it, sorted, folders included. A CSV stands for its rows (`read_inputs_table`, which
     `columns` is for). Any other path stands for itself, existing or not: a missing file fails where it is read. What
-    was found in a folder or by a pattern says so (`InputRow.found`): not each such file is a film. An InputRow stands
-    for itself, with its own facts alone.
+    was found in a folder or by a pattern says so (`InputRow.found`): not each such file is a film. A film that is no
+    path (`source.as_source`) stands for itself, and so does an InputRow, with its own facts alone.
 
     `child`, or the sex alone, applies to all; a row's own facts go before it. Raises CohortError for a CSV that cannot
     be used, ReadError for a folder or pattern without radiographs, SexError or ChildError where a CSV's row contradicts
     `child`.
     """
     given = child if isinstance(child, Child) else Child(sex=parse_sex(child) if child else None)
-    listed = (inputs,) if isinstance(inputs, (str, Path)) else inputs
-    return tuple(
-        row for item in listed for row in ((item,) if isinstance(item, InputRow) else _rows(Path(item), given, columns))
-    )
+    listed = (inputs,) if is_film(inputs) else cast("Iterable[Film | InputRow]", inputs)
+    return tuple(row for item in listed for row in _rows(item, given, columns))
 
 
 def films_among(rows: Iterable[InputRow]) -> tuple[list[Path], Counter[Remark]]:
@@ -79,7 +79,17 @@ def output_names(files: Sequence[Path]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _rows(path: Path, child: Child, columns: Mapping[str, str] | None) -> Iterator[InputRow]:
+def _rows(item: Film | InputRow, child: Child, columns: Mapping[str, str] | None) -> Iterator[InputRow]:
+    if isinstance(item, InputRow):
+        yield item
+    elif isinstance(item, (str, os.PathLike)):
+        yield from _rows_behind(Path(item), child, columns)
+    else:
+        source = as_source(item)
+        yield InputRow(Path(source.name), child, source=source)
+
+
+def _rows_behind(path: Path, child: Child, columns: Mapping[str, str] | None) -> Iterator[InputRow]:
     if glob.has_magic(str(path)) and not path.exists():
         yield from _matches(path, child, columns)
     elif path.suffix.lower() == ".csv":
@@ -96,7 +106,7 @@ def _matches(pattern: Path, child: Child, columns: Mapping[str, str] | None) -> 
     matches = [Path(name) for name in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207 - Path.glob takes relative patterns only
     if pattern.suffix.lower() == ".csv":
         for table in matches:
-            yield from _rows(table, child, columns)
+            yield from _rows_behind(table, child, columns)
     else:
         # ** matches a folder and the files in it: each file is listed once
         listed = dict.fromkeys(file for match in matches for file in _candidates(match))

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ..data.cohort import Cohort, Film
 from ..data.errors import BoneAgeError, TrainingError
-from ..data.radiograph import Radiograph, read_radiograph
+from ..data.radiograph import Radiograph
+from ..data.read import read_radiograph
 from ..data.remark import joined
 from ..data.sex import Sex
 from ..handseg.finder import Hand

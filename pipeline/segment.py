@@ -12,7 +12,8 @@ from PIL import Image
 
 from ..data.errors import BoneAgeError
 from ..data.files import MARK, is_marked, whole_file
-from ..data.radiograph import Radiograph, read_radiograph
+from ..data.radiograph import Radiograph
+from ..data.read import read_radiograph
 from ..handseg.crop import CROP_VERSION, Crop
 from ..handseg.finder import Hand, HandFinder
 from ..regressor.common import common_header

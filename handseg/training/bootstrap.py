@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from ...data.config import config_values, load_config, save_config
 from ...data.errors import BoneAgeError, TrainingError
 from ...data.files import anything, whole_file
-from ...data.radiograph import read_radiograph
+from ...data.read import read_radiograph
 from ...weights.header import Header
 from ...weights.weights_file import save_weights
 from ..config import SegmenterConfig

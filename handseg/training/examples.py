@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from ...data.augment import MaskPolicy
 from ...data.errors import TrainingError
-from ...data.radiograph import read_radiograph
+from ...data.read import read_radiograph
 from ...data.synthetic import synthetic_hand
 from ..config import Shares
 from ..geometry import SquareFit, whole_frame

@@ -18,7 +18,7 @@ from torch import nn
 
 from ...data.augment import MaskPolicy
 from ...data.errors import BoneAgeError
-from ...data.radiograph import read_radiograph
+from ...data.read import read_radiograph
 from ..config import SegmenterConfig, TurnConfig
 from ..geometry import quarter_turned
 from ..letterbox import letterbox

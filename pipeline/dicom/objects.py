@@ -16,7 +16,7 @@ from ...data.files import whole_file
 from ..examination import Examination
 from .sc import secondary_capture
 from .seg import segmentation
-from .source import read_source
+from .source import source_of
 from .sr import structured_report
 
 Kind = Literal["sr", "sc", "seg"]
@@ -29,11 +29,11 @@ def write_dicom(examination: Examination, path: str | Path, kind: Kind, *, heat_
 
     kind: `sr`, the reading as a structured report; `sc`, the annotated film as a picture; `seg`, the hand mask.
     heat_map: the picture shows where the reading comes from, too.
-    The film's file is read again for what its DICOM says. Raises OutputError where it is not DICOM, where it lacks or
+    Raises OutputError where it is not DICOM, where it lacks or
     contradicts what the result must state, and where there is nothing of this kind to write.
     """
     file = examination.reading.file
-    source = read_source(file)
+    source = source_of(examination.radiograph_and_hand()[0])
     evidence = examination.evidence() if heat_map and kind == "sc" else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they quote the source's values, a patient's name included

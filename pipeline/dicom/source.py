@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
 import warnings
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset
 from pydicom.uid import UID, generate_uid
 from pydicom.valuerep import DA, TM
 
-from ...data.dicom import read_tags
 from ...data.errors import OutputError
-from ...data.radiograph import is_dicom
+from ...data.radiograph import Radiograph
 
 NAME = "boneage"
 VERSION = version(NAME)
@@ -37,19 +36,19 @@ _MAY_BE_EMPTY = (
 _DATES = {"PatientBirthDate": (DA, "YYYYMMDD"), "StudyDate": (DA, "YYYYMMDD"), "StudyTime": (TM, "HHMMSS")}
 
 
-def read_source(file: str | Path) -> FileDataset:
-    """Tags of the film's DICOM, read from the file again, without its picture.
+def source_of(radiograph: Radiograph) -> Dataset:
+    """Tags of the film's DICOM, to be referred to: a copy, in which what may be empty and is missing is empty.
 
-    What may be empty and is missing is added empty. Raises OutputError for a file that is not DICOM, for one without
-    the UIDs that a reference to it needs, and for dates, times and a sex that no new object may carry.
+    Raises OutputError for a film that is not DICOM, for one without the UIDs that a reference to it needs, and for
+    dates, times and a sex that no new object may carry.
     """
-    with open(file, "rb") as opened:
-        if not is_dicom(opened.read(132)):
-            raise OutputError(
-                f"{file}: is not a DICOM, and a DICOM result belongs to the patient, study and instance of one; give "
-                "the film as DICOM, or ask for another kind of result"
-            )
-    source = read_tags(file)
+    file = radiograph.source
+    if radiograph.tags is None:
+        raise OutputError(
+            f"{file}: is not a DICOM, and a DICOM result belongs to the patient, study and instance of one; give "
+            "the film as DICOM, or ask for another kind of result"
+        )
+    source = copy.deepcopy(radiograph.tags)
     for name in ("SOPClassUID", "SOPInstanceUID"):
         if not source.get(name) and (stated := source.file_meta.get(f"MediaStorage{name}")):
             setattr(source, name, stated)
@@ -68,7 +67,7 @@ def read_source(file: str | Path) -> FileDataset:
     return source
 
 
-def _check_values(file: str | Path, source: FileDataset) -> None:
+def _check_values(file: str, source: Dataset) -> None:
     """Name what highdicom would refuse; the values are not quoted, since they are the patient's."""
     for name, (kind, form) in _DATES.items():
         try:

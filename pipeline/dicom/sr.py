@@ -60,7 +60,7 @@ _AUTHORITY = "Greulich and Pyle, Radiographic Atlas of Skeletal Development of t
 
 
 def structured_report(examination: Examination, source: Dataset) -> ComprehensiveSR:
-    """Report a reading on the film whose DICOM tags are `source` (`dicom_source.read_source`).
+    """Report a reading on the film whose DICOM tags are `source` (`source.source_of`).
 
     One measurement group holds bone age in months (with the 90 % interval as uncertainty, and mean, SD, Z-score and
     normal range of the child's age where an SDS could be given), chronological age, SDS, and the determination. A film

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ...data.cohort import Cohort, Film
 from ...data.errors import ReadError
-from ...data.radiograph import read_radiograph
+from ...data.read import read_radiograph
 from ...data.remark import joined
 from ...data.split import make_split
 from ...handseg.orientation import ROTATED

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
-from ...data.child import Age, Child, agreed_age
-from ...data.errors import FilmError, SexError
-from ...data.radiograph import Radiograph, read_radiograph
-from ...data.remark import Remark, Verbatim
+from ...data.child import Age, Child
+from ...data.errors import FilmError
+from ...data.radiograph import Radiograph
+from ...data.read import read_radiograph
 from ...data.sex import Sex, parse_sex
+from ...data.source import Film, is_film, name_of
 from ...handseg.crop import CROP_VERSION
 from ...handseg.finder import Hand, HandFinder
 from ...regressor.reader import BoneAgeReader
@@ -19,11 +21,11 @@ from ...weights.bundle import Bundle, read_bundle
 from ..clinical.assessment import assessed
 from ..examination import Examination
 from ..reading import Reading
+from .agree import agreed_age, agreed_sex
 from .parallel import ahead, cores, in_batches
 
 BATCH = 4  # films that the nets read together: enough for a GPU, and few enough to keep all cores busy to the end
-Film = str | Path
-Request = tuple[Film, Child | Sex | None]  # a film and what is given of its child, or the sex alone
+Request: TypeAlias = "tuple[Film, Child | Sex | None]"  # a film and what is given of its child, or the sex alone
 
 
 class BoneAge:
@@ -58,9 +60,11 @@ class BoneAge:
     def examine(self, film: Film, sex: Sex | str | None = None, *, child: Child | None = None) -> Examination:
         """Read one radiograph, and keep the picture and the hand found on it.
 
-        `sex`: F or M, in place of `child`'s; `child`: what else is given, age and height included. A DICOM's own facts
-        complete them. Raises ReadError for a file that is not a radiograph, SexError when sex is missing or contradicts
-        the file, and ChildError when ages or dates do; a picture that is not a hand comes back as `rejected`.
+        `film`: its path, or bytes, an open binary file, an array, a picture of Pillow or a dataset of pydicom
+        (`data.source.as_source`). `sex`: F or M, in place of `child`'s. `child`: what else is given, age and height
+        included. A DICOM's own facts complete them. Raises ReadError for a file that is not a radiograph, SexError when
+        sex is missing or contradicts the file, and ChildError when ages or dates do; a picture that is not a hand comes
+        back as `rejected`.
         """
         (examination,) = self.examine_batch([(film, _child(child, sex))])
         if examination.error is not None:
@@ -83,8 +87,8 @@ class BoneAge:
         by default one for each core, so that some films are decoded while the nets read others. Nothing is kept of a
         batch once its readings are given out. Raises SexError for a sex that is neither F nor M.
         """
-        if isinstance(films, (str, Path)):
-            raise TypeError(f"predict_many takes several films, got the one film {str(films)!r}; give it to predict")
+        if is_film(films):
+            raise TypeError(f"predict_many takes several films, got one: {name_of(films)}; give it to predict")
         given = _child(child, sex)
         requests = (_request(item, given) for item in films)
         examined = ahead(self.examine_batch, in_batches(requests, batch), workers or cores())
@@ -99,7 +103,7 @@ class BoneAge:
             try:
                 films[number] = _film(film, child)
             except FilmError as error:
-                reading = Reading(str(film), "failed", (error.remark,), sex=child.sex, model=self.model)
+                reading = Reading(name_of(film), "failed", (error.remark,), sex=child.sex, model=self.model)
                 examined[number] = Examination(reading, error=error)
         hands = dict(zip(films, self.finder.find([film.radiograph for film in films.values()]), strict=True))
         months = self._months(films, hands)
@@ -129,24 +133,6 @@ class BoneAge:
             model=self.model,
         )
         return assessed(reading, film.age, film.height_cm)
-
-
-def agreed_sex(radiograph: Radiograph, given: Sex | None) -> Sex:
-    """The sex to read with: the one given or the file's own; SexError when there is none or they contradict."""
-    known = radiograph.sex
-    if given is not None and known is not None and given != known:
-        remark = Remark(
-            "sex {given} was given, the DICOM says {stated}; check the child, then give the right one or correct the "
-            "file",
-            given=Verbatim(given),
-            stated=Verbatim(known),
-        )
-        raise SexError(radiograph.source, remark)
-    sex = given or known
-    if sex is None:
-        remark = Remark("the sex of the child is not known; give --sex F or --sex M")
-        raise SexError(radiograph.source, remark)
-    return sex
 
 
 @dataclass(frozen=True, eq=False)

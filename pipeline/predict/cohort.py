@@ -15,11 +15,12 @@ from pathlib import Path
 
 from ...data.child import Child
 from ...data.cohort import InputRow
-from ...data.files import refuse_inputs, sha256_of
+from ...data.errors import FilmError
+from ...data.files import refuse_inputs
 from ...data.inputs import no_film_among, read_inputs
 from ...data.remark import Remark
 from ...data.sex import Sex
-from ...data.studies import patient_of, why_no_film
+from ...data.source import Film, Source, open_source
 from ...data.text import for_cell
 from ..examination import Examination
 from ..reading import Reading
@@ -71,7 +72,7 @@ class Tally:
 
 def predict_cohort(
     bone_age: BoneAge | Callable[[], BoneAge],
-    films: str | Path | Iterable[str | Path | InputRow],
+    films: Film | Iterable[Film | InputRow],
     child: Child | Sex | None = None,
     *,
     columns: Mapping[str, str] | None = None,
@@ -135,13 +136,15 @@ class _Outcome:
     """What became of one input, as far as it is known.
 
     number, item: the input. no_film: what the file is that is no film, and has nothing of what follows.
-    fingerprint: of all that decides the reading. row: the film's, read now or, as `before` says, by an earlier run.
-    reading: what was read now. examination: the reading with its picture, where files are to be made of it.
+    named: what its row says of the film itself. fingerprint: of all that decides the reading.
+    row: the film's, read now or, as `before` says, by an earlier run. reading: what was read now.
+    examination: the reading with its picture, where files are to be made of it.
     """
 
     number: int
     item: InputRow
     no_film: Remark | None = None
+    named: Row = field(default_factory=dict)
     fingerprint: str = ""
     row: Row | None = None
     before: bool = False
@@ -170,25 +173,28 @@ class _Reader:
         self.model = f"{version('boneage')} {bone_age.digest}"
 
     def __call__(self, batch: Sequence[tuple[int, InputRow]]) -> list[_Outcome]:
-        outcomes = [self._unread(number, item) for number, item in batch]
-        films = [outcome for outcome in outcomes if outcome.no_film is None]
-        if not any(outcome.row is None or self._lacks_files(outcome) for outcome in films):
+        sources = [_opened(item) for _, item in batch]
+        outcomes = [self._unread(*numbered, source) for numbered, source in zip(batch, sources, strict=True)]
+        films = [(outcome, source) for outcome, source in zip(outcomes, sources, strict=True) if not outcome.no_film]
+        if not any(outcome.row is None or self._lacks_files(outcome) for outcome, _ in films):
             return outcomes
-        examined = iter(self.bone_age.examine_batch([(film.item.path, film.item.child) for film in films]))
+        requests = [(source or outcome.item.path, outcome.item.child) for outcome, source in films]
+        examined = iter(self.bone_age.examine_batch(requests))
         return [outcome if outcome.no_film else self._read(outcome, next(examined)) for outcome in outcomes]
 
-    def _unread(self, number: int, item: InputRow) -> _Outcome:
-        """What is known of an input without reading it: that it is no film, or its row from an earlier run."""
-        if item.found and (why := why_no_film(item.path)):
-            return _Outcome(number, item, no_film=why)
-        fingerprint = self._fingerprint(item)
+    def _unread(self, number: int, item: InputRow, source: Source | None) -> _Outcome:
+        """What is known of an input without decoding it: that it is no film, or its row from an earlier run."""
+        if source and source.no_film:
+            return _Outcome(number, item, no_film=source.no_film)
+        named = self._named(item, source)
+        fingerprint = self._fingerprint(item, source)
         row = self._known(item, fingerprint)
-        return _Outcome(number, item, None, fingerprint, row and self._named(row, item), before=row is not None)
+        return _Outcome(number, item, None, named, fingerprint, row and row | named, before=row is not None)
 
     def _read(self, outcome: _Outcome, examination: Examination) -> _Outcome:
         if outcome.row is not None:
             return replace(outcome, examination=examination) if self._lacks_files(outcome) else outcome
-        row = self._named(row_of(examination.reading, outcome.fingerprint), outcome.item)
+        row = row_of(examination.reading, outcome.fingerprint) | outcome.named
         return replace(
             outcome, row=row, reading=examination.reading, examination=examination if self.about.kinds else None
         )
@@ -206,19 +212,27 @@ class _Reader:
                 return row
         return None
 
-    def _named(self, row: Row, item: InputRow) -> Row:
-        """The row with the film's name, and whose it is and of when as far as that was given or asked for."""
-        patient, taken = patient_of(item.path) if self.patient_ids else (None, None)
+    def _named(self, item: InputRow, source: Source | None) -> Row:
+        """What a row says of the film itself: its name, its patient and its date as far as given or asked for."""
+        patient, taken = source.patient() if self.patient_ids and source else (None, None)
         taken = item.child.exam_date or taken
-        return row | {
+        return {
             "file": str(item.path),
             "patient": item.patient or patient,
             "exam_date": taken.isoformat() if taken else None,
         }
 
-    def _fingerprint(self, item: InputRow) -> str:
+    def _fingerprint(self, item: InputRow, source: Source | None) -> str:
         """SHA-256 of all that decides a reading: the file's bytes, the facts given of the child, the model."""
         if self.rows is None:
             return ""
-        content = sha256_of(item.path) if item.path.is_file() else "no file"
+        content = source.sha256 if source else "no file"
         return hashlib.sha256(repr((content, item.child, self.model)).encode()).hexdigest()
+
+
+def _opened(item: InputRow) -> Source | None:
+    """The film of an input; None where it cannot be opened, which its examination will say."""
+    try:
+        return item.source or open_source(item.path, found=item.found)
+    except FilmError:
+        return None

@@ -1,17 +1,15 @@
-"""Facts given about a child: their forms, and the one age that they and the DICOM agree on."""
+"""Facts given about a child: their forms, and the age that a DICOM's own facts agree on."""
 
 from __future__ import annotations
 
 from datetime import date
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from boneage.data.child import (
     Age,
     Child,
-    agreed_age,
     in_years,
     months_between,
     parse_age,
@@ -20,16 +18,11 @@ from boneage.data.child import (
     stated_age,
 )
 from boneage.data.errors import ChildError
-from boneage.data.radiograph import Radiograph
 from boneage.data.remark import Remark, Verbatim
 
 BORN, TAKEN = date(2010, 1, 15), date(2020, 4, 15)  # 123 months apart
 DATES = Remark("PatientBirthDate and {exam}", exam=Verbatim("StudyDate"))
 DAY = 1 / 30.4375
-
-
-def film(**facts) -> Radiograph:
-    return Radiograph(np.zeros((4, 4), np.float32), "film.dcm", **facts)
 
 
 @pytest.mark.parametrize(
@@ -121,66 +114,6 @@ def test_months_in_words():
 def test_a_childs_facts_go_before_those_that_complete_them():
     row = Child(sex="F", height_cm=140)
     assert row.completed_by(Child(sex="M", birth_date=BORN)) == Child("F", birth_date=BORN, height_cm=140)
-
-
-def test_nothing_known_is_no_age_and_no_complaint():
-    assert agreed_age(film(), Child()) == (None, None)
-
-
-def test_the_finest_age_is_taken_where_they_agree():
-    coarse = Age(120, 12, Remark("PatientAge"))
-    assert agreed_age(film(age=coarse), Child())[0] == coarse
-    found, _ = agreed_age(film(age=coarse), Child(age=parse_age("10y3m")))
-    assert (found.months, str(found.source)) == (123, "age given")
-    dated, _ = agreed_age(film(age=Age(123, DAY, DATES)), Child(age=parse_age("10y")))
-    assert (dated.months, dated.source) == (123, DATES)
-
-
-def test_a_date_given_is_completed_by_the_films_other_one():
-    found, missing = agreed_age(film(exam_date=TAKEN), Child(birth_date=BORN))
-    assert (found.months, str(found.source)) == (123, "birth date given, examination date of the DICOM")
-    assert missing is None
-    found, _ = agreed_age(film(), Child(birth_date=BORN, exam_date=TAKEN))
-    assert (found.months, str(found.source)) == (123, "birth date given, examination date given")
-
-
-def test_a_date_that_lacks_the_other_is_named_and_today_is_not_taken():
-    age, missing = agreed_age(film(), Child(birth_date=BORN))
-    assert age is None
-    assert "give --exam-date" in str(missing)
-    age, missing = agreed_age(film(), Child(exam_date=TAKEN))
-    assert age is None
-    assert "give --birth-date" in str(missing)
-    assert agreed_age(film(), Child(age=parse_age("10y3m"), exam_date=TAKEN))[1] is None
-
-
-@pytest.mark.parametrize(
-    ("stated", "given", "words"),
-    [
-        (
-            {"age": Age(123, 1, Remark("PatientAge"))},
-            {"age": parse_age("8y1m")},
-            "8 y 1 m (age given) and 10 y 3 m (Pat",
-        ),
-        (
-            {"birth_date": BORN},
-            {"birth_date": date(2010, 5, 11)},
-            "date 2010-05-11 was given, .* says 2010-01-15",
-        ),
-        ({"exam_date": TAKEN}, {"exam_date": date(2020, 4, 16)}, "date 2020-04-16 was given, .* says 2020-04-15"),
-        ({}, {"age": parse_age("9y"), "birth_date": BORN, "exam_date": TAKEN}, "9 y 0 m .* and 10 y 3 m"),
-        ({}, {"birth_date": TAKEN, "exam_date": BORN}, "birth date 2020-04-15 and examination date 2010-01-15.*before"),
-        ({"exam_date": TAKEN}, {"birth_date": date(1990, 1, 1)}, "1990-01-01 and .* 2020-04-15, which makes 30 y 3 m"),
-    ],
-)
-def test_a_contradiction_is_an_error_that_names_the_film_and_both_values(stated, given, words):
-    with pytest.raises(ChildError, match=rf"(?s)film\.dcm: .*{words.replace('(', '.').replace(')', '.')}"):
-        agreed_age(film(**stated), Child(**given))
-
-
-def test_an_age_that_differs_by_less_than_it_is_known_to_is_no_contradiction():
-    found, _ = agreed_age(film(age=Age(123.4, DAY, DATES)), Child(age=parse_age("10.25y")))
-    assert found.months == 123.4
 
 
 def test_a_dicoms_dates_go_before_its_age_in_years():

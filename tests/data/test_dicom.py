@@ -31,7 +31,8 @@ from pydicom.uid import (
 )
 
 from boneage.data.errors import ReadError
-from boneage.data.radiograph import Radiograph, read_radiograph
+from boneage.data.radiograph import Radiograph
+from boneage.data.read import read_radiograph
 from boneage.data.remark import joined
 
 HEIGHT, WIDTH = 64, 48

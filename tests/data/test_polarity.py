@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from boneage.data.polarity import bone_is_dark, bright_bone_evidence
-from boneage.data.radiograph import read_radiograph
+from boneage.data.read import read_radiograph
 
 RSNA = REAL / "rsna" / "boneage-training-dataset"
 

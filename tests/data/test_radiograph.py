@@ -14,7 +14,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from boneage.data.errors import ReadError
-from boneage.data.radiograph import MAX_PIXELS, MIN_SIDE, Radiograph, read_radiograph
+from boneage.data.radiograph import MAX_PIXELS, MIN_SIDE, Radiograph
+from boneage.data.read import read_radiograph
 
 HEIGHT, WIDTH = 60, 44
 

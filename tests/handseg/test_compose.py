@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from boneage.data.errors import TrainingError
-from boneage.data.radiograph import read_radiograph
+from boneage.data.read import read_radiograph
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.config import Shares
 from boneage.handseg.letterbox import letterbox

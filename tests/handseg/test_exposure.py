@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boneage.data.radiograph import read_radiograph
+from boneage.data.read import read_radiograph
 from boneage.data.remark import joined
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.exposure import spoilt

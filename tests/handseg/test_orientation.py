@@ -13,7 +13,8 @@ from PIL import Image
 
 from boneage import BoneAge
 from boneage.data.cohort import read_cohort
-from boneage.data.radiograph import Radiograph, read_radiograph
+from boneage.data.radiograph import Radiograph
+from boneage.data.read import read_radiograph
 from boneage.data.split import rsna_split
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.config import SegmenterConfig, TurnConfig

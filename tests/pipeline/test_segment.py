@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boneage.data.radiograph import read_radiograph
+from boneage.data.read import read_radiograph
 from boneage.handseg.crop import CROP_VERSION
 from boneage.pipeline.segment import load_finder, segment_file
 

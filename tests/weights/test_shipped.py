@@ -20,7 +20,8 @@ from PIL import Image, ImageDraw
 from benchmarks.keypoints import check_keypoints
 from boneage import BoneAge
 from boneage.data.cohort import read_cohort
-from boneage.data.radiograph import Radiograph, read_radiograph
+from boneage.data.radiograph import Radiograph
+from boneage.data.read import read_radiograph
 from boneage.data.split import rsna_split
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import MARGIN

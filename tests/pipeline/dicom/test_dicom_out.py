@@ -24,9 +24,10 @@ from pydicom.uid import ExplicitVRBigEndian, RLELossless, XRayAngiographicImageS
 
 from boneage.data.child import Age
 from boneage.data.errors import OutputError
-from boneage.data.radiograph import Radiograph, read_radiograph
+from boneage.data.radiograph import Radiograph
+from boneage.data.read import read_radiograph
 from boneage.data.remark import Remark
-from boneage.data.studies import why_no_film
+from boneage.data.source import why_no_film
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import cut_crop
 from boneage.handseg.finder import Hand
@@ -37,7 +38,7 @@ from boneage.pipeline.clinical.assessment import assessed
 from boneage.pipeline.dicom import sr as dicom_sr
 from boneage.pipeline.dicom.objects import KINDS
 from boneage.pipeline.dicom.objects import write_dicom as write_result
-from boneage.pipeline.dicom.source import read_source
+from boneage.pipeline.dicom.source import source_of
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.reading import Reading
 
@@ -451,7 +452,7 @@ def test_instance_and_class_are_found_in_the_file_header_too(tmp_path):
     film = a_film()
     del film.SOPInstanceUID
     pydicom.dcmwrite(tmp_path / "film.dcm", film)
-    assert read_source(tmp_path / "film.dcm").SOPInstanceUID == film.file_meta.MediaStorageSOPInstanceUID
+    assert source_of(read_radiograph(tmp_path / "film.dcm")).SOPInstanceUID == film.file_meta.MediaStorageSOPInstanceUID
 
 
 @pytest.mark.parametrize(

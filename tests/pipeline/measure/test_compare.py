@@ -16,7 +16,7 @@ from PIL import Image
 
 from boneage.data.config import config_values, load_config, make_config, save_config
 from boneage.data.errors import ConfigError, TrainingError
-from boneage.data.radiograph import read_radiograph
+from boneage.data.read import read_radiograph
 from boneage.data.split import make_split, write_split
 from boneage.pipeline import crops
 from boneage.pipeline.cli import main

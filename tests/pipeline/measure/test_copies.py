@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from PIL import Image
 
-from boneage.data.radiograph import read_radiograph
+from boneage.data.read import read_radiograph
 from boneage.data.synthetic import synthetic_hand
 from boneage.pipeline.measure.copies import COPIES, PLAIN, write_copies
 

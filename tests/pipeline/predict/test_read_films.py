@@ -22,6 +22,7 @@ from PIL import Image
 from pydicom.uid import BasicTextSRStorage, ComputedRadiographyImageStorage, CTImageStorage
 
 from boneage.data.errors import ReadError
+from boneage.data.source import name_of
 from boneage.pipeline.cli import main
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.output import with_progress
@@ -56,7 +57,9 @@ def read_now(monkeypatch) -> list[str]:
     """Names of the files that are opened to be read."""
     read: list[str] = []
     real = bone_age_module.read_radiograph
-    monkeypatch.setattr(bone_age_module, "read_radiograph", lambda path: read.append(Path(path).name) or real(path))
+    monkeypatch.setattr(
+        bone_age_module, "read_radiograph", lambda film: read.append(Path(name_of(film)).name) or real(film)
+    )
     return read
 
 

@@ -1,0 +1,258 @@
+"""A film as it comes in, opened once: its content, its kind, the tags of a DICOM, its digest, and why it is no film."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import sys
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, cast
+
+import numpy as np
+from PIL import Image
+
+from .errors import ReadError
+from .files import SUFFIXES
+from .remark import Remark, Verbatim
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+# What a film comes in: a path, a file's bytes, an open file, grey levels, a picture of Pillow, a dataset of pydicom.
+Film: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | np.ndarray | Image.Image | Dataset | Source"
+
+# Computed and digital radiography, films put on a digitiser, single shots of fluoroscopy, and what a secondary capture
+# of a film calls itself (PS3.3 C.7.3.1.1.1); an object without a modality is looked at too.
+FILM_MODALITIES = frozenset(("", "CR", "DX", "DR", "RG", "RF", "OT", "XC"))
+MAKER = "boneage"  # ManufacturerModelName of the objects that this program writes
+MAX_BYTES = 2**30  # the largest picture that is read, of 80 million pixels, has 640 MB with 16 bits of red to alpha
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One film in memory.
+
+    name: the path as it was given, or what stands for it in messages and results.
+    content: the file's bytes; empty for a film that was `given` decoded, and for no film.
+    no_film: what a file is that was found in a folder and can be no film, None for whatever may be one.
+    given: a picture of Pillow or a dataset of pydicom that did not come as a file.
+    """
+
+    name: str
+    content: bytes = b""
+    no_film: Remark | None = None
+    given: Image.Image | Dataset | None = None
+
+    @property
+    def is_dicom(self) -> bool:
+        """Whether it is a DICOM: by its content, not by a suffix."""
+        return is_dicom(self.content) if self.given is None else not isinstance(self.given, Image.Image)
+
+    def dataset(self) -> Dataset:
+        """The whole dataset of a DICOM. Raises ReadError where it is damaged."""
+        from .tags import copy_of, parsed
+
+        if self.given is not None:
+            return copy_of(cast("Dataset", self.given), with_picture=True)
+        return parsed(self.name, io.BytesIO(self.content), with_picture=True)
+
+    @cached_property
+    def tags(self) -> Dataset | None:
+        """A DICOM's dataset up to its picture, None for other kinds. Raises ReadError where it is damaged."""
+        if not self.is_dicom:
+            return None
+        from .tags import copy_of, parsed
+
+        # a copy, since what pydicom has parsed keeps hold of the file's content
+        given = cast("Dataset | None", self.given)
+        return copy_of(parsed(self.name, io.BytesIO(self.content)) if given is None else given)
+
+    def patient(self) -> tuple[str | None, date | None]:
+        """PatientID and date of the examination that a DICOM states; None where it does not, and for other files."""
+        try:
+            tags = self.tags
+        except ReadError:
+            return None, None
+        if tags is None:
+            return None, None
+        from .tags import patient_of
+
+        return patient_of(tags)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the content, 64 hexadecimal digits; of the pixels, and of all that a dataset states, if given."""
+        if self.given is None:
+            return hashlib.sha256(self.content).hexdigest()
+        if isinstance(self.given, Image.Image):
+            facts = (self.given.mode, self.given.size)
+            return hashlib.sha256(repr(facts).encode() + self.given.tobytes()).hexdigest()
+        return hashlib.sha256(self.given.to_json().encode()).hexdigest()
+
+
+def as_source(film: Film) -> Source:
+    """A film of any form as a Source. Raises ReadError for what cannot be read or is no film, TypeError for the rest.
+
+    An array is height x width of any integers or reals, or height x width x 3 (RGB) or 4 (RGBA) of uint8; uint8 is 0
+    for black to 255 for white, other greys are scaled by the range that they use.
+    """
+    if isinstance(film, Source):
+        return film
+    if isinstance(film, (str, os.PathLike)):
+        return open_source(film)
+    name = name_of(film)
+    if isinstance(film, (bytes, bytearray, memoryview)):
+        return Source(name, _not_empty(name, bytes(film)))
+    if isinstance(film, np.ndarray):
+        return Source(name, given=_picture_of(name, film))
+    if isinstance(film, Image.Image) or _is_dataset(film):
+        return Source(name, given=cast(Any, film))
+    content = cast(BinaryIO, film).read()
+    if not isinstance(content, bytes):
+        raise TypeError(f"{name}: is open in text mode, expected binary mode; open it with 'rb'")
+    return Source(name, _not_empty(name, content))
+
+
+def is_film(value: object) -> TypeGuard[Film]:
+    """Whether a value has a form that `as_source` understands."""
+    forms = (str, os.PathLike, bytes, bytearray, memoryview, np.ndarray, Image.Image, Source)
+    return isinstance(value, forms) or _is_dataset(value) or hasattr(value, "read")
+
+
+def name_of(film: Film) -> str:
+    """What messages and results call a film: its path where it has one. Raises TypeError for what is no film."""
+    if isinstance(film, (str, os.PathLike)):
+        return str(film)
+    if isinstance(film, Source):
+        return film.name
+    if isinstance(film, (bytes, bytearray, memoryview)):
+        return "bytes"
+    if isinstance(film, np.ndarray):
+        return "array"
+    if isinstance(film, Image.Image):
+        return str(getattr(film, "filename", "") or "picture")
+    if _is_dataset(film):
+        return str(getattr(film, "filename", "") or "dataset")
+    if not is_film(film):
+        raise TypeError(
+            f"a film is a {type(film).__name__}, expected a path, bytes, a file that is open in binary mode, an array "
+            "of NumPy, a picture of Pillow or a dataset of pydicom"
+        )
+    name = getattr(film, "name", "")
+    return name if isinstance(name, str) and name else "file"
+
+
+def open_source(path: str | os.PathLike[str], *, found: bool = False) -> Source:
+    """Open a film's file, once, and read it whole.
+
+    found: the file was found in a folder, not named, so it may be no film: then `no_film` says what it is, as
+        `why_no_film` does, and it is not read on. Raises ReadError for what is no readable file.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise ReadError(path, Remark("is a folder, expected a radiograph; give a file"))
+        if not path.exists():
+            raise ReadError(path, Remark("no such file; check the path"))
+        if not path.is_file():
+            raise ReadError(path, Remark("is not a regular file, expected a radiograph; copy it to a file first"))
+        with open(path, "rb") as file:
+            if found and (no_film := _why_no_film(path, file)):
+                return Source(str(path), no_film=no_film)
+            file.seek(0)
+            content = _not_empty(path, file.read(MAX_BYTES + 1))
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        cause = Verbatim(str(error))
+        raise ReadError(
+            path, Remark("cannot be opened ({error}); check the path and its permissions", error=cause)
+        ) from error
+    if len(content) > MAX_BYTES:
+        raise ReadError(path, Remark("has over {most:,} bytes, expected a radiograph; give a film", most=MAX_BYTES))
+    return Source(str(path), content)
+
+
+def why_no_film(path: str | Path) -> Remark | None:
+    """Say in a few words what a file is that can be no radiograph of a hand; None for whatever may be one.
+
+    No film is a DICOM without a picture (reports, directories), with several (cine loops), of a modality that takes no
+    radiographs, or made by this program; and a file without a suffix of its own that is neither DICOM nor picture.
+    A film that is damaged or missing may be one: that is for the reader to say.
+    """
+    try:
+        with open(path, "rb") as file:
+            return _why_no_film(Path(path), file)
+    except OSError:
+        return None
+
+
+def is_dicom(start: bytes) -> bool:
+    """Tell from a file's first 132 bytes or more whether it is DICOM.
+
+    That is the prefix DICM after a preamble of 128 bytes, or, without a preamble, a first element of group 0002 or
+    0008 in little endian, with which no picture format begins.
+    """
+    return start[128:132] == b"DICM" or start[:2] in (b"\x02\x00", b"\x08\x00")
+
+
+def _why_no_film(path: Path, file: BinaryIO) -> Remark | None:
+    start = file.read(132)
+    file.seek(0)
+    try:
+        if is_dicom(start):
+            return _why_no_film_of_dicom(path, file)
+        if path.suffix.lower() not in SUFFIXES:
+            with Image.open(file):  # reads the header only
+                pass
+    except Image.UnidentifiedImageError:
+        return Remark("neither a picture nor DICOM")
+    except (ReadError, OSError, Image.DecompressionBombError):
+        return None
+    return None
+
+
+def _why_no_film_of_dicom(path: Path, file: BinaryIO) -> Remark | None:
+    from .tags import class_name, kind_of, parsed  # pydicom is slow to import, and most files are pictures
+
+    tags = parsed(path, file)
+    kind = kind_of(tags)
+    if "Rows" not in tags:
+        return None if "Image" in class_name(tags) else kind  # a picture that was cut off is for the reader to report
+    if str(tags.get("Modality") or "").strip().upper() not in FILM_MODALITIES:
+        return kind
+    if int(tags.get("NumberOfFrames") or 1) > 1:
+        return Remark("{kind} of several pictures", kind=kind)
+    if str(tags.get("ManufacturerModelName") or "").strip() == MAKER:
+        return Remark("{kind} made by this program", kind=kind)
+    return None
+
+
+def _not_empty(name: str | Path, content: bytes) -> bytes:
+    if not content:
+        raise ReadError(name, Remark("is empty (0 bytes), expected a radiograph; copy or export it again"))
+    return content
+
+
+def _is_dataset(film: object) -> bool:
+    pydicom = sys.modules.get("pydicom")  # not imported for this: a dataset is made by what has imported it
+    return pydicom is not None and isinstance(film, pydicom.Dataset)
+
+
+def _picture_of(name: str, array: np.ndarray) -> Image.Image:
+    """An array as a picture of Pillow that holds the same values."""
+    if array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) and array.size:
+        return Image.fromarray(array)
+    if array.ndim == 2 and array.size and array.dtype.kind in "iuf":
+        whole = array.dtype.kind != "f" and array.min() >= -(2**31) and array.max() < 2**31
+        return Image.fromarray(array.astype(np.int32 if whole else np.float32))
+    remark = Remark(
+        "is an array of {kind} with the shape {shape}, expected height x width of numbers, or height x width x 3 or 4 "
+        "of {colour}",
+        kind=Verbatim(str(array.dtype)),
+        shape=Verbatim(str(array.shape)),
+        colour=Verbatim("uint8"),
+    )
+    raise ReadError(name, remark)
