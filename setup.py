@@ -7,6 +7,7 @@ from setuptools import setup
 
 LAYERS = ("data", "handseg", "regressor", "pipeline", "weights")
 ROOMS = (
+    "data.synthetic",
     "handseg.training",
     "regressor.training",
     *(f"pipeline.{room}" for room in ("cli", "clinical", "dicom", "growth", "measure", "predict", "report")),

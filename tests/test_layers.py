@@ -22,7 +22,7 @@ BELOW = {
 }
 # Every room, a folder or a module beside folders, from the lowest up: each may import from those before it.
 ROOMS = [
-    "data",
+    *("data", "data/synthetic"),
     "weights",
     *("handseg", "handseg/training"),
     *("regressor", "regressor/training"),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from boneage.data.errors import ConfigError, SexError
-from boneage.data.synthetic import CARPALS, OSSIFICATION, ossification, synthetic_hand
+from boneage.data.synthetic import synthetic_hand
+from boneage.data.synthetic.ossification import CARPALS, OSSIFICATION, ossification
 
 SIZE = (256, 200)
 FIFTY = [(seed, 228 * seed / 49, "F" if seed % 2 else "M") for seed in range(50)]
