@@ -17,6 +17,9 @@ from .files import SUFFIXES, bare_name
 from .remark import Remark, Value, Verbatim
 from .sex import Sex, parse_sex
 from .source import Film, as_source, is_film, why_no_film
+from .text import for_file_name, for_line
+
+_LONGEST_STEM = 200  # bytes; a name has at most 255, with what is written about a film and its suffix
 
 
 def read_inputs(
@@ -66,17 +69,27 @@ def no_film_among(no_films: Counter[Remark]) -> ReadError:
 
 
 def output_names(files: Sequence[Path]) -> tuple[str, ...]:
-    """Give each file a name of its own for what is written about it: its stem, numbered where that is taken."""
-    names: dict[str, None] = {}
-    stems = {bare_name(file.name) for file in files}
-    for file in files:
-        name = stem = bare_name(file.name)
-        number = 1
-        while name in names or (name != stem and name in stems):
+    """Give each file a name of its own for what is written about it: its stem, numbered where that is taken.
+
+    Names that differ in case alone count as one, as some systems read them; control characters and marks of direction
+    are left out, and long names are cut.
+    """
+    names: list[str] = []
+    stems = [_stem(file) for file in files]
+    own, taken = {stem.casefold() for stem in stems}, set[str]()
+    for stem in stems:
+        name, number = stem, 1
+        while name.casefold() in taken or (name != stem and name.casefold() in own):
             number += 1
             name = f"{stem}-{number}"
-        names[name] = None
+        taken.add(name.casefold())
+        names.append(name)
     return tuple(names)
+
+
+def _stem(file: Path) -> str:
+    stem = bare_name(file.name)
+    return stem if for_line(stem) == stem and len(stem.encode()) <= _LONGEST_STEM else for_file_name(stem)
 
 
 def _rows(item: Film | InputRow, child: Child, columns: Mapping[str, str] | None) -> Iterator[InputRow]:

@@ -58,7 +58,7 @@ def for_dicom(text: str) -> str:
 
 def for_file_name(text: str) -> str:
     """For the name of a file, without suffix: letters, digits, dot and dash, not hidden, at most 120 bytes."""
-    name = _NOT_IN_NAMES.sub("_", text.encode("utf-8", "replace").decode()).strip(".") or "_"
+    name = _NOT_IN_NAMES.sub("_", text.encode("utf-8", "replace").decode()).strip(".-") or "_"
     name = f"_{name}" if _RESERVED.match(name) else name
     return name.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
 

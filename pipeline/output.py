@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..data.remark import Remark, joined
+from ..data.text import for_line, for_lines
 from .reading import DISCLAIMER as DISCLAIMER
 from .reading import Reading, in_years
 
@@ -62,7 +63,7 @@ def text_printer(files: Sequence[str]) -> Callable[[Reading], None]:
     """
     if len(files) < 2:
         return lambda reading: click.echo(_paragraph(reading)) if reading.status != "failed" else None
-    width = max(map(len, files))
+    width = max(len(for_line(file)) for file in files)
     head = f"{'file':{width}}  {'status':8}  sex  {'months':>6}  {'bone age':>9}  {_INTERVAL:>14}  reasons and notes"
     headings = iter([head])
 
@@ -81,7 +82,7 @@ def show_segments(records: Iterable[Mapping[str, Any]], out: str | Path) -> list
         status, box = record["status"], record["hand_box"]
         where = "hand at x {}, y {}, {} x {} pixels".format(*box) if box else "no hand"
         words = "; ".join((where, *record["reasons"], *record["notes"]))
-        click.echo(f"{record['file']}  {_status(status)}  {words}")
+        click.echo(f"{for_line(record['file'])}  {_status(status)}  {for_line(words)}")
         statuses.append(status)
     return statuses
 
@@ -89,18 +90,19 @@ def show_segments(records: Iterable[Mapping[str, Any]], out: str | Path) -> list
 def show_markdown(text: str) -> None:
     """Print Markdown, laid out on a terminal; into a file or pipe it goes as it is."""
     if not sys.stdout.isatty():
-        click.echo(text, nl=False)
+        click.echo(for_lines(text), nl=False)
         return
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(text))
+    Console().print(Markdown(for_lines(text)))
 
 
 def show_growth(growths: Sequence[Growth]) -> None:
     """Print a line for each child with several films, and what contradicts itself or is to be noted."""
     shown = [growth for growth in growths if len(growth.films) > 1 or growth.contradictions]
-    rows = [("patient", "sex", "films", "from", "to", "bone age grows by"), *map(_growth_cells, shown)]
+    cells = (tuple(map(for_line, _growth_cells(growth))) for growth in shown)
+    rows = [("patient", "sex", "films", "from", "to", "bone age grows by"), *cells]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     head, *lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     click.echo(_styled(head, bold=True))
@@ -108,7 +110,7 @@ def show_growth(growths: Sequence[Growth]) -> None:
         click.echo(line)
         for colour, sentences in (("red", growth.contradictions), ("yellow", growth.notes)):
             for sentence in sentences:
-                click.echo(_styled(f"  {sentence}", fg=colour))
+                click.echo(_styled(f"  {for_line(sentence)}", fg=colour))
 
 
 def _growth_cells(growth: Growth) -> tuple[str, ...]:
@@ -136,13 +138,14 @@ def summary(tally: Tally) -> str:
     lines = [f"{_counted(tally.films, 'film')}: {kinds}{before}"]
     width = max((len(f"{number:,}") for number in tally.not_aged.values()), default=0)
     lines += [words] if (words := conclude(tally.statuses, "assessed")[0]) else []
-    lines += [f"  {number:>{width},}  {status}: {why}" for (status, why), number in tally.not_aged.most_common()]
+    causes = (((status, for_line(str(why))), number) for (status, why), number in tally.not_aged.most_common())
+    lines += [f"  {number:>{width},}  {status}: {why}" for (status, why), number in causes]
     return "\n".join([*lines, *([left_out(tally.no_films)] if tally.no_films else [])])
 
 
 def left_out(no_films: Counter[Remark]) -> str:
     """Say which of the files found are no films: "2 files left out as no films: 1 DICOM Basic Text SR, 1 ..."."""
-    kinds = ", ".join(f"{number:,} {kind}" for kind, number in no_films.most_common())
+    kinds = ", ".join(f"{number:,} {for_line(str(kind))}" for kind, number in no_films.most_common())
     return f"{_counted(no_films.total(), 'file')} left out as no films: {kinds}"
 
 
@@ -181,7 +184,8 @@ def _paragraph(reading: Reading) -> str:
     for name, sentences in (("reason", reading.reasons), ("note", reading.notes), ("caveat", reading.caveats)):
         rows += [(name, str(sentence)) for sentence in sentences]
     rows.append(("model", reading.model))
-    return "\n".join((_styled(reading.file, bold=True), *(f"  {name:{label}}  {value}" for name, value in rows)))
+    lines = (f"  {name:{label}}  {value if name == 'status' else for_line(value)}" for name, value in rows)
+    return "\n".join((_styled(for_line(reading.file), bold=True), *lines))
 
 
 def _clinical_rows(reading: Reading) -> list[tuple[str, str]]:
@@ -217,9 +221,9 @@ def _line(reading: Reading, width: int) -> str:
         interval = "{:.1f} to {:.1f}".format(*reading.interval_90)
     facts = [f"{reading.assessment}, SDS {reading.sds:+.2f}"] if reading.sds is not None else []
     facts += [f"adult height {reading.adult_height_cm:.1f} cm"] if reading.adult_height_cm is not None else []
-    words = joined((*facts, *reading.reasons, *reading.notes))
+    words = for_line(joined((*facts, *reading.reasons, *reading.notes)))
     cells = f"{reading.sex or '?':3}  {months:>6}  {years:>9}  {interval:>14}  {words}"
-    return f"{reading.file:{width}}  {_status(reading.status)}  {cells}".rstrip()
+    return f"{for_line(reading.file):{width}}  {_status(reading.status)}  {cells}".rstrip()
 
 
 def _status(status: str, width: int = 8) -> str:

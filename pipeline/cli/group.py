@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 import click
 
-from ...data.errors import BoneAgeError
+from ...data.errors import BoneAgeError, one_line
+from ...data.text import for_lines, shortened
+
+_LONGEST = 10_000  # characters of a message
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM") if hasattr(signal, name)]
 
 
 class Failure(click.ClickException):
-    """One line on stderr, exit code 2."""
+    """A message on stderr, exit code 2."""
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        """`message`: is made harmless for a terminal, and cut where it is very long."""
+        super().__init__(shortened(for_lines(shortened(message, _LONGEST)), _LONGEST))
 
 
 class LazyCommands(click.Group):
@@ -37,12 +50,64 @@ class LazyCommands(click.Group):
         return getattr(import_module(self._modules[cmd_name]), cmd_name.replace("-", "_"))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command named; BoneAgeError and errors of the file system become Failure."""
+        """Run the command named; BoneAgeError, errors of the file system and lack of memory become Failure."""
+        _print_anything()
         try:
-            return super().invoke(ctx)
+            with _stops_told():
+                result = super().invoke(ctx)
+                sys.stdout.flush()
+                return result
         except BoneAgeError as error:
             raise Failure(str(error)) from error
+        except MemoryError as error:
+            raise Failure("there is not enough memory; give fewer films at a time, or --workers 1") from error
         except OSError as error:
-            if error.errno == errno.EPIPE or error.filename is None:  # click ends a closed pipe quietly
+            if error.errno == errno.EPIPE:  # click ends a closed pipe quietly
                 raise
-            raise Failure(f"{error.filename}: {error.strerror}") from error
+            if error.filename is None and error.errno is not None:
+                _drop_output()
+            raise Failure(f"{error.filename or 'the output'}: {error.strerror or one_line(error)}") from error
+
+
+def _print_anything() -> None:
+    """Let text be printed whose characters the terminal's encoding does not have: as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # a stream of another kind, or none
+            stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _drop_output() -> None:
+    """What could not be written to stdout is given up, so that Python does not try again, and fail, at its end."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+
+
+@contextmanager
+def _stops_told() -> Iterator[None]:
+    """Within the block the first SIGINT or SIGTERM ends the command in good order, a second one at once.
+
+    Exit codes are 130 and 143. Where signals cannot be handled, as in threads of other programs, all stays as it was.
+    """
+    before: dict[signal.Signals, Any] = {}
+    with suppress(ValueError):
+        for number in _SIGNALS:
+            before[number] = signal.signal(number, _stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(_code(signal.SIGINT)) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    for each in _SIGNALS:
+        signal.signal(each, lambda number, _: os._exit(_code(number)))
+    click.echo(f"stopping ({signal.Signals(number).name}); once more to stop at once", err=True)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(_code(number))
+
+
+def _code(number: int) -> int:
+    return 128 + number

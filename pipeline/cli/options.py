@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ...data.text import for_lines
 from ...weights.backend import ENGINES
 
 SEGMENTER_HELP = "A segmenter's weights file, or a bundle by name or folder."
@@ -26,16 +27,30 @@ def _columns(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
     return {role: name for role, _, name in pairs}
 
 
+class _HarmlessFormatter(logging.Formatter):
+    """Lines of a log without control characters: names of files are in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return for_lines(super().format(record))
+
+
 def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
-    """Log to stderr; without -v the libraries' remarks are silenced, and ours too, but for those of a training."""
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    """Log to stderr; without -v the libraries are silent, and ours says what matters, or how a training goes."""
     training = (ctx.info_name or "").startswith(("train", "compare"))
-    logging.getLogger("boneage").setLevel(logging.INFO if verbose or training else logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_HarmlessFormatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     if verbose:
-        return
-    warnings.simplefilter("ignore")
-    for layer in ("pytorch", "fabric"):
-        logging.getLogger(f"lightning.{layer}.utilities.rank_zero").setLevel(logging.ERROR)
+        logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    else:
+        logging.basicConfig(handlers=[logging.NullHandler()])  # or Python prints the libraries' itself
+        own = logging.getLogger("boneage")
+        own.addHandler(handler)
+        ctx.call_on_close(lambda: own.removeHandler(handler))
+        ctx.with_resource(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        for layer in ("pytorch", "fabric"):
+            logging.getLogger(f"lightning.{layer}.utilities.rank_zero").setLevel(logging.ERROR)
+    logging.getLogger("boneage").setLevel(logging.INFO if verbose or training else logging.WARNING)
 
 
 verbose_option = click.option(

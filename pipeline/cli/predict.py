@@ -13,6 +13,7 @@ import click
 
 from ...data.child import Child, parse_age, parse_date, parse_height
 from ...data.sex import parse_sex
+from ...data.text import for_line
 from ..report.language import LANGUAGES, preferred_language
 from .group import Failure
 from .options import PATH, F, device_option, engine_option, input_column_option, verbose_option, weights_option
@@ -199,5 +200,5 @@ def predict(
     if len(rows) > 1:
         click.echo(output.summary(tally), err=True)
     for fault in tally.faults:
-        click.echo(fault, err=True)
+        click.echo(for_line(fault), err=True)
     ctx.exit(tally.exit_code)

@@ -11,7 +11,7 @@ from highdicom import SOPClass
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from ...data.errors import OutputError, one_line
+from ...data.errors import BoneAgeError, OutputError, one_line
 from ...data.files import whole_file
 from ..examination import Examination
 from .sc import secondary_capture
@@ -43,7 +43,9 @@ def write_dicom(examination: Examination, path: str | Path, kind: Kind, *, heat_
                 made.SpecificCharacterSet = source.SpecificCharacterSet
             with whole_file(path) as temporary:
                 made.save_as(temporary, enforce_file_format=True)
-        except (ValueError, KeyError, AttributeError) as error:  # of highdicom and pydicom
+        except (BoneAgeError, OSError):
+            raise
+        except Exception as error:  # highdicom and pydicom raise errors of every kind on values they do not expect
             raise OutputError(
                 f"{file}: what this DICOM says of patient, study or picture cannot be carried over "
                 f"({one_line(error)}); correct that attribute, or export the film again"

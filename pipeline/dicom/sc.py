@@ -18,11 +18,12 @@ from pydicom.valuerep import DSfloat
 
 from ...data.child import in_years
 from ...data.remark import joined
+from ...data.text import for_dicom
 from ..examination import Examination
 from ..overlay import outlined
 from ..reading import DISCLAIMER, Reading
 from ..report.heatmap import heat_picture
-from .source import NAME, VERSION, identity, plain
+from .source import NAME, VERSION, identity
 
 SERIES = 9002
 _LONG_SIDE = (1024, 2048)  # of the film in the picture, pixels: enough to write on, and no more than a screen shows
@@ -99,7 +100,7 @@ def _caption(reading: Reading, width: int, film: int) -> NDArray[np.uint8]:
     for text, colour, relative in _words(reading):
         points = round(size * relative)
         # an average letter of the font is a little over half as wide as its size
-        for part in textwrap.wrap(plain(text), max(int((width - 2 * margin) / (0.52 * points)), 20)):
+        for part in textwrap.wrap(for_dicom(text), max(int((width - 2 * margin) / (0.52 * points)), 20)):
             lines.append((part, colour, points))
     canvas = Image.new("RGB", (width, 2 * margin + sum(round(1.4 * points) for *_, points in lines)))
     draw = ImageDraw.Draw(canvas)

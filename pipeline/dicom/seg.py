@@ -11,9 +11,10 @@ from pydicom.sr.codedict import codes
 
 from ...data.errors import OutputError
 from ...data.remark import joined
+from ...data.text import for_dicom
 from ..examination import Examination
 from ..overlay import OUTLINE
-from .source import MAKER, NAME, VERSION, identity, new_uid, plain
+from .source import MAKER, NAME, VERSION, identity, new_uid
 
 SERIES = 9003
 _IN_SPACE = ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
@@ -43,7 +44,7 @@ def segmentation(examination: Examination, source: Dataset) -> Segmentation:
             family=codes.cid7162.ArtificialIntelligence,
             version=VERSION,
             source=MAKER,
-            parameters={"weights": plain(model)},
+            parameters={"weights": for_dicom(model)},
         ),
         tracking_uid=new_uid(),
         tracking_id="Hand",

@@ -14,6 +14,7 @@ from pydicom.valuerep import DA, TM
 
 from ...data.errors import OutputError
 from ...data.radiograph import Radiograph
+from ...data.text import for_dicom
 
 NAME = "boneage"
 VERSION = version(NAME)
@@ -109,12 +110,7 @@ def identity(model: str, number: int, description: str) -> dict[str, Any]:
         "manufacturer": MAKER,
         "manufacturer_model_name": NAME,
         "software_versions": VERSION,
-        "device_serial_number": plain(model) or "unnamed",
+        "device_serial_number": for_dicom(model) or "unnamed",
         "content_qualification": "RESEARCH",
         "specific_character_set": None,  # highdicom knows no sets of several; the writer gives it the source's
     }
-
-
-def plain(text: str) -> str:
-    """Text in ASCII, which every character set of the source can hold; what has no ASCII form becomes "?"."""
-    return text.replace("±", "+-").encode("ascii", "replace").decode()

@@ -36,10 +36,11 @@ from pydicom.sr.coding import Code
 
 from ...data.child import in_years
 from ...data.remark import joined
+from ...data.text import for_dicom
 from ..clinical.assessment import NORMAL_SDS
 from ..examination import Examination
 from ..reading import DISCLAIMER, Reading
-from .source import MAKER, NAME, VERSION, device_uid, identity, new_uid, plain
+from .source import MAKER, NAME, VERSION, device_uid, identity, new_uid
 
 SERIES = 9001
 BONE_AGE = CodedConcept("37362-1", "LN", "XR bone age")
@@ -83,14 +84,14 @@ def structured_report(examination: Examination, source: Dataset) -> Comprehensiv
 
 def _observer(model: str) -> ObserverContext:
     device = DeviceObserverIdentifyingAttributes(
-        uid=device_uid(model), name=NAME, manufacturer_name=MAKER, model_name=plain(f"{NAME} {VERSION}")
+        uid=device_uid(model), name=NAME, manufacturer_name=MAKER, model_name=for_dicom(f"{NAME} {VERSION}")
     )
     return ObserverContext(codes.cid270.Device, device)
 
 
 def _group(examination: Examination, source: Dataset) -> MeasurementsAndQualitativeEvaluations:
     reading, laterality = examination.reading, examination.radiograph_and_hand()[0].laterality
-    parameters = [plain(f"weights: {reading.model}"), f"sex: {reading.sex}"]
+    parameters = [for_dicom(f"weights: {reading.model}"), f"sex: {reading.sex}"]
     determination = reading.assessment if reading.assessed else "indeterminate"
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=new_uid(), identifier="Bone age"),
@@ -105,7 +106,7 @@ def _group(examination: Examination, source: Dataset) -> MeasurementsAndQualitat
     )
     for sentence in _sentences(reading):
         # TID 1501 is extensible; a comment is how the standard's other templates hold free text
-        comment = TextContentItem(codes.DCM.Comment, plain(sentence), RelationshipTypeValues.CONTAINS)
+        comment = TextContentItem(codes.DCM.Comment, for_dicom(sentence), RelationshipTypeValues.CONTAINS)
         group[0].ContentSequence.append(comment)
     return group
 
@@ -142,7 +143,7 @@ def _properties(reading: Reading, months: float) -> MeasurementProperties:
         ]
         if mean is not None:
             values.insert(0, _number(codes.SCT.MeanValueOfPopulation, mean))
-        statistics = MeasurementStatisticalProperties(values, plain(str(reading.sds_reference or "")), _AUTHORITY)
+        statistics = MeasurementStatisticalProperties(values, for_dicom(str(reading.sds_reference or "")), _AUTHORITY)
         centre = months - sds * sd
         low, high = centre - NORMAL_SDS * sd, centre + NORMAL_SDS * sd
         normal = _normal_range(low, high, codes.UCUM.Month, reading)
@@ -164,7 +165,7 @@ def _normal_range(low: float, high: float, unit: Code, reading: Reading) -> Norm
         _number(codes.SCT.NormalRangeLowerLimit, low, unit),
         _number(codes.SCT.NormalRangeUpperLimit, high, unit),
     ]
-    return NormalRangeProperties(limits, plain(f"within {NORMAL_SDS:g} SD ({reading.sds_reference})"), _AUTHORITY)
+    return NormalRangeProperties(limits, for_dicom(f"within {NORMAL_SDS:g} SD ({reading.sds_reference})"), _AUTHORITY)
 
 
 def _number(name: Code, value: float, unit: Code = codes.UCUM.Month) -> NumContentItem:

@@ -9,6 +9,7 @@ from pathlib import Path
 from fontTools import subset
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from ...data.text import for_line
 from .page import Figure, Page
 
 HERE = Path(__file__).parent
@@ -20,6 +21,7 @@ def as_html(page: Page) -> bytes:
         loader=FileSystemLoader(HERE),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
+        finalize=_harmless,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -28,6 +30,11 @@ def as_html(page: Page) -> bytes:
     words = template.render(page=page, fonts={})  # once to learn which letters it takes
     fonts = {weight: _letters(f"NotoSansKR-{name}.otf", words) for weight, name in ((400, "Regular"), (700, "Bold"))}
     return template.render(page=page, fonts=fonts).encode()
+
+
+def _harmless(value: object) -> object:
+    """Text without control characters and marks of direction; markup is escaped by Jinja."""
+    return for_line(value) if type(value) is str else value
 
 
 def _inlined(figure: Figure) -> str:

@@ -9,6 +9,7 @@ from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, XPos, YPos
 
 from ...data.files import MARK
+from ...data.text import for_line
 from .chart import FONTS
 from .page import Figure, Page
 
@@ -33,7 +34,7 @@ def as_pdf(page: Page) -> bytes:
     logging.getLogger("fpdf").setLevel(logging.ERROR)  # letters that the font lacks are shown as boxes
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     sheet = _Sheet(format="A4", unit="mm")
-    sheet.set_title(f"{page.title}: {page.file}")
+    sheet.set_title(for_line(f"{page.title}: {page.file}"))
     sheet.set_lang(page.language)
     sheet.set_creator(MARK)
     sheet.set_auto_page_break(False)
@@ -77,7 +78,9 @@ class _Sheet(FPDF):
         self.set_font("report", "B" if bold else "", size)
         self.set_text_color(*colour)
         height = size * lines * 25.4 / 72
-        self.multi_cell(width, height, text, align=Align.R if right else Align.L, new_x=XPos.LEFT, new_y=YPos.NEXT)
+        self.multi_cell(
+            width, height, for_line(text), align=Align.R if right else Align.L, new_x=XPos.LEFT, new_y=YPos.NEXT
+        )
         return self.get_y()
 
     def rule(self, y: float, colour=RULE, thickness: float = 0.2, width: float = WIDTH - 2 * SIDE) -> None:
@@ -164,7 +167,7 @@ class _Sheet(FPDF):
         return self.multi_cell(  # pyright: ignore[reportReturnType]
             WIDTH - 2 * SIDE,
             size * 1.35 * 25.4 / 72,
-            f"**{heading}** {_plain(' '.join(sentences))}",
+            f"**{heading}** {_plain(for_line(' '.join(sentences)))}",
             align=Align.L,
             markdown=True,
             dry_run=dry_run,

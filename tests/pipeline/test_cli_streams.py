@@ -1,0 +1,143 @@
+"""The command as a process: whatever its streams, its inputs' names and the signals it gets are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from boneage.pipeline.cli import main
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="streams and signals of POSIX")
+PROGRAM = [sys.executable, "-m", "boneage"]
+
+
+def run(*arguments, **options) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "BONEAGE_ENGINE": "torch", **options.pop("env", {})}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.run([*PROGRAM, *arguments], env=environment, timeout=300, **options, check=False)
+
+
+def test_names_that_no_encoding_has_are_printed_as_escapes(tmp_path):
+    name = os.fsdecode(b"b\xff\xe4\x1b[31m.png")
+    (tmp_path / name).write_bytes(b"no picture")
+    for encoding in ("ascii", "utf-8", "latin-1"):
+        arguments = ["predict", str(tmp_path / name), "--sex", "F"]
+        done = run(*arguments, env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+        assert done.returncode == 2
+        assert b"Traceback" not in done.stderr
+        assert b"\x1b" not in done.stderr
+        assert any(name in done.stderr for name in (rb"b\udcff\udce4\x1b[31m.png", rb"b\xff\xe4\x1b[31m.png"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = run("info", stdout=full)
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines() == ["Error: the output: No space left on device"]
+
+
+def test_a_closed_pipe_ends_quietly():
+    read, write = os.pipe()
+    os.close(read)
+    done = run("info", stdout=write)
+    os.close(write)
+    assert done.returncode == 1
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_ends_a_command_with_its_signals_code_and_a_second_one_at_once(tmp_path, number):
+    program = tmp_path / "stop.py"
+    program.write_text(
+        "import os, signal, sys, time\n"
+        "import click\n"
+        "from boneage.pipeline.cli.group import LazyCommands\n"
+        "group = LazyCommands('x', modules={'go': '__main__'})\n"
+        "@click.command()\n"
+        "def go():\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        print('cleaned', flush=True)\n"
+        "        if sys.argv[-1] == 'twice':\n"
+        f"            os.kill(os.getpid(), {int(number)})\n"
+        "            time.sleep(60)\n"
+        "go.params.append(click.Argument(['how'], expose_value=False))\n"
+        "group()\n"
+    )
+    for how in ("once", "twice"):
+        done = subprocess.run([sys.executable, program, "go", how], capture_output=True, timeout=50, check=False)
+        assert (done.returncode, done.stdout) == (128 + number, b"cleaned\n")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_callers_warnings_and_signals_stay_as_they_were(tmp_path):
+    filters, handler = list(warnings.filters), signal.getsignal(signal.SIGINT)
+    CliRunner().invoke(main, ["predict", str(tmp_path / "none.png"), "--sex", "F"])
+    assert list(warnings.filters) == filters
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.fixture
+def film(tmp_path) -> Path:
+    path = tmp_path / "plain.png"
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(path)
+    return path
+
+
+def test_no_output_is_an_input_or_someone_elses_file_by_whatever_name(film, tmp_path):
+    os.link(film, tmp_path / "hard.png")
+    (tmp_path / "soft.png").symlink_to(film.name)
+    (tmp_path / "soft.csv").symlink_to(film.name)
+    (tmp_path / "notes.csv").write_text("my,notes\n")
+    (tmp_path / "cohort.csv").write_text("path,sex\nplain.png,F\n")
+    (tmp_path / "picture.pdf").write_bytes(b"%PDF-1.4 of mine")
+    (tmp_path / "other.dcm").write_bytes(b"\0" * 128 + b"DICM")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for options in (
+        ["--csv", "plain.png"],
+        ["--csv", "soft.csv"],
+        ["--csv", "notes.csv"],
+        ["--csv", "notes.csv", "--overwrite"],
+        ["--csv", "notes.csv", "--resume"],
+        ["--csv", "cohort.csv", "--overwrite"],
+        ["--csv", "r.xlsx"],
+        ["--csv", "r.parquet"],
+        ["--parquet", "r.csv"],
+        ["--heatmap", "hard.png"],
+        ["--heatmap", "soft.png"],
+        ["--heatmap", "./sub/../plain.png"],
+        ["--report", "picture.pdf"],
+        ["--report", "r.png"],
+        ["--dicom-sr", "other.dcm"],
+        ["--dicom-sr", "a.dcm", "--dicom-sc", "A.dcm"],
+    ):
+        arguments = [str(tmp_path / option) if "." in option else option for option in options]
+        done = CliRunner().invoke(main, ["predict", str(tmp_path / "cohort.csv"), *arguments])
+        assert done.exit_code == 2, options
+        assert isinstance(done.exception, SystemExit), options
+        assert done.stderr.splitlines()[-1].startswith("Error: "), options
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_segment_and_growth_leave_the_users_files(film, tmp_path, tiny_bundle, finds_hands):
+    (tmp_path / "plain-mask.png").write_bytes(b"drawn by hand")
+    CliRunner().invoke(main, ["segment", str(film), "-o", str(tmp_path), "--weights", str(tiny_bundle)])
+    assert (tmp_path / "plain-mask.png").read_bytes() == b"drawn by hand"
+    readings = tmp_path / "r.csv"
+    readings.write_text("patient,bone_age_months,chronological_age_months\nplain,100,100\nplain,112,112\n")
+    before = film.read_bytes()
+    done = CliRunner().invoke(main, ["growth", str(readings), "-o", str(tmp_path)])
+    assert (done.exit_code, film.read_bytes()) == (2, before)
+    assert "plain.png: is there already" in done.stderr

@@ -1,0 +1,166 @@
+"""Text from outside comes out harmless, wherever it is written: one table of hostile texts over all places."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import re
+from datetime import date
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from boneage.data.errors import BoneAgeError
+from boneage.data.files import is_marked
+from boneage.data.radiograph import Radiograph
+from boneage.data.remark import Remark, Verbatim
+from boneage.data.text import csv_line, for_dicom, for_file_name, for_line, for_plot, from_csv_cell
+from boneage.handseg.finder import Hand
+from boneage.handseg.quality import Verdict
+from boneage.pipeline import output
+from boneage.pipeline.cli.group import Failure
+from boneage.pipeline.cli.options import _HarmlessFormatter
+from boneage.pipeline.examination import Examination
+from boneage.pipeline.growth.files import file_names, growth_plot
+from boneage.pipeline.growth.growth import Film, growths_of
+from boneage.pipeline.predict.rows import from_line, row_of, to_line
+from boneage.pipeline.reading import Reading
+from boneage.pipeline.report.write import write_report
+
+HOSTILE = {
+    "markup": "<script>alert(1)</script>&amp;",
+    "a tag that ends": '"></title><img src=x onerror=alert(1)>',
+    "colours": "\x1b[31mred\x1b[0m",
+    "title of the window": "\x1b]0;owned\x07",
+    "C1 control": "\x9b2J",
+    "backspaces": "ok\x08\x08no",
+    "a line of its own": "a.png\nb.png  ok  M  120.0",
+    "carriage return": "failed\rok    ",
+    "formula": '=HYPERLINK("http://x","y")',
+    "formula of plus": "+1+cmd|' /C calc'!A0",
+    "formula of minus": "-1+1",
+    "formula of at": "@SUM(A1)",
+    "formula after a tab": "\t=1+1",
+    "formula after a semicolon": "x;=1+1",
+    "apostrophe": "'=1",
+    "bidi": "\u202egnp.exe",
+    "isolates": "\u2066a\u2069\u200f",
+    "separators of lines": "a\u2028b\u2029c",
+    "formula of TeX": "$x^{2$",
+    "another": r"$\frac{1}{0}$",
+    "path": "../../etc/passwd",
+    "path of Windows": "..\\..\\x",
+    "undecodable": "b\udcff\udc80.png",
+    "NUL": "a\0b",
+    "braces": "{name} {0} %s %(x)s",
+    "markdown": "**bold** [x](y) |a|b| ``",
+    "long": "x" * 5000,
+    "quotes": "\"'`",
+    "device": "CON",
+    "nothing": " ",
+}
+CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+every = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+
+
+def reading(text: str, status: str = "ok") -> Reading:
+    return Reading(text, status, sex="F", bone_age_months=100.0, model=text)
+
+
+def test_plain_text_of_any_language_stays_as_it_is():
+    for text in ("hand 3.png", "Müller_손_手.dcm", "C:/films/a.png", "5 < 6 & 7", "१२", "👩‍⚕️"):
+        assert for_line(text) == text
+        assert from_csv_cell(next(csv.reader([csv_line([text])]))[0]) == text
+
+
+@every
+def test_terminal(text, capsys):
+    output.text_printer([text])(reading(text))
+    output.text_printer([text, text])(reading(text))
+    output.show_segments([{"file": text, "status": "ok", "hand_box": None, "reasons": [text], "notes": []}], ".")
+    shown = capsys.readouterr().out
+    assert not CONTROL.search(shown)
+    lines = 5 + 2 + 1  # a paragraph, heading and line, a segment
+    assert len(shown.splitlines()) == lines
+    output.show_json(reading(text))
+    assert capsys.readouterr().out.isascii()
+
+
+@every
+def test_log_and_errors(text):
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_HarmlessFormatter("%(message)s"))
+    handler.emit(logging.LogRecord("x", 30, "", 1, "%s: odd", (text,), None))
+    assert not CONTROL.search(stream.getvalue())
+    assert not CONTROL.search(Failure(str(BoneAgeError(text))).message)
+    assert len(Failure(text * 10_000).message) < 11_000
+
+
+@every
+def test_csv(text):
+    row = row_of(reading(text), "print") | {"patient": text}
+    line = to_line(row)
+    cells = next(csv.reader(io.StringIO(line.decode(), newline="")))
+    assert not any(re.match(r"[=+\-@\t\r]", cell) for cell in cells)
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]", line.decode())
+    again = from_line(line)
+    assert to_line(again) == line  # so that a run that goes on knows its rows again
+    if text.isprintable():
+        assert (again["file"], again["patient"]) == (text, text)
+    assert len(list(csv.reader(io.StringIO(csv_line([text, "x"]), newline="")))) == 1
+
+
+@every
+def test_dicom(text):
+    written = for_dicom(text)
+    assert written.isascii()
+    assert not CONTROL.search(written)
+    assert "\\" not in written
+    assert "\n" not in written
+
+
+@every
+def test_file_names(text, tmp_path):
+    names = [for_file_name(text), *file_names([text, text, text.upper()])]
+    for name in names:
+        assert (tmp_path / f"{name}.png").resolve().parent == tmp_path.resolve()
+        (tmp_path / f"{name}.png").touch()
+        assert not name.startswith((".", "-"))
+    assert len({name.casefold() for name in names[1:]}) == 3
+
+
+@every
+def test_plot(text, tmp_path):
+    films = [
+        Film(text, text, "F", 100.0 + 12 * year, (90.0, 120.0 + 12 * year), 100.0 + 12 * year, None, "ok", text)
+        for year in range(2)
+    ]
+    (growth,) = growths_of([film for film in films if film.patient])
+    growth_plot(growth, tmp_path / "p.png")
+    with Image.open(tmp_path / "p.png") as picture:
+        assert picture.size[0] < 3000
+    assert is_marked(tmp_path / "p.png")
+    assert for_plot(text).replace(r"\$", "") == for_line(text).replace("$", "").replace(r"\n", "\n") or "\n" in text
+
+
+@pytest.mark.parametrize("suffix", [".html", ".pdf"])
+@pytest.mark.parametrize(
+    "name", ["markup", "a tag that ends", "colours", "bidi", "undecodable", "NUL", "markdown", "long"]
+)
+def test_report(name, suffix, tmp_path):
+    text = HOSTILE[name]
+    film = Radiograph(np.zeros((64, 48), np.uint8), text, exam_date=date(2020, 1, 1))
+    remark = Remark("odd: {text}", text=Verbatim(text))
+    rejected = Reading(text, "rejected", (remark,), sex="F", model=text, notes=(remark,))
+    hand = Hand(Verdict("rejected", (remark,)))
+    write_report(Examination(rejected, film, hand), tmp_path / f"r{suffix}")
+    content = (tmp_path / f"r{suffix}").read_bytes()
+    assert is_marked(tmp_path / f"r{suffix}")
+    if suffix == ".html":
+        page = content.decode()
+        assert "<script>" not in page
+        assert "<img src=x" not in page
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", page)
