@@ -64,7 +64,7 @@ class WithinEpoch(Callback):
     ) -> None:
         """Store every BATCHES_BETWEEN batches; the epoch's last batch is left to the checkpoint of the epoch."""
         if (batch_idx + 1) % BATCHES_BETWEEN == 0 and not trainer.is_last_batch:
-            trainer.save_checkpoint(self.path)
+            trainer.save_checkpoint(self.path, weights_only=False)
 
 
 class EpochLoader(DataLoader[Batch]):
