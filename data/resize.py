@@ -70,7 +70,7 @@ def _cell_sums(
 ) -> NDArray[np.float64]:
     """Sums over the cells of a grid by a summed-area table.
 
-    The table runs straight between its entries, since a pixel has one grey; run straight on, it repeats the rim.
+    Inside a pixel the table is linear, so edges between pixels are interpolated; extrapolation repeats the border.
     """
     table = cv2.integral(band, sdepth=cv2.CV_32S if band.dtype == np.uint8 else cv2.CV_64F)
 

@@ -71,10 +71,10 @@ def _set_levels(
 
 
 def _percentiles(greys: NDArray[np.float32], counts: NDArray) -> NDArray[np.float32]:
-    """LEVELS of greys that count by parts: a pixel at the hand's rim that counts a trifle less shifts them as little.
+    """Weighted percentiles LEVELS, interpolated in a histogram of STEPS bins; `counts`: weight of each grey, 0 to 1.
 
-    One that counted or did not would, with the last digit of its probability, move a whole grey level of the crop.
-    NumPy's percentiles with weights sort, which takes longer, and do not interpolate.
+    The weights are soft: with a hard mask, a probability that crosses 0.5 in its last digit would shift the whole crop
+    by a grey level. NumPy's weighted percentiles sort, which takes longer, and do not interpolate.
     """
     least, most = float(greys.min()), float(greys.max())
     if least == most:

@@ -15,8 +15,8 @@ from .segmenter import HandMap
 # back.
 TURNED, UPRIGHT = 0.85, 0.8
 
-# How much likelier than another turn none is where the network cannot tell: films are nearly always sent upright. The
-# least whole number with which the three unsure ones of those 600 are read as they lie.
+# Prior odds of "upright" against each other orientation, used only when the network is unsure: most films are upright.
+# The least whole number with which the three unsure films of those 600 are read as they lie.
 AS_IT_LIES = 3.0
 
 ROTATED: Mapping[int, Remark] = {  # by the quarter turns anticlockwise that bring the hand upright
@@ -43,7 +43,7 @@ def surely_upright(seen: HandMap) -> bool:
 def likeliest(views: Sequence[HandMap]) -> HandMap:
     """Of the four views of one film, turned anticlockwise by 0 to 3 quarters, that in which the hand lies upright.
 
-    All four have their say, each on the film as it lies, which counts AS_IT_LIES times.
+    The probabilities of the four views are rotated back to the film and averaged; upright is weighted by AS_IT_LIES.
     """
     turns = [view.turns for view in views if view.turns is not None]
     # a hand turned clockwise by t lies turned by t - k after k quarter turns anticlockwise

@@ -1,10 +1,9 @@
 """Bias correction and 90 % split-conformal intervals, fitted on films that no training saw.
 
-A reading near the middle is likelier than an extreme one, so children at either end of the range are read towards the
-middle, and intervals that hold nine in ten films of every band of *reading* hold fewer of the oldest children. So the
-error that an interval allows is asked for twice, by the band in which a film is read and by that in which it is
-labelled, and the larger of the two counts; then both are shrunk by one factor, for together they would hold too much,
-but by label never below what nine in ten of a band's films need.
+Readings of very young and very old children lie too near the middle of the range, so intervals that cover 90 % of the
+films in every band of the *reading* cover fewer of the oldest children. Error bounds are therefore fitted twice, per
+band of the reading and per band of the label; the larger applies. Since together they cover too much, both are scaled
+down by one factor, but no label band falls below 90 % coverage on the fitted films.
 """
 
 from __future__ import annotations

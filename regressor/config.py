@@ -23,7 +23,7 @@ class NetConfig:
     """What rebuilds the network.
 
     `fusion`: where sex joins: `late` after pooling, `early` as an input plane, `both`, or `none`. `pooling`: `average`
-    over the whole map, or `2x2`, which keeps the quadrant a feature came from, as the seed project did.
+    over the whole map, or `2x2`, which keeps the quadrant that a feature came from.
     """
 
     backbone: str = "tf_efficientnetv2_b0"  # any timm backbone
@@ -71,7 +71,8 @@ class Distillation:
 class RegressorConfig:
     """How a regressor is trained.
 
-    `loss` is on z-scored labels. `adam` with `plateau` is the seed recipe (factor 0.8, patience 10, floor 1e-4);
+    `loss` is on z-scored labels. `plateau` multiplies the learning rate by `plateau_factor` when the
+    validation MAE has not improved for `plateau_patience` epochs;
     `adamw` with `cosine` warms up over `warmup` steps. `ema`: decay of the averaged weights, warmed up; 0 turns it off.
     """
 

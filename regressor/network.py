@@ -84,7 +84,7 @@ class BoneAgeNet(nn.Module):
             module.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> BoneAgeNet:
-        """As of every module; what is frozen stays in evaluation mode."""
+        """Like nn.Module.train, but frozen blocks stay in evaluation mode."""
         super().train(mode)
         for module in self._frozen:
             module.eval()

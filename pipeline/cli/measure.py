@@ -71,7 +71,7 @@ def evaluate(
 @cohort_options
 @split_option
 @part_option
-@click.option("--films", type=click.IntRange(1), help="Read so many films, alike in sex and bone age; default: all.")
+@click.option("--films", type=click.IntRange(1), help="Sample N films, stratified by sex and bone age; default: all.")
 @weights_option
 @out_option
 @device_option

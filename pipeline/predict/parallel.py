@@ -1,4 +1,4 @@
-"""Many things at a time, in their order: every thread does one from beginning to end, so that no core waits."""
+"""Map a function over items in threads: results in the order of the items, OpenCV and torch threads shared out."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def in_batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Results of `function` in the order of `items`, by so many threads, among which the cores are shared out.
+    """Results of `function` in the order of `items`, computed by `workers` threads that share the cores.
 
-    At most one result more than there are workers is being made or waits to be taken.
+    At most `workers` + 1 results are pending: under way, or finished and not yet taken.
     """
     waiting: deque[Future[R]] = deque()
     with _cores_shared_among(workers), ThreadPoolExecutor(workers) as pool:

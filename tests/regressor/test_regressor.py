@@ -76,7 +76,7 @@ def test_training_learns_from_synthetic_hands(cohort, tmp_path):
         {"optimiser": "adam", "schedule": "plateau", "plateau_patience": 0, "ema": 0.0, "plateau_floor": 1e-6},
         {"augmentation": "randaugment", "stages": (Stage(1, 32, 0.2, 0.1, 0.0, 0.0), Stage(3, 64, 0.8, 0.3, 0.1, 0.4))},
     ],
-    ids=["cosine with averaged weights", "the seed recipe", "progressive with mixup"],
+    ids=["cosine with averaged weights", "plateau without averaged weights", "progressive with mixup"],
 )
 @pytest.mark.parametrize("batch", [None, 1], ids=["between epochs", "within an epoch"])
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_path, changes, batch, monkeypatch):
