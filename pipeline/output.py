@@ -183,7 +183,7 @@ def _paragraph(reading: Reading) -> str:
     rows.append(("status", _status(reading.status, width=0)))
     for name, sentences in (("reason", reading.reasons), ("note", reading.notes), ("caveat", reading.caveats)):
         rows += [(name, str(sentence)) for sentence in sentences]
-    rows.append(("model", reading.model))
+    rows.append(("model", f"{reading.weights}, boneage {reading.boneage_version}"))
     lines = (f"  {name:{label}}  {value if name == 'status' else for_line(value)}" for name, value in rows)
     return "\n".join((_styled(for_line(reading.file), bold=True), *lines))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from typing import Any, Literal
 
 from ..data.child import in_years
@@ -22,7 +24,8 @@ class Reading:
 
     `status`: ok, review (a number, to be read with care), rejected (not a whole hand) or failed (not readable, or its
     sex unknown); `reasons` say why. `bone_age_months` and `interval_90` (lower and upper, months) are None unless the
-    film was assessed. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights.
+    film was assessed. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights;
+    `model_sha256`: what identifies them (`weights.bundle.Bundle.digest`).
 
     `notes` are remarks on what was odd, and on each clinical value that was asked for but cannot be given; `caveats`
     are remarks that hold for every value of a kind: the children behind a table, the limits of a method.
@@ -57,6 +60,7 @@ class Reading:
     adult_height_interval_90: tuple[float, float] | None = None
     adult_height_category: Category | None = None
     caveats: tuple[Remark, ...] = ()
+    model_sha256: str | None = None
 
     @property
     def assessed(self) -> bool:
@@ -70,6 +74,16 @@ class Reading:
             return None
         low, high = map(in_years, self.interval_90)
         return Remark("between {low} and {high}", low=low, high=high)
+
+    @property
+    def weights(self) -> str:
+        """The weights as texts name them, by name and first digits of their SHA-256: "default (0f3a5c7e9b1d)"."""
+        return f"{self.model} ({self.model_sha256[:_DIGITS]})" if self.model_sha256 else self.model
+
+    @property
+    def boneage_version(self) -> str:
+        """The version of this program."""
+        return _version()
 
     @property
     def cause(self) -> str | None:
@@ -86,8 +100,14 @@ _FIELDS = (
     *("chronological_age_months", "chronological_age_source", "difference_months"),
     *("reference_mean_months", "reference_sd_months", "sds", "sds_interval_90", "sds_reference", "assessment"),
     *("height_cm", "adult_height_cm", "adult_height_interval_90", "adult_height_category"),
-    *("hand_box", "notes", "caveats", "model"),
+    *("hand_box", "notes", "caveats", "model", "model_sha256", "boneage_version"),
 )
+_DIGITS = 12  # of a SHA-256, where space is small
+
+
+@cache
+def _version() -> str:
+    return version("boneage")
 
 
 def _plain(value: Any) -> Any:

@@ -91,7 +91,7 @@ def _observer(model: str) -> ObserverContext:
 
 def _group(examination: Examination, source: Dataset) -> MeasurementsAndQualitativeEvaluations:
     reading, laterality = examination.reading, examination.radiograph_and_hand()[0].laterality
-    parameters = [for_dicom(f"weights: {reading.model}"), f"sex: {reading.sex}"]
+    parameters = [for_dicom(f"weights: {reading.weights}"), f"sex: {reading.sex}"]
     determination = reading.assessment if reading.assessed else "indeterminate"
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=new_uid(), identifier="Bone age"),

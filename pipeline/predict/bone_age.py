@@ -35,7 +35,7 @@ class BoneAge:
     >>> BoneAge.load().predict("hand.png", sex="F")  # doctest: +SKIP
     """
 
-    def __init__(self, finder: HandFinder, reader: BoneAgeReader, model: str, digest: str = "") -> None:
+    def __init__(self, finder: HandFinder, reader: BoneAgeReader, model: str, digest: str | None = None) -> None:
         """`model`: the name that results carry. `digest`: the SHA-256 that identifies the weights."""
         self.finder, self.reader, self.model, self.digest = finder, reader, model, digest
 
@@ -103,7 +103,9 @@ class BoneAge:
             try:
                 films[number] = _film(film, child)
             except FilmError as error:
-                reading = Reading(name_of(film), "failed", (error.remark,), sex=child.sex, model=self.model)
+                reading = Reading(
+                    name_of(film), "failed", (error.remark,), sex=child.sex, model=self.model, model_sha256=self.digest
+                )
                 examined[number] = Examination(reading, error=error)
         hands = dict(zip(films, self.finder.find([film.radiograph for film in films.values()]), strict=True))
         months = self._months(films, hands)
@@ -131,6 +133,7 @@ class BoneAge:
             hand_box=hand.box.as_tuple() if hand.box else None,
             notes=(*film.radiograph.notes, *hand.notes),
             model=self.model,
+            model_sha256=self.digest,
         )
         return assessed(reading, film.age, film.height_cm)
 

@@ -48,6 +48,8 @@ COLUMNS: Mapping[str, type] = {
     "notes": str,
     "caveats": str,
     "model": str,
+    "model_sha256": str,
+    "boneage_version": str,
     "patient": str,
     "exam_date": str,
     "fingerprint": str,

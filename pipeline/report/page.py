@@ -111,7 +111,7 @@ def report_page(
     footer = Remark(
         "Read by boneage {version}, model {model}, on {made}.",
         version=Verbatim(version("boneage")),
-        model=Verbatim(reading.model),
+        model=Verbatim(reading.weights),
         made=now,
     )
     return Page(

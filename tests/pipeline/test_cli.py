@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from boneage.data.remark import Remark
 from boneage.pipeline.cli import main
 from boneage.pipeline.predict.rows import COLUMNS
 from boneage.pipeline.reading import Reading
+from boneage.weights.bundle import read_bundle
 
 COMMANDS = main.list_commands(click.Context(main))
 
@@ -108,6 +110,8 @@ def test_json_is_one_whole_object_a_line_and_nothing_else(weights, hand_films):
         assert record["bone_age_months"] > 0
         assert len(record["hand_box"]) == 4
         assert (record["sex"], record["model"]) == ("F", "tiny")
+        assert record["model_sha256"] == read_bundle(weights[1]).digest
+        assert record["boneage_version"] == version("boneage")
 
 
 def test_csv_says_the_same_as_json(weights, hand_films, tmp_path):
