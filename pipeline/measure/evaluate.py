@@ -46,7 +46,7 @@ class Evaluation:
     overall: Agreement
     groups: pd.DataFrame
 
-    def not_aged(self) -> dict[str, int]:
+    def without_prediction(self) -> dict[str, int]:
         """How many films have no prediction, by status: rejected, failed."""
         statuses = self.films.loc[self.films["predicted_months"].isna(), "status"]
         return {str(status): int(number) for status, number in statuses.value_counts(sort=False).items()}
@@ -57,7 +57,7 @@ class Evaluation:
             name: round(value, 3) if isinstance(value, float) else value
             for name, value in self.overall.to_dict().items()
         }
-        return {"cohort": self.cohort, "split": self.split, "not_aged": self.not_aged(), **figures}
+        return {"cohort": self.cohort, "split": self.split, "not_aged": self.without_prediction(), **figures}
 
     def coverage(self) -> pd.DataFrame:
         """How often the 90 % interval held the label, and its width (`metrics.coverage_by_group`)."""
@@ -66,7 +66,7 @@ class Evaluation:
     def table(self) -> str:
         """All groups as Markdown: what was measured on which films, then one row a group."""
         rows = self.groups.to_dict("records")
-        lost = ", ".join(f"{number:,} {status}" for status, number in self.not_aged().items())
+        lost = ", ".join(f"{number:,} {status}" for status, number in self.without_prediction().items())
         unread = f"; {rows[0]['unread']:,} more have no prediction ({lost})." if lost else "."
         return (
             f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {rows[0]['n']:,} radiographs{unread}\n\n"

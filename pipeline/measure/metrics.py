@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import BoneAgeError
 from ...regressor.calibration import BAND_EDGES
+from ..clinical.assessment import CHILDREN
 
 RESAMPLES = 10_000
-SEX_LABELS = {"F": "girls", "M": "boys"}
+SEX_LABELS = {sex: str(children) for sex, children in CHILDREN.items()}
 _BANDS = (
     "0-59 months (under 5 years)",
     "60-119 months (5 to 9 years)",

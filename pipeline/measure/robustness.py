@@ -77,7 +77,7 @@ class Robustness:
         and 95th percentile of the absolute change between the two; far: share of changes over 12 months. Months; NaN
         where nothing was assessed.
         """
-        return pd.DataFrame([_summarised(name, self._of(name)) for name in COPIES])
+        return pd.DataFrame([_summarised(name, self._rows_of(name)) for name in COPIES])
 
     def promises(self) -> list[Promise]:
         """What is promised of the copies, and whether it holds."""
@@ -111,15 +111,15 @@ class Robustness:
             markdown_table(_HEAD, map(_cells, self.summary().to_dict("records"))),
             "",
             *(f"- {promise}" for promise in self.promises()),
-            f"- Films with such a note as they are: {np.sum(self._of(PLAIN)['rotation_noted'] == YES)} of {n:,}.",
+            f"- Films with such a note as they are: {np.sum(self._rows_of(PLAIN)['rotation_noted'] == YES)} of {n:,}.",
         ]
         return "\n".join(lines) + "\n"
 
-    def _of(self, name: str) -> pd.DataFrame:
+    def _rows_of(self, name: str) -> pd.DataFrame:
         return self.readings.loc[self.readings["copy"] == name]
 
     def _rotated(self, name: str) -> Promise:
-        films = self._of(name)
+        films = self._rows_of(name)
         near = np.abs(films["change_months"].to_numpy(np.float64)) <= ROTATED_WITHIN  # False for NaN
         noted = films["rotation_noted"].to_numpy(str) == YES
         either = int((near | noted).sum())

@@ -14,11 +14,11 @@ from matplotlib.ticker import MultipleLocator
 from ...data.remark import Remark
 from ...data.sex import Sex
 from ..clinical.assessment import CHILDREN, normal_band
+from ..plotting import YEAR
 from ..reading import Reading
 from .language import Language
 
 FONTS = Path(__file__).parent / "fonts"
-_YEAR = 12  # months
 _SIZE = (3.3, 2.9)  # inches
 _DPI = 300
 _INK, _GRID, _BAND, _LINE, _POINT = "#2b2b2b", "#e3e3e3", "#cfe0ec", "#7a9bb5", "#b3261e"
@@ -38,7 +38,7 @@ def growth_chart(reading: Reading, language: Language) -> bytes:
     interval = reading.interval_90 or (months, months)
     _draw_child(axes, months, interval, reading.chronological_age_months)
     last = max(months, *interval, reading.chronological_age_months or 0)
-    top = max(18.0, np.ceil(last / _YEAR + 0.5))
+    top = max(18.0, np.ceil(last / YEAR + 0.5))
     axes.set(xlim=(0, top), ylim=(0, top))
     axes.set_xlabel(say(Remark("chronological age (years)")), fontproperties=font, color=_INK)
     axes.set_ylabel(say(Remark("bone age (years)")), fontproperties=font, color=_INK)
@@ -59,16 +59,16 @@ def growth_chart(reading: Reading, language: Language) -> bytes:
 def _draw_band(axes: Axes, sex: Sex) -> None:
     """Chronological age, which SDS are counted from, and two SDs on each side of it, where an SDS is given."""
     ages, spread = normal_band(sex)
-    axes.fill_between(ages / _YEAR, (ages - spread) / _YEAR, (ages + spread) / _YEAR, color=_BAND, linewidth=0)
-    axes.plot(ages / _YEAR, ages / _YEAR, color=_LINE, linewidth=0.8)
+    axes.fill_between(ages / YEAR, (ages - spread) / YEAR, (ages + spread) / YEAR, color=_BAND, linewidth=0)
+    axes.plot(ages / YEAR, ages / YEAR, color=_LINE, linewidth=0.8)
 
 
 def _draw_child(axes: Axes, months: float, interval: tuple[float, float], age: float | None) -> None:
     low, high = interval
     if age is None:
-        axes.axhspan(low / _YEAR, high / _YEAR, color=_POINT, alpha=0.18, linewidth=0)
-        axes.axhline(months / _YEAR, color=_POINT, linewidth=1)
+        axes.axhspan(low / YEAR, high / YEAR, color=_POINT, alpha=0.18, linewidth=0)
+        axes.axhline(months / YEAR, color=_POINT, linewidth=1)
         return
-    ends = [[(months - low) / _YEAR], [(high - months) / _YEAR]]
-    point = {"x": [age / _YEAR], "y": [months / _YEAR], "yerr": ends}
+    ends = [[(months - low) / YEAR], [(high - months) / YEAR]]
+    point = {"x": [age / YEAR], "y": [months / YEAR], "yerr": ends}
     axes.errorbar(**point, fmt="o", markersize=4, elinewidth=1, capsize=2, capthick=1, color=_POINT)

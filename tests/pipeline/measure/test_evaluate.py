@@ -40,7 +40,7 @@ def test_figures_are_over_the_aged_films_and_the_others_are_counted(tmp_path):
     assert measured.overall.n == 2
     assert measured.overall.mae == pytest.approx(9.0)
     assert measured.overall.bias == pytest.approx(-3.0)
-    assert measured.not_aged() == {"rejected": 1}
+    assert measured.without_prediction() == {"rejected": 1}
     assert dict(zip(measured.groups["level"], measured.groups["unread"], strict=True))["boys"] == 1
 
 
