@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Greys = NDArray[np.uint8 | np.float32]  # a picture of 8 bits, white being 255, or of reals, white being 1
+Greys = NDArray[np.uint8 | np.float32]  # 8 bits with white 255, or float32 with white 1
 
 
 def white_of(pixels: Greys) -> float:
@@ -17,14 +17,14 @@ def white_of(pixels: Greys) -> float:
 
 
 def inverted(pixels: Greys) -> Greys:
-    """Black for white, in the same units."""
+    """The greys with black and white exchanged, in the same units."""
     return 255 - pixels if pixels.dtype == np.uint8 else 1 - pixels
 
 
 def percentiles(greys: NDArray, of: Sequence[float]) -> NDArray[np.float64]:
     """Percentiles (0 to 100) of a picture's greys, of any shape but not empty, as np.percentile interpolates them.
 
-    By sorting, which NumPy does for these types in a fifth of the time.
+    By sorting, which takes NumPy a fifth of the time for these types.
     """
     ordered = np.sort(greys, axis=None, kind="stable" if greys.dtype == np.uint8 else "quicksort")
     places = np.asarray(of, np.float64) * ((len(ordered) - 1) / 100)

@@ -1,4 +1,4 @@
-"""Split a cohort by patient into stored parts alike in sex and bone age, and keep RSNA's test films from training."""
+"""Split a cohort by patient into parts stratified by sex and bone age, and keep RSNA's test films out of training."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Split:
         """Return the films of a cohort that belong to a part.
 
         The cohort may lack films of the split, but every one of its own must be in the split: CohortError names those
-        that are not, for a film of unknown part could be trained on and reported on.
+        that are not, since a film of unknown part could be both trained on and reported on.
         """
         if unknown := [film.id for film in cohort if film.id not in self.parts]:
             raise CohortError(f"{cohort.name}: {list_ids(unknown)} not in the split; make a new split of this cohort")
@@ -65,7 +65,7 @@ def make_split(cohort: Cohort, parts: Mapping[str, float | int] = DEFAULT_PARTS,
 
     parts: name -> number of films (int), or share of the films that the numbers leave over (float; shares sum to 1).
     Numbers are met exactly when every patient has one film, else to within the films of one patient.
-    seed: another seed deals the patients otherwise. The same cohort, parts and seed give the same split on every
+    seed: of the order of the patients. The same cohort, parts and seed give the same split on every
         machine and release, whatever the order of the table, because patients are ordered by a hash.
 
     Strata are sex x 12 months of mean bone age, a band of fewer than 30 patients merged with the next older.
@@ -78,7 +78,7 @@ def make_split(cohort: Cohort, parts: Mapping[str, float | int] = DEFAULT_PARTS,
     for films in _dealing_order(cohort, seed):
         dealt += len(films)
         open_parts = [part for part in sizes if given[part] < sizes[part]]
-        # the part furthest behind its due share of the films dealt so far; in whole numbers, so without rounding
+        # the part furthest behind its share of the films dealt so far, in whole numbers, so without rounding
         part = max(open_parts, key=lambda part: sizes[part] * dealt - given[part] * len(cohort))
         given[part] += len(films)
         part_of_patient[films[0].patient] = part

@@ -1,8 +1,8 @@
-"""What a clinician asks of a bone age: how far it is from the child's age, in SDs, and how tall the child will be.
+"""What a bone age means: its distance from the child's age in SDs, and the predicted adult height.
 
 The rules and tables are those in common use: Greulich and Pyle's with the Brush Foundation's SDs, centred on the
-chronological age, normal within 2 SD; and Bayley and Pinneau's for adult height. docs/explanation/clinical.md says what
-they mean and what they cannot say.
+chronological age, normal within 2 SD; and Bayley and Pinneau's for adult height. docs/explanation/clinical.md explains
+them and their limits.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from ...data.sex import Sex
 from ..reading import Assessment, Category, Reading
 from .tables import bayley_pinneau, brush
 
-NORMAL_SDS = 2.0  # within so many SDs of the centre, both ends included, bone age is normal
-ODD_SDS = 5.0  # beyond, a wrong age or another child's film is likelier than such a bone age
+NORMAL_SDS = 2.0  # SDs from the centre within which bone age is normal, both ends included
+ODD_SDS = 5.0  # beyond, a wrong age or another child's film is more likely than such a bone age
 YOUNGEST_FOR_SDS = 24.0  # months; below, the SD is under 4 months for boys and 5 for girls
-CATEGORY_MONTHS = 12.0  # bone age less chronological age, from which on maturation is accelerated, or delayed below 0
+CATEGORY_MONTHS = (
+    12.0  # bone age less chronological age from which maturation is accelerated, and below minus which it is delayed
+)
 
 SDS_REFERENCE = Remark("Greulich-Pyle 1959, Brush Foundation SD; centre: chronological age")
 POPULATION = Remark(
@@ -44,9 +46,9 @@ _WORDS: Mapping[Assessment | Category, Remark] = {
 
 
 def assessed(reading: Reading, age: Age | None, height_cm: float | None = None) -> Reading:
-    """The reading with all that a chronological age, and a height in centimetres, add to it.
+    """The reading with what follows from a chronological age and a height in centimetres.
 
-    What cannot be given is None, and a note says why. A reading without a bone age comes back as it is.
+    A value that cannot be given is None, and a note says why. A reading without a bone age is returned unchanged.
     """
     bone_age, sex = reading.bone_age_months, reading.sex
     if bone_age is None or sex is None:
@@ -77,8 +79,8 @@ def normal_band(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Chronological ages in months, rising, and the distance from each within which bone age is normal (both (n,)).
 
-    Straight lines between them are the whole band, from `youngest` to `oldest` as far as an SDS is given; empty where
-    that is nowhere.
+    The band is linear between these ages. It reaches from `youngest` to `oldest` as far as an SDS is given; the arrays
+    are empty where none is.
     """
     table = brush(sex)
     first, last = max(youngest, YOUNGEST_FOR_SDS), min(oldest, table.last)
@@ -141,7 +143,7 @@ def _with_sds(reading: Reading, bone_age: float, sex: Sex, age: Age) -> Reading:
 
 
 def _known_coarsely(age: Age, sd: float | None) -> Remark:
-    """What an age that is not known to the month means for what is made of it; `sd`: the table's, if it has one."""
+    """The note on an age that is not known to the month; `sd`: the table's at this age, None where it has none."""
     if sd is None:
         return Remark(
             "the chronological age is known only to within {months:.2g} months ({source}), and so is its difference "

@@ -1,7 +1,7 @@
-"""The clinical reference tables, from their data files: read linearly between two rows, never outside the rows.
+"""The clinical reference tables, from their data files: linear between two rows, never extrapolated.
 
-`tables/brush.csv`: mean and SD of skeletal age by chronological age, Brush Foundation, from Greulich and Pyle 1959.
-`tables/bayley-pinneau.csv`: percent of mature height by skeletal age, sex and category, Bayley and Pinneau 1952.
+`brush.csv`: mean and SD of skeletal age by chronological age, Brush Foundation, from Greulich and Pyle 1959.
+`bayley-pinneau.csv`: percent of mature height by skeletal age, sex and category, Bayley and Pinneau 1952.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def brush(sex: Sex) -> Curve:
 
 @cache
 def bayley_pinneau(sex: Sex, category: Category) -> Curve:
-    """Percent of mature height by skeletal age, for bones that are ahead of, with or behind the chronological age."""
+    """Percent of mature height by skeletal age, for accelerated, average or delayed maturation."""
     rows = [row for row in _rows("bayley-pinneau.csv") if (row["sex"], row["category"]) == (sex, category)]
     return _curve(rows, "bone_age_months", ("percent",))
 

@@ -28,8 +28,7 @@ def write_dicom(examination: Examination, path: str | Path, kind: Kind, *, heat_
     """Write one result to `path`, whole or not at all, as a new series in the film's study.
 
     kind: `sr`, the reading as a structured report; `sc`, the annotated film as a picture; `seg`, the hand mask.
-    heat_map: the picture shows where the reading comes from, too.
-    Raises OutputError where it is not DICOM, where it lacks or
+    heat_map: add the heat map to the picture. Raises OutputError for a film that is not DICOM, for one that lacks or
     contradicts what the result must state, and where there is nothing of this kind to write.
     """
     file = examination.reading.file

@@ -1,4 +1,4 @@
-"""A reading as a picture in the archive: the film with hand outline and crop box, and the result written under it."""
+"""A reading as a DICOM picture: the film with hand outline and crop box, and the result in words below it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from ..report.heatmap import heat_picture
 from .source import NAME, VERSION, identity
 
 SERIES = 9002
-_LONG_SIDE = (1024, 2048)  # of the film in the picture, pixels: enough to write on, and no more than a screen shows
-_TYPE = 1 / 34  # size of most letters, in widths of the film
+_LONG_SIDE = (1024, 2048)  # pixels of the film in the picture: room for the text, and no more than a screen shows
+_TYPE = 1 / 34  # size of most letters, as a share of the film's width
 _INHERITED = (
     "BurnedInAnnotation",
     "LossyImageCompression",
@@ -42,9 +42,9 @@ def secondary_capture(
 ) -> SCImage:
     """Draw a reading as a colour picture in the study of the film whose DICOM tags are `source`.
 
-    `evidence`: of the reading (`Examination.evidence`); the film under its heat map is drawn at the right of the film
-    then. The film is scaled to a long side of 1,024 to 2,048 pixels, and pixel spacing with it, where the film has one
-    in the patient. No name, number or date of the patient is drawn.
+    `evidence`: of the reading (`Examination.evidence`); if given, the heat map is drawn to the right of the film. The
+    film is scaled to a long side of 1,024 to 2,048 pixels, and so is its pixel spacing, if it has one in the patient.
+    No name, number or date of the patient is drawn.
     """
     (radiograph, hand), reading = examination.radiograph_and_hand(), examination.reading
     pictures = [outlined(radiograph.pixels, hand.mask, hand.crop)]
@@ -62,7 +62,7 @@ def secondary_capture(
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
-        patient_orientation=("L", "F"),  # replaced below: highdicom asks for one, where the standard allows none
+        patient_orientation=("L", "F"),  # replaced below: highdicom requires one, the standard does not
         transfer_syntax_uid="1.2.840.10008.1.2.1",
         **identity(reading.model, SERIES, "Bone age picture (research use)"),
     )

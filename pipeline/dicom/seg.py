@@ -23,9 +23,8 @@ _IN_SPACE = ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPat
 def segmentation(examination: Examination, source: Dataset) -> Segmentation:
     """Give the hand mask on the film whose DICOM tags are `source`, pixel for pixel.
 
-    Its frame is the film's, row for row and column for column, and refers to it; where the film has a place in space,
-    the segmentation has the same.
-    Raises OutputError where no hand was outlined.
+    Its frame has the film's rows and columns and refers to the film. If the film states its position in space, the
+    segmentation has the same. Raises OutputError where no hand was outlined.
     """
     (_, hand), model = examination.radiograph_and_hand(), examination.reading.model
     if hand.mask is None:
@@ -67,14 +66,14 @@ def segmentation(examination: Examination, source: Dataset) -> Segmentation:
 
 
 def _only_in_pixels(source: Dataset) -> Dataset:
-    """The source without a place in space, as highdicom reads geometry from it.
+    """A source without position in space, in the form from which highdicom reads geometry.
 
-    Most radiographs state none, or not the whole of it. PS3.3 A.51.5 ties the mask to the film's pixels then, and
-    frame of reference and pixel spacing are left out.
+    Most radiographs state no position, or only a part of it. By PS3.3 A.51.5 the mask is then defined in the film's
+    pixels, without frame of reference and pixel spacing.
     """
     for name in ("FrameOfReferenceUID", "PixelSpacing"):
         source.pop(name, None)
-    # what highdicom looks for in classes that allow several frames (XA, RF), and a film of one frame may lack
+    # highdicom requires these in classes that allow several frames (XA, RF); a film of one frame may lack them
     group = Dataset()
     group.PixelMeasuresSequence = [Dataset()]
     source.SharedFunctionalGroupsSequence, source.PerFrameFunctionalGroupsSequence = [group], [Dataset()]

@@ -1,4 +1,4 @@
-"""The DICOM of a film as the object that others refer to: whose it is, and what every new object says of its maker."""
+"""The film's DICOM as what new objects refer to, and the attributes that all new objects share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _DATES = {"PatientBirthDate": (DA, "YYYYMMDD"), "StudyDate": (DA, "YYYYMMDD"), "
 
 
 def source_of(radiograph: Radiograph) -> Dataset:
-    """Tags of the film's DICOM, to be referred to: a copy, in which what may be empty and is missing is empty.
+    """A copy of the tags of the film's DICOM, in which attributes that may be empty and are missing are empty.
 
     Raises OutputError for a film that is not DICOM, for one without the UIDs that a reference to it needs, and for
     dates, times and a sex that no new object may carry.
@@ -87,7 +87,7 @@ def _check_values(file: str, source: Dataset) -> None:
 
 
 def new_uid() -> UID:
-    """A UID of its own, made of a random UUID (PS3.5 B.2), for which no root has to be registered."""
+    """A UID of its own, made of a random UUID (PS3.5 B.2), which needs no registered root."""
     return generate_uid(prefix=None)
 
 
@@ -97,7 +97,7 @@ def device_uid(model: str) -> UID:
 
 
 def identity(model: str, number: int, description: str) -> dict[str, Any]:
-    """What every new object states: UIDs of a series and an instance of its own, its maker, and that it is research.
+    """The attributes of every new object: its own series and instance UIDs, its maker, and that it is for research.
 
     `number`: of the series, high so that viewers list it below the films. `description`: of the series.
     """
@@ -112,5 +112,5 @@ def identity(model: str, number: int, description: str) -> dict[str, Any]:
         "software_versions": VERSION,
         "device_serial_number": for_dicom(model) or "unnamed",
         "content_qualification": "RESEARCH",
-        "specific_character_set": None,  # highdicom knows no sets of several; the writer gives it the source's
+        "specific_character_set": None,  # highdicom takes no set of several; `write_dicom` sets the source's
     }

@@ -2,7 +2,7 @@
 
 Codes are LOINC's for the bone age, RadElement's set RDES14 "pediatric bone age" for what belongs to it, and the
 standard's own (PS3.16) for statistics, normal range, uncertainty and normality. RadElement's values of RDE1733 are
-numbered in the set's order. What has no code is said in sentences.
+numbered in the set's order. Facts without a code are comments in words.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def structured_report(examination: Examination, source: Dataset) -> Comprehensiv
     One measurement group holds bone age in months (with the 90 % interval as uncertainty, and mean, SD, Z-score and
     normal range of the child's age where an SDS could be given), chronological age, SDS, and the determination. A film
     without a bone age gets the determination "indeterminate" and the reasons. The report is complete, preliminary and
-    unverified: nobody has looked at it.
+    unverified, since nobody has checked it.
     """
     reading = examination.reading
     report = MeasurementReport(
@@ -153,7 +153,7 @@ def _properties(reading: Reading, months: float) -> MeasurementProperties:
         normal_range_properties=normal,
     )
     if reading.interval_90 is not None:
-        # built here and not by highdicom, which gives them no unit; PS3.16 TID 310 asks for the measurement's
+        # built here, since highdicom gives them no unit; PS3.16 TID 310 requires the measurement's
         low, high = reading.interval_90
         properties.append(_number(codes.SCT.RangeOfUpperMeasurementUncertainty, high - months))
         properties.append(_number(codes.SCT.RangeOfLowerMeasurementUncertainty, months - low))
@@ -173,7 +173,7 @@ def _number(name: Code, value: float, unit: Code = codes.UCUM.Month) -> NumConte
 
 
 def _sentences(reading: Reading) -> Iterator[str]:
-    """What a reader of the report has to know beside the numbers, most needed first."""
+    """Comments: what a reader of the report must know besides the numbers, the most important first."""
     yield f"Status: {joined((reading.status, *reading.reasons))}"
     if reading.bone_age_months is not None:
         yield f"Bone age {in_years(reading.bone_age_months)}; 90 % interval {reading.interval_words or 'not known'}"

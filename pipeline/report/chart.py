@@ -25,7 +25,7 @@ _INK, _GRID, _BAND, _LINE, _POINT = "#2b2b2b", "#e3e3e3", "#cfe0ec", "#7a9bb5", 
 
 
 def growth_chart(reading: Reading, language: Language) -> bytes:
-    """Draw a reading that has a bone age as a PNG; without a chronological age its interval goes across the chart."""
+    """Draw a reading that has a bone age as a PNG; without a chronological age as a stripe across the chart."""
     months, sex = reading.bone_age_months, reading.sex
     assert months is not None
     assert sex is not None
@@ -57,7 +57,7 @@ def growth_chart(reading: Reading, language: Language) -> bytes:
 
 
 def _draw_band(axes: Axes, sex: Sex) -> None:
-    """Chronological age, which SDS are counted from, and two SDs on each side of it, where an SDS is given."""
+    """The line bone age = chronological age and the band of two SDs on each side, at ages that have an SDS."""
     ages, spread = normal_band(sex)
     axes.fill_between(ages / YEAR, (ages - spread) / YEAR, (ages + spread) / YEAR, color=_BAND, linewidth=0)
     axes.plot(ages / YEAR, ages / YEAR, color=_LINE, linewidth=0.8)

@@ -1,4 +1,4 @@
-"""Where a reading comes from, laid over the film in its own geometry, with outline of the hand and box of the crop."""
+"""Heat map: where a reading comes from, over the film, with outline of the hand and box of the crop."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ...data.errors import OutputError
 from ..examination import Examination
 from ..overlay import marked, write_png
 
-COLOURS = cv2.COLORMAP_INFERNO  # rises evenly in lightness, so it reads the same in grey and to the colour-blind
-_OPACITY = 0.75  # where the evidence is greatest; the film shows through in proportion to what is missing of it
+COLOURS = cv2.COLORMAP_INFERNO  # lightness rises evenly, so it looks the same in grey and to the colour-blind
+_OPACITY = 0.75  # at an evidence of 1; it falls in proportion, so that the film shows through
 
 
 def heat_picture(examination: Examination, evidence: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Lay a report out as HTML: one file with its pictures and letters in it, without scripts, that prints on one A4."""
+"""Lay a report out as HTML: one file that holds its pictures and fonts, has no scripts and prints on one A4."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def as_html(page: Page) -> bytes:
     )
     environment.filters["inlined"] = _inlined
     template = environment.get_template("report.html")
-    words = template.render(page=page, fonts={})  # once to learn which letters it takes
+    words = template.render(page=page, fonts={})  # once to learn which letters it needs
     fonts = {weight: _letters(f"NotoSansKR-{name}.otf", words) for weight, name in ((400, "Regular"), (700, "Bold"))}
     return template.render(page=page, fonts=fonts).encode()
 

@@ -1,7 +1,7 @@
 """The languages of a report: words from message catalogues, numbers and dates as each language writes them.
 
-Catalogues are gettext's `locale/LANGUAGE/boneage.po`, read as they are, so that none is ever compiled from an older
-one. English is what stands in the code. docs/how-to/report.md says how to add a language.
+Catalogues are gettext's `locale/LANGUAGE/boneage.po`, read without being compiled first, so that no compiled file can
+be out of date. English is the text in the code. docs/how-to/report.md says how to add a language.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ...data.errors import ConfigError
 from ...data.remark import Remark, Value
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "ko": "한국어"}
-_REGIONS = {"en": "en_GB"}  # whose way to write dates, where a language has several
+_REGIONS = {"en": "en_GB"}  # region whose dates are used, where a language has several
 FOLDER = Path(__file__).parent / "locale"
 
 

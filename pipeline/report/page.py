@@ -1,6 +1,6 @@
-"""The report on one film, a page of A4 to look at and to print: what stands on it, in one language.
+"""The report on one film, one A4 page: its contents, in one language.
 
-`html` and `pdf` lay the same page out. No name, number or date of birth of the patient is on it.
+The modules `html` and `pdf` lay it out. No name, number or date of birth of the patient is on it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """What stands on the page, word for word.
+    """The text and pictures of the page.
 
     `status`: ok, review or rejected; `status_words` says it and `reasons` why. `facts`: rows of label and value.
     `chart`: None without a bone age. `figures`: the film and, where there is a bone age, its heat map. `remarks`:
@@ -91,7 +91,7 @@ def report_page(
     language: Language,
     now: datetime | None = None,
 ) -> Page:
-    """What stands on the report; `evidence` is `Examination.evidence`'s, None where there is none to show."""
+    """The page of a film; `evidence` is `Examination.evidence`'s, None where there is none to show."""
     reading, say = examination.reading, language.say
     now = now or datetime.now()
     months, chart = reading.bone_age_months, None

@@ -1,4 +1,4 @@
-"""Lay a report out as PDF: one A4, its letters embedded, its text to be searched and copied."""
+"""Lay a report out as PDF: one A4 with embedded fonts, whose text can be searched and copied."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def as_pdf(page: Page) -> bytes:
 
 
 class _Sheet(FPDF):
-    """The page's parts; each method draws one and says where it ends. Places and lengths are in millimetres."""
+    """The parts of the page; each method draws one and returns where it ends. Places and lengths are in millimetres."""
 
     def words(
         self,
@@ -180,7 +180,7 @@ class _Sheet(FPDF):
 
 
 def _plain(text: str) -> str:
-    """Without what fpdf2 would take for markup."""
+    """Text in which fpdf2 finds no markup."""
     for sign in ("**", "__", "--", "~~"):
         text = text.replace(sign, f"\\{sign}")
     return text

@@ -17,7 +17,7 @@ SUFFIXES = (".html", ".pdf")
 def write_report(examination: Examination, path: str | Path, language: str = "en", now: datetime | None = None) -> None:
     """Write the report on a film to `path`, whole or not at all: .html, which needs no other file, or .pdf.
 
-    `now`: the time that it bears, default this moment. Raises OutputError for another suffix, ConfigError for a
+    `now`: the time printed on it, by default the current time. Raises OutputError for another suffix, ConfigError for a
     language that has no catalogue.
     """
     path = Path(path)
