@@ -59,6 +59,10 @@ class OutputError(BoneAgeError):
     """A result cannot be written in the form that was asked for."""
 
 
+class FilmOutputError(FilmError, OutputError):
+    """A result about one film cannot be written; the film's reading is not affected."""
+
+
 def one_line(error: BaseException) -> Verbatim:
     """The message of another library's error, which may be a page, as one line of at most 200 characters."""
     return Verbatim(" ".join(str(error).split())[:200])

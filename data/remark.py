@@ -82,6 +82,6 @@ def joined(remarks: Iterable[Remark | str]) -> str:
 
 def _in_english(value: Value, form: str) -> str:
     if isinstance(value, tuple):
-        *first, last = map(str, value)
+        *first, last = [str(remark) for remark in value] or [""]
         return f"{', '.join(first)} and {last}" if first else last
     return format(value, form)

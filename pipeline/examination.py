@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.errors import BoneAgeError, OutputError
+from ..data.errors import FilmError, FilmOutputError
 from ..data.radiograph import Radiograph
+from ..data.remark import Remark
 from ..data.sex import Sex
 from ..handseg.finder import Hand
 from .reading import Reading
@@ -31,13 +32,14 @@ class Examination:
     reading: Reading
     radiograph: Radiograph | None = None
     hand: Hand | None = None
-    error: BoneAgeError | None = None
+    error: FilmError | None = None
     crop_evidence: CropEvidence | None = None
 
     def radiograph_and_hand(self) -> tuple[Radiograph, Hand]:
         """The radiograph and its hand. Raises OutputError for a film that could not be read, which has neither."""
         if self.radiograph is None or self.hand is None:
-            raise OutputError(f"{self.reading.file}: could not be read, so nothing can be drawn or written of it")
+            remark = Remark("could not be read, so nothing can be drawn or written of it")
+            raise FilmOutputError(self.reading.file, remark)
         return self.radiograph, self.hand
 
     def evidence(self) -> NDArray[np.float32] | None:

@@ -200,5 +200,5 @@ def predict(
     if len(rows) > 1:
         click.echo(output.summary(tally), err=True)
     for fault in tally.faults:
-        click.echo(for_line(fault), err=True)
+        click.echo(for_line(str(fault)), err=True)
     ctx.exit(tally.exit_code)

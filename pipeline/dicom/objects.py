@@ -11,8 +11,9 @@ from highdicom import SOPClass
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from ...data.errors import BoneAgeError, OutputError, one_line
+from ...data.errors import BoneAgeError, FilmOutputError, one_line
 from ...data.files import whole_file
+from ...data.remark import Remark
 from ..examination import Examination
 from .sc import secondary_capture
 from .seg import segmentation
@@ -45,10 +46,12 @@ def write_dicom(examination: Examination, path: str | Path, kind: Kind, *, heat_
         except (BoneAgeError, OSError):
             raise
         except Exception as error:  # highdicom and pydicom raise errors of every kind on values they do not expect
-            raise OutputError(
-                f"{file}: what this DICOM says of patient, study or picture cannot be carried over "
-                f"({one_line(error)}); correct that attribute, or export the film again"
-            ) from error
+            remark = Remark(
+                "what this DICOM says of patient, study or picture cannot be carried over ({error}); correct that "
+                "attribute, or export the film again",
+                error=one_line(error),
+            )
+            raise FilmOutputError(file, remark) from error
 
 
 def _made(kind: Kind, examination: Examination, source: Dataset, evidence: NDArray[np.float32] | None) -> SOPClass:

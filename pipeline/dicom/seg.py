@@ -9,8 +9,8 @@ from highdicom.seg import Segmentation, SegmentDescription
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from ...data.errors import OutputError
-from ...data.remark import joined
+from ...data.errors import FilmOutputError
+from ...data.remark import Remark
 from ...data.text import for_dicom
 from ..examination import Examination
 from ..overlay import OUTLINE
@@ -28,10 +28,12 @@ def segmentation(examination: Examination, source: Dataset) -> Segmentation:
     """
     (_, hand), model = examination.radiograph_and_hand(), examination.reading.model
     if hand.mask is None:
-        raise OutputError(
-            f"{examination.reading.file}: no hand was outlined ({joined(hand.verdict.reasons)}), so there is no "
-            "segmentation to write; leave the segmentation out for this film"
+        remark = Remark(
+            "no hand was outlined ({reasons}), so there is no segmentation to write; leave the segmentation out for "
+            "this film",
+            reasons=hand.verdict.reasons,
         )
+        raise FilmOutputError(examination.reading.file, remark)
     segment = SegmentDescription(
         segment_number=1,
         segment_label="Hand",

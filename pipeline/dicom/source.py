@@ -12,8 +12,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, generate_uid
 from pydicom.valuerep import DA, TM
 
-from ...data.errors import OutputError
+from ...data.errors import FilmOutputError
 from ...data.radiograph import Radiograph
+from ...data.remark import Remark, Verbatim
 from ...data.text import for_dicom
 
 NAME = "boneage"
@@ -45,20 +46,23 @@ def source_of(radiograph: Radiograph) -> Dataset:
     """
     file = radiograph.source
     if radiograph.tags is None:
-        raise OutputError(
-            f"{file}: is not a DICOM, and a DICOM result belongs to the patient, study and instance of one; give "
-            "the film as DICOM, or ask for another kind of result"
+        remark = Remark(
+            "is not a DICOM, and a DICOM result belongs to the patient, study and instance of one; give the film as "
+            "DICOM, or ask for another kind of result"
         )
+        raise FilmOutputError(file, remark)
     source = copy.deepcopy(radiograph.tags)
     for name in ("SOPClassUID", "SOPInstanceUID"):
         if not source.get(name) and (stated := source.file_meta.get(f"MediaStorage{name}")):
             setattr(source, name, stated)
     missing = [name for name in _NEEDED if not source.get(name)]
     if missing:
-        raise OutputError(
-            f"{file}: this DICOM has no {', '.join(missing)}, so no other object can refer to it; export it again "
-            "from the archive with its UIDs"
+        remark = Remark(
+            "this DICOM has no {attributes}, so no other object can refer to it; export it again from the archive with "
+            "its UIDs",
+            attributes=Verbatim(", ".join(missing)),
         )
+        raise FilmOutputError(file, remark)
     for name in _MAY_BE_EMPTY:
         if name not in source:
             setattr(source, name, None)
@@ -74,16 +78,22 @@ def _check_values(file: str, source: Dataset) -> None:
         try:
             kind(source.get(name))
         except ValueError as error:
-            raise OutputError(
-                f"{file}: {name} is not of the form {form}; correct it, or export the film again"
-            ) from error
+            remark = Remark(
+                "{name} is not of the form {form}; correct it, or export the film again",
+                name=Verbatim(name),
+                form=Verbatim(form),
+            )
+            raise FilmOutputError(file, remark) from error
     if str(source.PatientSex or "") not in ("", "F", "M", "O"):
-        raise OutputError(f"{file}: PatientSex is none of F, M and O, nor empty; correct it in the film's DICOM")
+        remark = Remark("PatientSex is none of F, M and O, nor empty; correct it in the film's DICOM")
+        raise FilmOutputError(file, remark)
     if UID(source.SOPClassUID).type != "SOP Class":
-        raise OutputError(
-            f"{file}: its SOP class ({source.SOPClassUID}) is not one of the standard's, so what it says cannot be "
-            "carried over; export the film as CR, DX or secondary capture"
+        remark = Remark(
+            "its SOP class ({uid}) is not one of the standard's, so what it says cannot be carried over; export the "
+            "film as CR, DX or secondary capture",
+            uid=Verbatim(str(source.SOPClassUID)),
         )
+        raise FilmOutputError(file, remark)
 
 
 def new_uid() -> UID:

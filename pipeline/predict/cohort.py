@@ -37,7 +37,7 @@ class Tally:
 
     statuses: films by status. not_aged: films by status and cause (`Reading.cause`). no_films: other files, by what
     they are. before: films of which a row was there. why: the reasons of the last film that was not assessed, in full.
-    faults: a sentence for each file about a film that could not be written.
+    faults: why, for each file about a film that could not be written.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -45,7 +45,7 @@ class Tally:
     no_films: Counter[Remark] = field(default_factory=Counter)
     before: int = 0
     why: str = ""
-    faults: list[str] = field(default_factory=list)
+    faults: list[Remark] = field(default_factory=list)
 
     @property
     def films(self) -> int:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from ...data.errors import BoneAgeError, OutputError, one_line
+from ...data.errors import FilmError, OutputError, one_line
 from ...data.files import refuse_foreign, refuse_inputs
 from ...data.inputs import output_names
+from ...data.remark import Remark, Verbatim
 from ..examination import Examination
 
 KINDS = ("heatmap", "report", "dicom-sr", "dicom-sc", "dicom-seg")
@@ -70,11 +71,11 @@ class FilmFiles:
         """Whether a file about this film is not there."""
         return any(not paths[number].exists() for paths, _ in self.kinds)
 
-    def write(self, number: int, examination: Examination, *, only_missing: bool = False) -> list[str]:
+    def write(self, number: int, examination: Examination, *, only_missing: bool = False) -> list[Remark]:
         """Write the files about one film, each whole or not at all; a film that could not be read has none.
 
-        only_missing: leave those that are there. Returns a sentence for each file that could not be written, for
-        whatever reason: it costs that file alone.
+        only_missing: leave those that are there. Returns why, for each file that could not be written, for whatever
+        reason: it costs that file alone.
         """
         if examination.radiograph is None:
             return []
@@ -83,19 +84,26 @@ class FilmFiles:
         return [fault for fault in faults if fault]
 
 
-def _fault(examination: Examination, path: Path, write: Write) -> str:
-    """Write a file; what went wrong, "" if nothing did."""
+def _fault(examination: Examination, path: Path, write: Write) -> Remark | None:
+    """Write a file; what went wrong, None if nothing did."""
     try:
         write(examination, path)
-    except BoneAgeError as error:
-        return str(error)
+    except FilmError as error:
+        return error.remark
     except OSError as error:
-        return f"{error.filename or path}: cannot be written ({error.strerror or error})"
+        fault = Remark("cannot be written ({error})", error=Verbatim(error.strerror or str(error)))
+        return fault.about(error.filename or path)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # panics of native code, too: other files and films must not suffer
-        return f"{path}: cannot be made of {examination.reading.file} ({type(error).__name__}: {one_line(error)})"
-    return ""
+        fault = Remark(
+            "cannot be made of {film} ({kind}: {error})",
+            film=Verbatim(examination.reading.file),
+            kind=Verbatim(type(error).__name__),
+            error=one_line(error),
+        )
+        return fault.about(path)
+    return None
 
 
 def _writer(kind: str, language: str, heat_map: bool) -> tuple[Sequence[str], Write]:

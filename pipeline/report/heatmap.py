@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...data.errors import OutputError
+from ...data.errors import FilmOutputError
+from ...data.remark import Remark
 from ..examination import Examination
 from ..overlay import marked, write_png
 
@@ -36,5 +37,5 @@ def write_heatmap(examination: Examination, path: str | Path) -> None:
     """Write `heat_picture` as a PNG, whole or not at all. Raises OutputError for a film without a bone age."""
     evidence = examination.evidence()
     if evidence is None:
-        raise OutputError(f"{examination.reading.file}: has no bone age, so there is no heat map of it")
+        raise FilmOutputError(examination.reading.file, Remark("has no bone age, so there is no heat map of it"))
     write_png(Image.fromarray(heat_picture(examination, evidence)), path)

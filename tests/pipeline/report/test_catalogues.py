@@ -20,10 +20,17 @@ FOLDERS = ("data", "weights", "handseg", "regressor", "pipeline")
 
 # Names that are the same in every language, and words that German happens to spell as English does.
 NAMES = {
-    *("AcquisitionDate", "PatientAge", "PatientBirthDate", "PhotometricInterpretation", "PresentationLUTShape"),
+    *(
+        "AcquisitionDate",
+        "PatientAge",
+        "PatientBirthDate",
+        "PatientSex",
+        "PhotometricInterpretation",
+        "PresentationLUTShape",
+    ),
     *("StudyDate", "COLOR", "DICOM", "EXACT", "LINEAR", "LUT", "MONOCHROME", "PALETTE", "RGB", "SIGMOID", "VOI", "YBR"),
     *("BMP", "JPEG", "PNG", "TIFF", "WebP", "boneage", "cm", "SD", "SDS", "Grad-CAM"),
-    *("Bayley-Pinneau", "Brush", "Foundation", "Greulich-Pyle", "Ohio"),
+    *("CR", "DX", "SOP", "UIDs", "Bayley-Pinneau", "Brush", "Foundation", "Greulich-Pyle", "Ohio"),
 }
 MAKERS = ("Remark", "Verbatim")
 SAME_IN_GERMAN = {"Band", "in", "normal", "orange"}
