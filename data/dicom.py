@@ -94,7 +94,7 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
     return Radiograph(
         greys=pixels,
         source=path,
-        spacing_mm=_spacing(dataset, notes),
+        spacing_mm=_spacing(dataset),
         sex=_sex(dataset),
         age=age,
         birth_date=birth,
@@ -234,7 +234,7 @@ def _windowed(path: str, values: np.ndarray, centre: float, width: float, functi
 
 
 def _greys_of_colour(dataset: Dataset, stored: np.ndarray, photometric: str) -> tuple[np.ndarray, float]:
-    """Greys and mean chroma of a secondary capture; its full range is black to white."""
+    """Greys and mean warmth of a secondary capture; its full range is black to white."""
     if photometric == _PALETTE:
         rgb = apply_color_lut(stored, dataset)[..., :3]
         white = np.iinfo(rgb.dtype).max
@@ -245,14 +245,10 @@ def _greys_of_colour(dataset: Dataset, stored: np.ndarray, photometric: str) -> 
     return np.clip(grey / np.float32(white), 0, 1), min(colour * scale, 1.0)
 
 
-def _spacing(dataset: Dataset, notes: list[Remark]) -> tuple[float, float] | None:
+def _spacing(dataset: Dataset) -> tuple[float, float] | None:
     for name in ("PixelSpacing", "ImagerPixelSpacing"):
         spacing = dataset.get(name)
         if spacing and len(spacing) == 2 and min(float(spacing[0]), float(spacing[1])) > 0:
-            if name == "ImagerPixelSpacing":
-                notes.append(
-                    Remark("the pixel spacing is that of the detector: lengths measured with it are slightly too large")
-                )
             return float(spacing[0]), float(spacing[1])
     return None
 

@@ -55,11 +55,12 @@ def stretch(values: np.ndarray, used: np.ndarray | None = None) -> np.ndarray:
 
 
 def grey_of_colour(rgb: np.ndarray) -> tuple[np.ndarray, float]:
-    """Turn uint8 or uint16 RGB (height x width x 3) into greys of the same depth and its mean chroma in [0, 1].
+    """Turn uint8 or uint16 RGB (height x width x 3) into greys of the same depth and its mean warmth in [0, 1].
 
-    Grey is the luma of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B), exact where the channels are equal. Chroma is the
-    largest channel less the smallest, as a share of the full range, averaged over the pixels.
+    Grey is the luma of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B), exact where the channels are equal. Warmth is by how
+    much red or green exceeds blue, as a share of the full range, averaged over the pixels: next to nothing in a film
+    and in one tinted blue or violet, as film bases and screens are, but not in a photograph.
     """
     red, green, blue = cv2.split(rgb)
-    chroma = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.mean(chroma)[0] / float(np.iinfo(rgb.dtype).max)
+    warmth = cv2.subtract(cv2.max(red, green), blue)  # 0 where blue is largest
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.mean(warmth)[0] / float(np.iinfo(rgb.dtype).max)

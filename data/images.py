@@ -143,7 +143,7 @@ def _scaled(values: np.ndarray, notes: list[Remark]) -> np.ndarray:
 
 
 def _grey_on_black(rgba: np.ndarray, notes: list[Remark]) -> tuple[np.ndarray, float]:
-    """Grey and chroma of RGBA (height x width x 4, uint8 or uint16) composited on black."""
+    """Grey and warmth of RGBA (height x width x 4, uint8 or uint16) composited on black."""
     opaque = np.iinfo(rgba.dtype).max
     alpha = rgba[..., 3]
     rgb = np.ascontiguousarray(rgba[..., :3])

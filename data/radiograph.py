@@ -38,7 +38,8 @@ class Radiograph:
     birth_date, exam_date: PatientBirthDate, and AcquisitionDate or else StudyDate, of a DICOM; None where unknown.
     laterality: left or right hand as a DICOM states it, None where unknown.
     inverted: an ordinary image's greys were inverted on reading because bone was dark.
-    colour: mean chroma of the original picture in [0, 1]; 0 for grey. Photographs are told from films by it.
+    colour: mean excess of red or green over blue in the original picture, in [0, 1]; 0 for grey, and for films tinted
+        blue or violet. Photographs are told from films by it.
     notes: remarks about whatever was odd in the file.
     doubts: remarks for which a reading of it has to be reviewed.
     tags: a DICOM's dataset up to its picture, from which results in its study are made; None for other files.

@@ -42,12 +42,37 @@ class TurnConfig:
 
 
 @dataclass(frozen=True)
+class ContentConfig:
+    """How the head that tells what a film shows is fitted on the finished encoder; no gradient reaches that.
+
+    `films`: radiographs drawn, `copies` of each; `picture_copies` of each picture that is no whole hand, itself among
+    them; `made`: pictures without a hand that are drawn. `folds`: of sources, each held out once to measure.
+    """
+
+    films: int = 1600
+    copies: int = 2
+    picture_copies: int = 3
+    made: int = 500
+    folds: int = 4
+    hidden: int = 64
+    epochs: int = 30
+    batch_size: int = 128
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if min(self.films, self.copies, self.picture_copies, self.hidden, self.epochs, self.batch_size) < 1:
+            raise ValueError("films, copies, picture_copies, hidden, epochs and batch_size must be at least 1")
+        if self.made < 0 or self.folds < 2:
+            raise ValueError("made must not be below 0, and folds be at least 2")
+
+
+@dataclass(frozen=True)
 class SegmenterConfig:
     """How the segmenter is trained.
 
     `rounds`: the first learns from classical masks, each later one from the network's own masks that passed the
-    filter. `steps`: optimiser steps a round. `films`: radiographs with masks used a round. `turn`: the head that is
-    fitted when the rounds are done.
+    filter. `steps`: optimiser steps a round. `films`: radiographs with masks used a round. `turn` and `content`: the
+    heads that are fitted when the rounds are done.
     """
 
     encoder: str = "tu-tf_efficientnet_lite0"
@@ -62,6 +87,7 @@ class SegmenterConfig:
     weight_decay: float = 1e-4
     shares: Shares = Shares()
     turn: TurnConfig = TurnConfig()
+    content: ContentConfig = ContentConfig()
     seed: int = 2017
 
     def __post_init__(self) -> None:

@@ -6,19 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.greys import Greys, percentiles, white_of
-from .geometry import SquareFit, whole_frame
+from .geometry import Box, SquareFit, whole_frame
 
 LEVELS = (1.0, 99.5)  # percentiles of the frame that become black and white: dark films are common
 
 
-def letterbox(pixels: Greys, size: int, turn: int = 0) -> tuple[NDArray[np.uint8], SquareFit]:
+def letterbox(pixels: Greys, size: int, turn: int = 0, box: Box | None = None) -> tuple[NDArray[np.uint8], SquareFit]:
     """A radiograph (height x width, uint8 or float32 in [0, 1]) as a uint8 square of `size`, with the way back.
 
-    `turn`: quarter turns anticlockwise that bring the hand upright. Padding is 0. A frame of one grey level stays as it
-    is: there is nothing to stretch.
+    `turn`: quarter turns anticlockwise that bring the hand upright. `box`: the part to show, all by
+    default. Padding is 0. A frame of one grey level stays as it is: there is nothing to stretch.
     """
     height, width = pixels.shape
-    fit = SquareFit(whole_frame(height, width), size, (height, width), turn)
+    fit = SquareFit(box or whole_frame(height, width), size, (height, width), turn)
     square, inside = fit.apply(pixels), fit.inside()
     square /= white_of(pixels)
     low, high = percentiles(square[inside], LEVELS).tolist()

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..weights.imagenet import imagenet_lite
 from ..weights.weights_file import load_net
+from .content_head import MAPS, ContentHead
 
 TURNS = 4  # upright, and turned clockwise by 90, 180 and 270 degrees
 
@@ -20,8 +21,9 @@ class MirroredUNet(nn.Module):
     """U-Net with mirror averaging: the mean prediction over a film and its mirror image, and their agreement.
 
     `forward(squares)`: letterboxed films, uint8 (n, s, s). Returns the probability of hand, float32 (n, s, s); the
-    intersection over union of the two masks that are averaged, float32 (n,), 0 where both are empty; and, from a net
-    with a head for it, the probability of each turn, float32 (n, TURNS).
+    intersection over union of the two masks that are averaged, float32 (n,), 0 where both are empty; from a net with a
+    head for it, the probability of each turn, float32 (n, TURNS); and, from one with a head for it, the probability of
+    each content, float32 (n, CONTENTS).
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -33,29 +35,49 @@ class MirroredUNet(nn.Module):
         """See the class."""
         upright = normalise(squares[:, None].float() / 255)
         outputs = self.net(torch.cat([upright, upright.flip(-1)]).contiguous(memory_format=torch.channels_last))
-        logits, turns = outputs if isinstance(outputs, tuple) else (outputs, None)
+        logits, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
         hand, films = torch.sigmoid(logits[:, 0]), squares.shape[0]  # len() would fix the batch in an export
         plain, mirrored = hand[:films], hand[films:].flip(-1)
         one, other = plain > 0.5, mirrored > 0.5
         agreement = (one & other).sum((1, 2)) / (one | other).sum((1, 2)).clamp(min=1)
         seen = ((plain + mirrored) / 2, agreement)
-        if turns is None:
+        if not heads:
             return seen
-        turns = torch.softmax(turns, 1)
+        turns, *contents = (torch.softmax(head, 1) for head in heads)
         # what lies turned clockwise lies turned anticlockwise in the mirror
-        return *seen, (turns[:films] + turns[films:, [0, 3, 2, 1]]) / 2
+        seen = (*seen, (turns[:films] + turns[films:, [0, 3, 2, 1]]) / 2)
+        return (*seen, *((content[:films] + content[films:]) / 2 for content in contents))
 
 
-def build_unet(encoder: str, decoder_channels: Sequence[int], turn_grid: int = 0) -> nn.Module:
+class HandUNet(smp.Unet):
+    """A U-Net that, with a `content_head` and a head for the turn, gives their logits beside those of the mask."""
+
+    def __init__(self, encoder: str, decoder_channels: Sequence[int]) -> None:
+        """`encoder`: any name that segmentation-models-pytorch knows."""
+        super().__init__(encoder, encoder_weights=None, in_channels=1, decoder_channels=tuple(decoder_channels))
+        self.content_head: ContentHead | None = None
+
+    def forward(self, x: torch.Tensor) -> Any:
+        """Float32 (n, 1, h, w) to logits of the mask (n, 1, h, w), or a tuple of them and those of the heads."""
+        if self.content_head is None or self.classification_head is None:
+            return super().forward(x)
+        maps = self.encoder(x)
+        mask = self.segmentation_head(self.decoder(maps))
+        return mask, self.classification_head(maps[-1]), self.content_head(maps, torch.sigmoid(mask))
+
+
+def build_unet(encoder: str, decoder_channels: Sequence[int], turn_grid: int = 0, content_hidden: int = 0) -> nn.Module:
     """A U-Net of segmentation-models-pytorch: float32 (n, 1, h, w) in, logits (n, 1, h, w) out; h, w multiples of 32.
 
     `encoder` is any name segmentation-models-pytorch knows. SegmenterConfig's default has 3.8 million parameters with
     its decoder. With a `turn_grid` the net has `turn_head` too and returns masks and logits (n, TURNS), at no second
-    pass through the encoder.
+    pass through the encoder. With `content_hidden` units it has a ContentHead.
     """
-    net: Any = smp.Unet(encoder, encoder_weights=None, in_channels=1, decoder_channels=tuple(decoder_channels))
+    net: Any = HandUNet(encoder, decoder_channels)
     if turn_grid:
         net.classification_head = turn_head(net.encoder.out_channels[-1], turn_grid)
+    if content_hidden:
+        net.content_head = ContentHead(net.encoder.out_channels[-MAPS:], content_hidden)
     return net
 
 
@@ -68,8 +90,13 @@ def turn_head(channels: int, grid: int) -> nn.Sequential:
 
 
 def build_from(arguments: Mapping[str, Any]) -> nn.Module:
-    """Rebuild the network from the arguments in a weights header; one without `turn_grid` has no head for the turn."""
-    return build_unet(arguments["encoder"], arguments["decoder_channels"], arguments.get("turn_grid", 0))
+    """Rebuild the network from the arguments in a weights header; what they lack, it lacks a head for."""
+    return build_unet(
+        arguments["encoder"],
+        arguments["decoder_channels"],
+        arguments.get("turn_grid", 0),
+        arguments.get("content_hidden", 0),
+    )
 
 
 def build_mirrored(path: str | Path) -> MirroredUNet:

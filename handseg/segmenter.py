@@ -34,7 +34,8 @@ class HandMap:
     mean over the film and its mirror image. `fit` maps between the square and the original. `agreement`: intersection
     over union of the two masks that were averaged, 0 to 1; low where the network does not know what it sees. `turns`:
     float32 (4,), how likely the hand lies upright, or turned clockwise by 90, 180 or 270 degrees, in the square; None
-    from a network without a head for it.
+    from a network without a head for it. `contents`: float32 (3,), how likely it shows a whole hand, part of one, or
+    something else; None from a network without a head for it.
     """
 
     square: NDArray[np.uint8]
@@ -42,6 +43,7 @@ class HandMap:
     fit: SquareFit
     agreement: float = 1.0
     turns: NDArray[np.float32] | None = None
+    contents: NDArray[np.float32] | None = None
 
     @cached_property
     def components(self) -> list[NDArray[np.bool_]]:
@@ -115,21 +117,24 @@ class HandSegmenter:
 
         return cls(TorchEngine(MirroredUNet(net), next(net.parameters()).device), input_size)
 
-    def look(self, films: Sequence[Greys], turns: Sequence[int] | None = None) -> list[HandMap]:
+    def look(
+        self, films: Sequence[Greys], turns: Sequence[int] | None = None, boxes: Sequence[Box | None] | None = None
+    ) -> list[HandMap]:
         """Hand maps of films (height x width each, uint8 or float32 in [0, 1]), computed as one batch.
 
         `turns`: quarter turns anticlockwise that bring each hand upright, before it is looked at; None for films as
-        they are.
+        they are. `boxes`: the part of each film that is looked at; None for all of it.
         """
-        turns = turns or [0] * len(films)
-        return self.look_at([letterbox(p, self.input_size, turn) for p, turn in zip(films, turns, strict=True)])
+        turns, boxes = turns or [0] * len(films), boxes or [None] * len(films)
+        how = zip(films, turns, boxes, strict=True)
+        return self.look_at([letterbox(film, self.input_size, turn, box) for film, turn, box in how])
 
     def look_at(self, boxed: Sequence[tuple[NDArray[np.uint8], SquareFit]]) -> list[HandMap]:
         """Hand maps of letterboxed films; a film and its mirror image give mirrored maps."""
         squares = np.stack([square for square, _ in boxed])
-        probability, agreement, *turns = self.engine(squares)
+        probability, agreement, *judged = self.engine(squares)
         return [
-            HandMap(square, probability[k], fit, float(agreement[k]), turns[0][k] if turns else None)
+            HandMap(square, probability[k], fit, float(agreement[k]), *(answers[k] for answers in judged))
             for k, (square, fit) in enumerate(boxed)
         ]
 

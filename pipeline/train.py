@@ -46,6 +46,7 @@ def train_bundle(
     recipe: Recipe,
     *,
     cutouts: str | Path | None = None,
+    negatives: str | Path | None = None,
     segmenter: NetFile | None = None,
     finer: Cohort | None = None,
     exclude: frozenset[str] = frozenset(),
@@ -57,7 +58,7 @@ def train_bundle(
     """Train everything on the split's `train` part and return the folders of the finished bundles.
 
     The epoch is chosen and intervals are fitted on `choose`; `report` is read once, at the end, for the figures.
-    `segmenter`: the one to use; None trains one from the films and `cutouts`, less the ids in `exclude`.
+    `segmenter`: None trains one from the films, `cutouts` and `negatives`, less the ids in `exclude`.
     `finer`: films of the same split with more detail, such as sharper copies; those of `train` are learned from too.
     `out` keeps every step (segmenter, crops, regressors, a bundle's evaluation and robustness); with `resume` finished
     trainings are kept and the one under way goes on. Raises TrainingError when `out` holds another recipe's run.
@@ -67,16 +68,15 @@ def train_bundle(
     for part, least in ((TRAIN, 2), (CHOOSE, FEWEST_TO_CHOOSE), (REPORT, 1)):
         if len(split.take(cohort, part)) < least:
             raise TrainingError(f"{cohort.name}: fewer than {least} films in the part {part!r}; split otherwise")
+    own: dict[str, Any] = {"cutouts": cutouts, "negatives": negatives, "exclude": exclude, "workers": workers}
     if segmenter is None:
         file = train_segmenter_on(
             split.take(cohort, TRAIN),
             out / "segmenter",
             recipe.segmenter,
-            cutouts=cutouts,
-            exclude=exclude,
             data=recipe.data,
             licence=recipe.licence,
-            workers=workers,
+            **own,
         )
         segmenter = NetFile.of(file)
     options: dict[str, Any] = {"workers": workers, "devices": devices, "nodes": nodes}
@@ -131,15 +131,21 @@ def train_segmenter_on(
     config: SegmenterConfig,
     *,
     cutouts: str | Path | None = None,
+    negatives: str | Path | None = None,
     exclude: frozenset[str] = frozenset(),
     data: str = "",
     licence: str = "",
     workers: int = 1,
 ) -> Path:
-    """Bootstrap a segmenter on a cohort's films, less the ids in `exclude`; returns its weights file."""
+    """Bootstrap a segmenter on a cohort's films, less the ids in `exclude`; returns its weights file.
+
+    `negatives`: folder of pictures that are no whole hand, by which it learns to judge what a film shows.
+    """
     films = [film.path for film in cohort if film.id not in exclude]
     about = {"films": len(films), "description": data, "held_back": len(cohort) - len(films)}
-    return train_segmenter(films, cutouts, out, config, data=about, licence=licence, workers=workers)
+    return train_segmenter(
+        films, cutouts, out, config, data=about, licence=licence, workers=workers, negatives=negatives
+    )
 
 
 def _begin(out: Path, recipe: Recipe, resume: bool) -> None:

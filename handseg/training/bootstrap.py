@@ -1,12 +1,13 @@
 """Train the segmenter without hand-drawn masks: classical masks first, then rounds of predict, filter, retrain.
 
-When the rounds are done, a head that tells which way up a hand lies is fitted on the encoder.
+When the rounds are done, heads are fitted on the encoder: one tells which way up a hand lies, one what a film shows.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,13 +26,14 @@ from ...data.errors import BoneAgeError, TrainingError
 from ...data.files import anything, whole_file
 from ...data.read import read_radiograph
 from ...weights.header import Header
-from ...weights.weights_file import save_weights
+from ...weights.weights_file import load_net, save_weights
 from ..config import SegmenterConfig
 from ..letterbox import letterbox
-from ..network import build_unet, normalise, start_from_imagenet
+from ..network import build_from, build_unet, normalise, start_from_imagenet
 from ..quality import certainty
 from ..segmenter import HandMap, HandSegmenter
 from .classical import classical_mask, solidity
+from .content_training import learn_contents, listed_pictures
 from .examples import Example, Pools, SegmentationSet, draw_synthetic, read_cutouts
 from .orientation_head import learn_turns
 
@@ -89,10 +91,13 @@ def train_segmenter(
     data: dict[str, Any] | None = None,
     licence: str = "",
     workers: int = 1,
+    negatives: str | Path | None = None,
 ) -> Path:
     """Bootstrap a segmenter from unlabelled `films` and cut-out hands; write `out/segmenter.safetensors`.
 
-    `cutouts`: folder with `images/` and `masks/`, may be None. `data` and `licence` go into the weights' header.
+    `cutouts`: folder with `images/` and `masks/`, may be None. `negatives`: folder of pictures that are no whole hand,
+    as `content_training.listed_pictures` reads it; without it the net does not tell what a film shows. `data` and
+    `licence` go into the weights' header.
     Finished rounds are kept in `out`, so a run that was stopped goes on with the next round. Returns the weights file.
     Raises TrainingError when there is nothing to learn from or `out` holds another configuration's run.
     """
@@ -148,26 +153,57 @@ def train_segmenter(
         licence=licence,
     )
     target = out / "segmenter.safetensors"
-    save_with_turns(target, header, net, films, config)
+    header = with_turns(header, net, films, config)
+    if negatives:
+        header = with_contents(header, net, films, negatives, config)
+    save_weights(target, header, net.state_dict())
     return target
 
 
-def save_with_turns(
-    target: str | Path, header: Header, net: nn.Module, films: Sequence[Path], config: SegmenterConfig
-) -> None:
-    """Fit the head for the hand's turn to a trained `net` and write both to `target` with a header that says so.
-
-    `header`: of the net without the head. Adds the head to weights that have none just as it ends a training.
-    """
+def with_turns(header: Header, net: nn.Module, films: Sequence[Path], config: SegmenterConfig) -> Header:
+    """Fit the head for the hand's turn to a trained `net`, in place, and return the `header` that says so."""
     figure = learn_turns(net, films, config)
-    if figure:
-        header = replace(
-            header,
-            arguments={**header.arguments, "turn_grid": config.turn.grid},
-            metrics={**header.metrics, **figure},
-            recipe={**header.recipe, "turn": config_values(config.turn)},
-        )
-    save_weights(target, header, net.state_dict())
+    if not figure:
+        return header
+    return replace(
+        header,
+        arguments={**header.arguments, "turn_grid": config.turn.grid},
+        metrics={**header.metrics, **figure},
+        recipe={**header.recipe, "turn": config_values(config.turn)},
+    )
+
+
+def add_contents(
+    weights: str | Path, films: Sequence[Path], negatives: str | Path, out: str | Path, config: SegmenterConfig
+) -> Path:
+    """Fit the head that tells what a film shows to the segmenter in `weights`; write `out/segmenter.safetensors`.
+
+    Its masks stay the same to the last digit. Raises WeightsError as `load_net`.
+    """
+    header, net = load_net(weights, "segmenter", build_from)
+    setattr(net, "content_head", None)  # noqa: B010
+    target = Path(out) / "segmenter.safetensors"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(target, with_contents(header, net, films, negatives, config), net.state_dict())
+    return target
+
+
+def with_contents(
+    header: Header, net: nn.Module, films: Sequence[Path], negatives: str | Path, config: SegmenterConfig
+) -> Header:
+    """Fit the head that tells what a film shows to a trained `net`, in place, and return the `header` that says so.
+
+    The header names the sources of the `negatives` and how many pictures each gave. No other tensor changes.
+    """
+    pictures = listed_pictures(negatives)
+    figures = learn_contents(net, films, pictures, config)
+    return replace(
+        header,
+        arguments={**header.arguments, "content_hidden": config.content.hidden},
+        metrics={**header.metrics, **figures},
+        data={**header.data, "negatives": dict(sorted(Counter(one.source for one in pictures).items()))},
+        recipe={**header.recipe, "content": config_values(config.content)},
+    )
 
 
 def _same_run(config: SegmenterConfig, out: Path) -> None:

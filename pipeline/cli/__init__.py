@@ -17,6 +17,7 @@ COMMANDS = {
     "segment": "segment",
     "evaluate": "measure",
     "robustness": "measure",
+    "screen": "measure",
     "card": "measure",
     "compare": "measure",
     "train": "train",

@@ -1,10 +1,11 @@
-"""The commands that measure: `evaluate`, `robustness`, `card` and `compare`."""
+"""The commands that measure: `evaluate`, `robustness`, `screen`, `card` and `compare`."""
 
 # ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,37 @@ def robustness(
     measured = measure_robustness(bone_age, cohort, out, split=words, progress=progress)
     output.show_markdown(measured.table())
     click.echo(f"robustness.csv, .json and .md are in {out}", err=True)
+
+
+@click.command()
+@click.argument("folder", type=PATH, metavar="FOLDER")
+@weights_option
+@out_option
+@device_option
+@engine_option
+@verbose_option
+def screen(folder: Path, weights: str, out: Path, device: str, engine: str) -> None:
+    """Measure which pictures would get a bone age and which not.
+
+    FOLDER holds pictures and pictures.csv with the columns file, kind and repo (where it comes from). Prints how many
+    pictures of each kind come back with each status.
+
+    \b
+    Example:
+      boneage screen pictures/ -o screening/
+    """
+    from .. import output
+    from ..measure.screening import screen as measure
+    from ..measure.screening import write_screened
+    from ..segment import load_finder
+
+    finder, _ = load_finder(weights, device, engine)
+
+    def progress(rows: Iterable) -> Iterable:
+        rows = list(rows)
+        return output.with_progress(rows, len(rows), "Reading")
+
+    click.echo(write_screened(out, measure(folder, finder, progress)))
 
 
 @click.command()

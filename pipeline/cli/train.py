@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...data.cohort import Cohort
 
 DEFAULTS = RegressorConfig()
+NEGATIVES_HELP = "Folder of pictures that are no whole hand, with pictures.csv, to refuse such pictures by."
 
 
 def _devices(_: click.Context, __: click.Parameter, value: str) -> int | str:
@@ -52,6 +53,7 @@ def training_options(command: F) -> F:
 @out_option
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings of every step that differ from the defaults.")
 @click.option("--cutouts", type=PATH, help="Folder of hands without background for the segmenter: images/ and masks/.")
+@click.option("--negatives", type=PATH, help=NEGATIVES_HELP)
 @click.option("--segmenter", help=f"Use this one instead of training one. {SEGMENTER_HELP}")
 @click.option("--exclude", type=PATH, metavar="CSV", help="Ids (column id) that the segmenter is not trained on.")
 @click.option("--finer", type=PATH, metavar="DATA", help="Sharper copies of films of DATA, learned from beside them.")
@@ -62,6 +64,7 @@ def train(
     out: Path,
     recipe: Path | None,
     cutouts: Path | None,
+    negatives: Path | None,
     segmenter: str | None,
     exclude: Path | None,
     finer: Path | None,
@@ -91,7 +94,7 @@ def train(
 
     run["segmenter"] = segmenter_of(segmenter) if segmenter else None
     run["finer"] = read_cohort(finer) if finer else None
-    bundles = train_bundle(cohort, parts, out, settings, cutouts=cutouts, exclude=excluded, **run)
+    bundles = train_bundle(cohort, parts, out, settings, cutouts=cutouts, negatives=negatives, exclude=excluded, **run)
     if is_first_process():
         for bundle in bundles:
             click.echo(bundle)
@@ -101,6 +104,12 @@ def train(
 @cohort_options
 @out_option
 @click.option("--cutouts", type=PATH, help="Folder of hands without background: images/ and masks/.")
+@click.option("--negatives", type=PATH, help=NEGATIVES_HELP)
+@click.option(
+    "--head-of",
+    metavar="WEIGHTS",
+    help=f"Fit the head that tells what a film shows to this one, nothing else. {SEGMENTER_HELP}",
+)
 @click.option("--config", type=PATH, metavar="YAML", help="Settings that differ from the defaults.")
 @click.option("--exclude", type=PATH, metavar="CSV", help="Ids (column id) kept out of training, to measure on later.")
 @click.option("--about", default="", help="What the films are, for the weights' header.")
@@ -111,6 +120,8 @@ def train_segmenter(
     cohort: Cohort,
     out: Path,
     cutouts: Path | None,
+    negatives: Path | None,
+    head_of: str | None,
     config: Path | None,
     exclude: Path | None,
     about: str,
@@ -125,6 +136,8 @@ def train_segmenter(
     Example:
       boneage train-segmenter rsna/ --cutouts hand-masks/ -o segmenter/
     """
+    if head_of and not negatives:
+        raise click.UsageError("--head-of needs --negatives, the pictures that its head learns from")
     from ...data.config import load_config
     from ...data.split import refuse_test_ids
     from ...handseg.config import SegmenterConfig
@@ -133,12 +146,16 @@ def train_segmenter(
     excluded = read_ids(exclude)
     refuse_test_ids(film.id for film in cohort if film.id not in excluded)
 
+    from ...handseg.training.bootstrap import add_contents
+    from ...weights.bundle import segmenter_of
     from ..train import train_segmenter_on
 
-    about_data = {"data": about, "licence": licence}
-    weights = train_segmenter_on(
-        cohort, out, settings, cutouts=cutouts, exclude=excluded, workers=workers, **about_data
-    )
+    if head_of and negatives:
+        films = [film.path for film in cohort if film.id not in excluded]
+        weights = add_contents(segmenter_of(head_of).path, films, negatives, out, settings)
+    else:
+        about_data = {"data": about, "licence": licence, "cutouts": cutouts, "negatives": negatives}
+        weights = train_segmenter_on(cohort, out, settings, exclude=excluded, workers=workers, **about_data)
     click.echo(weights)
 
 

@@ -234,16 +234,19 @@ def png_chunk(name: bytes, content: bytes) -> bytes:
     return len(content).to_bytes(4, "big") + name + content + checksum.to_bytes(4, "big")
 
 
-def test_colour_measures_chroma(tmp_path, grey8):
+def test_colour_measures_what_is_warmer_than_blue(tmp_path, grey8):
     red = np.dstack([np.full_like(grey8, 255), np.zeros_like(grey8), np.zeros_like(grey8)])
     vivid = read(saved(tmp_path / "red.png", Image.fromarray(red)))
     assert vivid.colour == pytest.approx(1)
     half = red.copy()
     half[: HEIGHT // 2] = 90
     assert read(saved(tmp_path / "half.png", Image.fromarray(half))).colour == pytest.approx(0.5)
-    cv2.imwrite(str(tmp_path / "deep.png"), half.astype(np.uint16) * 257)
+    cv2.imwrite(str(tmp_path / "deep.png"), half[..., ::-1].astype(np.uint16) * 257)
     assert read(tmp_path / "deep.png").colour == pytest.approx(0.5)
     assert read(saved(tmp_path / "grey.png", Image.fromarray(grey8))).colour == 0
+    for name, tint in (("blue", (0.5, 0.7, 1.0)), ("violet", (0.9, 0.6, 1.0))):
+        film = (grey8[..., None] * np.array(tint)).astype(np.uint8)
+        assert read(saved(tmp_path / f"{name}.png", Image.fromarray(film))).colour == 0
 
 
 def test_content_decides_not_the_suffix(tmp_path, grey8):

@@ -14,6 +14,8 @@ from boneage.data.remark import joined
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.exposure import spoilt
 from boneage.handseg.finder import HandFinder
+from boneage.handseg.letterbox import letterbox
+from boneage.handseg.segmenter import HandMap
 from boneage.pipeline.measure.copies import COPIES
 
 BLOCKS, BRIGHT, DARK = "blocks of a JPEG", "plain white", "grey levels"
@@ -69,8 +71,19 @@ def test_a_picture_without_a_hand_or_contrast_says_nothing():
     assert list(spoilt(flat, np.zeros((40, 30), bool), 1.0)) == []
 
 
-def test_the_finder_reviews_a_spoilt_film(hand, finds_hands, tmp_path):
-    finder = HandFinder.load("", 128)
+class Exact:
+    """A segmenter that knows the mask."""
+
+    def __init__(self, mask: np.ndarray) -> None:
+        self.mask = mask
+
+    def look(self, films, turns=None, boxes=None):
+        square, fit = letterbox(films[0], 192)
+        return [HandMap(square, fit.apply(self.mask.astype(np.float32)), fit)]
+
+
+def test_the_finder_reviews_a_spoilt_film(hand, tmp_path):
+    finder = HandFinder(Exact(hand.mask), 128)  # pyright: ignore
     for name, words in (("plain", ""), ("double-brightness", BRIGHT)):
         path = tmp_path / f"{name}.png"
         COPIES[name].write(hand.pixels, path, np.random.default_rng(0))

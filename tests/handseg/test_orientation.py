@@ -23,10 +23,9 @@ from boneage.handseg.geometry import Box, SquareFit, quarter_turned
 from boneage.handseg.letterbox import letterbox
 from boneage.handseg.network import build_from, build_unet
 from boneage.handseg.orientation import ROTATED, TURNED, UNSURE, UPRIGHT, likeliest
-from boneage.handseg.quality import judge_hand
 from boneage.handseg.segmenter import HandMap, HandSegmenter
 from boneage.handseg.training import orientation_head as learn_orientation
-from boneage.handseg.training.bootstrap import save_with_turns
+from boneage.handseg.training.bootstrap import with_turns
 from boneage.handseg.training.orientation_head import learn_turns
 from boneage.pipeline.segment import load_finder, segment_file
 from boneage.weights.bundle import NetFile, read_bundle
@@ -205,17 +204,6 @@ def test_a_rejected_picture_is_not_said_to_be_turned():
     assert UNSURE not in found.verdict.reasons
 
 
-def test_the_sides_that_a_turned_hand_reaches_are_those_of_the_film_as_it_lies():
-    film = np.full((120, 120), 0.1, np.float32)
-    film[70:, 40:80] = 0.8  # reaches the lower edge and, with a bar, the right one
-    film[80:95, 40:] = 0.8
-    for turn, sides in ((0, "lower and right"), (1, "lower and left"), (2, "upper and left")):
-        square, fit = letterbox(lying(film, turn), 120, turn)
-        probability = np.where(square > 128, 0.99, 0.01).astype(np.float32)
-        reasons = judge_hand(HandMap(square, probability, fit)).reasons
-        assert any(f"reaches the {sides} edges" in str(reason) for reason in reasons)
-
-
 @pytest.mark.parametrize("turn", [0, *QUARTERS])
 def test_the_record_leads_from_a_turned_crop_back_to_the_film(tiny_bundle, hand_films, tmp_path, monkeypatch, turn):
     monkeypatch.setattr(HandSegmenter, "load", lambda net, backend=None: HandSegmenter.of(Wrist(), 128))
@@ -295,7 +283,8 @@ def test_weights_with_the_head_say_so_and_see_the_turn(tmp_path, hand):
     config = SegmenterConfig(*TINY, imagenet=False, input_size=64, turn=TurnConfig(grid=2, epochs=1))
     header = Header("segmenter", "smp.Unet", arguments, 64, metrics={"composite_iou": {"value": 0.9}})
     path = tmp_path / "segmenter.safetensors"
-    save_with_turns(path, header, build_from(arguments), [film] * learn_orientation.HELD_OUT, config)
+    net = build_from(arguments)
+    save_weights(path, with_turns(header, net, [film] * learn_orientation.HELD_OUT, config), net.state_dict())
     stored = read_header(path)
     assert stored.arguments == {**json.loads(json.dumps(arguments)), "turn_grid": 2}
     assert set(stored.metrics) == {"composite_iou", "turn_accuracy"}
@@ -350,4 +339,5 @@ def test_the_shipped_masks_do_not_depend_on_the_head():
     header, state = load_weights(read_bundle("default").segmenter.path, "segmenter")
     assert header.arguments["turn_grid"] == TurnConfig().grid
     assert header.metrics["turn_accuracy"]["value"] > 0.95
-    assert {name.split(".")[0] for name in state} == {"encoder", "decoder", "segmentation_head", "classification_head"}
+    heads = {"segmentation_head", "classification_head", "content_head"}
+    assert {name.split(".")[0] for name in state} == {"encoder", "decoder", *heads}

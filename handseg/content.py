@@ -1,0 +1,26 @@
+"""What a film shows, as the segmenter's head for it tells, in words."""
+
+from __future__ import annotations
+
+from ..data.remark import Remark
+from .segmenter import HandMap
+
+# Probability of a whole hand under which a film is rejected, and from which on nothing is said. Of 1,568 pictures that
+# are none, from sources that did not teach the head, 7 came to 0.4 and none to 0.6; of 250 films of the choosing part
+# that show one, none lay under 0.6.
+REFUSED, SURE = 0.4, 0.6
+NO_HAND = Remark("the picture does not look like a radiograph of a hand")
+PART_OF_HAND = Remark("the picture shows only part of a hand")
+UNSURE = Remark("it is not certain that the picture is a radiograph of a whole hand")
+
+
+def shows_no_hand(seen: HandMap) -> Remark | None:
+    """Why a film must not be read for what it shows; None for a hand, and from a network that does not judge."""
+    if seen.contents is None or seen.contents[0] >= REFUSED:
+        return None
+    return PART_OF_HAND if seen.contents[1] >= seen.contents[2] else NO_HAND
+
+
+def surely_whole(seen: HandMap) -> bool | None:
+    """Whether a film surely shows a whole hand; None from a network that does not tell."""
+    return None if seen.contents is None else bool(seen.contents[0] >= SURE)

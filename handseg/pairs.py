@@ -1,0 +1,112 @@
+"""Two hands on one film: where each of them lies, and which of them is the left one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.remark import Remark
+from .content import shows_no_hand
+from .geometry import Box
+from .orientation import surely_upright
+from .segmenter import HandMap
+from .shape import HandShape
+
+Side = Literal["left", "right"]
+
+SECOND_HAND = 0.30  # the second part's area over the first's, from which on it is another hand
+BROAD = 1.25  # width over height of an upright mask, from which on it is taken for two hands that touch; one has 1.21
+MIDDLE = (0.3, 0.7)  # share of such a mask's longer side, between which the hands touch
+THUMBS = 0.15  # widths of the palm by which two hands' `HandShape.thumb` must differ to tell their sides
+
+
+def two_hands(seen: HandMap) -> bool:
+    """Whether there seem to be several hands in what was seen; those that touch are told from upright ones alone."""
+    areas = [np.count_nonzero(part) for part in seen.components[:2]]
+    if len(areas) == 2 and areas[1] > SECOND_HAND * areas[0]:
+        return True
+    if not areas or not surely_upright(seen):
+        return False
+    _, _, width, height = cv2.boundingRect(seen.components[0].view(np.uint8))
+    return width > BROAD * height
+
+
+def fields_of(seen: HandMap) -> tuple[Box, Box]:
+    """The two parts of a film, in original pixels, each with one of the two hands that were seen on it."""
+    parts = seen.components[:2]
+    areas = [np.count_nonzero(part) for part in parts]
+    if len(parts) == 2 and areas[1] > SECOND_HAND * areas[0]:
+        mask = parts[0] | parts[1]
+        centres = np.array([np.argwhere(part).mean(axis=0) for part in parts])
+        axis = int(np.abs(centres[0] - centres[1]).argmax())  # 1: beside each other, 0: one above the other
+        first, last = sorted(centres[:, axis].tolist())
+    else:
+        mask = parts[0]
+        x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+        axis = int(width > height)
+        start, length = (x, width) if axis else (y, height)
+        first, last = (start + share * length for share in MIDDLE)
+    cut = _emptiest(mask.sum(axis=1 - axis), round(first), round(last))
+    size = len(mask)
+    before = Box(0, 0, cut, size) if axis else Box(0, 0, size, cut)
+    after = Box(cut, 0, size - cut, size) if axis else Box(0, cut, size, size - cut)
+    return _in_original(seen, before), _in_original(seen, after)
+
+
+def _emptiest(filled: NDArray[np.integer], first: int, last: int) -> int:
+    """The middle of the lines from first to last that hold least."""
+    part = filled[first : last + 1]
+    return first + round(float(np.flatnonzero(part == part.min()).mean()))
+
+
+def _in_original(seen: HandMap, square: Box) -> Box:
+    """A box of the letterboxed square in original pixels, inside the picture."""
+    corners = np.array([(square.x, square.y), (square.x + square.width, square.y + square.height)]) - 0.5
+    ends = seen.fit.to_original(corners) + 0.5
+    x, y = np.rint(ends.min(axis=0)).astype(int).tolist()
+    right, bottom = np.rint(ends.max(axis=0)).astype(int).tolist()
+    return Box(x, y, right - x, bottom - y).clipped(*seen.fit.frame)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The hand that is read, with a doubt or a note on how it was chosen, if any."""
+
+    hand: HandMap
+    doubt: Remark | None = None
+    note: Remark | None = None
+
+
+def chosen(hands: Sequence[HandMap], film: HandMap, side: Side) -> Choice:
+    """The hand of a `side` among the two of a film; the larger one where sides cannot be told.
+
+    `film`: what was seen of the whole film, whose largest part is taken where what was separated are not two hands.
+    """
+    if not all(hand.components and shows_no_hand(hand) is None for hand in hands):
+        return Choice(film, Remark("there seem to be several hands; the largest was read"))
+    sides = sides_of(hands)
+    if sides is None:
+        larger = max(hands, key=lambda hand: np.count_nonzero(hand.components[0]) / hand.fit.scale**2)
+        return Choice(
+            larger, Remark("there are two hands, and which is left and right is uncertain; the larger was read")
+        )
+    hand = hands[sides.index(side)]
+    if side == "left":
+        return Choice(hand, note=Remark("there are two hands; the left one was read"))
+    return Choice(hand, note=Remark("there are two hands; the right one was read"))
+
+
+def sides_of(hands: Sequence[HandMap]) -> tuple[Side, Side] | None:
+    """Which of two upright hands is the left and which the right one; None where that cannot be told.
+
+    Their palms are taken to lie on the cassette, as they do on a film for bone age: a left hand's thumb points right.
+    """
+    first, second = (HandShape(hand.components[0]).thumb for hand in hands)
+    if abs(first - second) < THUMBS:
+        return None
+    return ("left", "right") if first > second else ("right", "left")

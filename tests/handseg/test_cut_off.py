@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from boneage.data.synthetic import SyntheticHand, synthetic_hand
+from boneage.handseg import cut_off
+from boneage.handseg.geometry import Box
+
+
+@pytest.fixture(scope="module", params=[3, 7, 11])
+def hand(request):
+    return synthetic_hand(120, "F", request.param, (480, 384))
+
+
+def found(hand: SyntheticHand, top: int = 0, bottom: int = 480, left: int = 0, right: int = 384, *, alone: bool = True):
+    """What is said of the part of a film between four lines."""
+    mask = hand.mask[top:bottom, left:right].astype(bool)
+    return list(cut_off.cut_off(mask, Box(0, 0, *mask.shape[::-1]), alone=alone))
+
+
+def ends(hand: SyntheticHand) -> tuple[int, int, int, float]:
+    """Top, left and right end above the wrist, and the length of the hand."""
+    above = hand.mask[: round(hand.keypoints[0, 1])]
+    columns, top = np.flatnonzero(above.any(axis=0)), int(np.flatnonzero(above.any(axis=1))[0])
+    return top, int(columns[0]), int(columns[-1]), hand.keypoints[0, 1] - top
+
+
+def test_a_whole_hand_lacks_nothing_though_its_forearm_leaves_the_film(hand):
+    assert hand.mask[-1].any()
+    assert found(hand) == []
+
+
+def test_fingertips_that_are_gone_are_told_from_one_that_may_be(hand):
+    top, _, _, length = ends(hand)
+    assert found(hand, top=max(top - 5, 0)) == []
+    assert (False, cut_off.FINGERTIPS_CUT) in found(hand, top=top + round(0.035 * length)) or found(
+        hand, top=top + round(0.035 * length)
+    ) == [(True, cut_off.FINGERTIPS_GONE)]
+    assert (True, cut_off.FINGERTIPS_GONE) in found(hand, top=top + round(0.18 * length))
+
+
+def test_a_side_that_is_cut_is_said_but_not_where_the_other_hand_lies(hand):
+    _, left, right, length = ends(hand)
+    for edges in ({"left": left + round(0.12 * length)}, {"right": right - round(0.12 * length)}):
+        assert any(reason in (cut_off.SIDE_CUT, cut_off.SIDE_GONE) for _, reason in found(hand, **edges))
+        assert found(hand, **edges, alone=False) == []
+
+
+def test_a_wrist_that_is_gone_is_rejected(hand):
+    _, _, _, length = ends(hand)
+    wrist = round(hand.keypoints[0, 1])
+    assert (True, cut_off.WRIST_GONE) in found(hand, bottom=wrist - round(0.3 * length))
