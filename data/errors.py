@@ -63,6 +63,24 @@ class FilmOutputError(FilmError, OutputError):
     """A result about one film cannot be written; the film's reading is not affected."""
 
 
+def as_film_error(subject: str | Path, error: BaseException) -> FilmError:
+    """The error of one film for whatever went wrong with it, panics of native code included.
+
+    What is meant to end the program (KeyboardInterrupt, SystemExit and their like) is raised again.
+    """
+    if isinstance(error, FilmError):
+        return error
+    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+        raise error
+    cause = Verbatim(f"{type(error).__name__}: {one_line(error)}")
+    remark = Remark(
+        "cannot be read ({error}); the file is damaged or of a kind that is not known, export it again", error=cause
+    )
+    read_error = ReadError(subject, remark)
+    read_error.__cause__ = error
+    return read_error
+
+
 def one_line(error: BaseException) -> Verbatim:
     """The message of another library's error, which may be a page, as one line of at most 200 characters."""
     return Verbatim(" ".join(str(error).split())[:200])

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import glob
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 from .child import Age, Child
-from .cohort import InputRow, read_inputs_table
-from .errors import ChildError, CohortError, ReadError, SexError
-from .files import SUFFIXES, bare_name
+from .cohort import InputRow, cohort_table_in, read_inputs_table
+from .errors import ChildError, ReadError, SexError
+from .files import bare_name
+from .listing import files_below, is_hidden, is_pattern, matches
 from .remark import Remark, Value, Verbatim
 from .sex import Sex, parse_sex
 from .source import Film, as_source, is_film, why_no_film
 from .text import for_file_name, for_line
 
+log = logging.getLogger(__name__)
 _LONGEST_STEM = 200  # bytes; a name has at most 255, with what is written about a film and its suffix
 
 
@@ -26,15 +28,17 @@ def read_inputs(
     inputs: Film | Iterable[Film | InputRow],
     child: Child | Sex | None = None,
     columns: Mapping[str, str] | None = None,
+    images: str | Path | None = None,
 ) -> tuple[InputRow, ...]:
     """List the radiographs behind files, folders, patterns and CSVs, in the order given, each with its child.
 
-    A folder stands for the files in it and in its folders, sorted by path: those with a picture's or DICOM's suffix,
-    or with none; what is hidden is left out. A pattern (`films/*.png`, `studies/**/*.dcm`) that names no file itself
-    stands for whatever matches it, sorted, folders included. A CSV stands for its rows (`read_inputs_table`, which
-    `columns` is for). Any other path stands for itself, existing or not: a missing file fails where it is read. What
-    was found in a folder or by a pattern says so (`InputRow.found`): not each such file is a film. A film that is no
-    path (`source.as_source`) stands for itself, and so does an InputRow, with its own facts alone.
+    A folder stands for all files in it and in its folders (`listing.files_below`); where a cohort's table lies in it,
+    alone of its kind, its rows come first, with what they state of the children. A pattern (`films/*.png`,
+    `studies/**/*.dcm`) that names no file itself stands for whatever matches it, sorted, folders included. A CSV stands
+    for its rows (`read_inputs_table`, which `columns` and `images` are for). Any other path stands for itself, existing
+    or not: a missing file fails where it is read. What was found in a folder or by a pattern says so
+    (`InputRow.found`): not each such file is a film. A film that is no path (`source.as_source`) stands for itself, and
+    so does an InputRow, with its own facts alone.
 
     `child`, or the sex alone, applies to all; a row's own facts go before it. Raises CohortError for a CSV that cannot
     be used, ReadError for a folder or pattern without radiographs, SexError or ChildError where a CSV's row contradicts
@@ -42,7 +46,8 @@ def read_inputs(
     """
     given = child if isinstance(child, Child) else Child(sex=parse_sex(child) if child else None)
     listed = (inputs,) if is_film(inputs) else cast("Iterable[Film | InputRow]", inputs)
-    return tuple(row for item in listed for row in _rows(item, given, columns))
+    known = _Known(given, columns, images)
+    return tuple(row for item in listed for row in _rows(item, known))
 
 
 def films_among(rows: Iterable[InputRow]) -> tuple[list[Path], Counter[Remark]]:
@@ -92,48 +97,71 @@ def _stem(file: Path) -> str:
     return stem if for_line(stem) == stem and len(stem.encode()) <= _LONGEST_STEM else for_file_name(stem)
 
 
-def _rows(item: Film | InputRow, child: Child, columns: Mapping[str, str] | None) -> Iterator[InputRow]:
+@dataclass(frozen=True)
+class _Known:
+    """What is given of all inputs: facts of the child, names of columns, and the folder of films that tables name."""
+
+    child: Child
+    columns: Mapping[str, str] | None
+    images: str | Path | None
+
+
+def _rows(item: Film | InputRow, known: _Known) -> Iterator[InputRow]:
     if isinstance(item, InputRow):
         yield item
     elif isinstance(item, (str, os.PathLike)):
-        yield from _rows_behind(Path(item), child, columns)
+        yield from _rows_behind(Path(item), known)
     else:
         source = as_source(item)
-        yield InputRow(Path(source.name), child, source=source)
+        yield InputRow(Path(source.name), known.child, source=source)
 
 
-def _rows_behind(path: Path, child: Child, columns: Mapping[str, str] | None) -> Iterator[InputRow]:
-    if glob.has_magic(str(path)) and not path.exists():
-        yield from _matches(path, child, columns)
+def _rows_behind(path: Path, known: _Known) -> Iterator[InputRow]:
+    if is_pattern(path) and not path.exists():
+        yield from _matches(path, known)
     elif path.suffix.lower() == ".csv":
-        for row in _agreeing(path, read_inputs_table(path, columns), child):
-            yield InputRow(row.path, row.child.completed_by(child), row.patient)
+        yield from _rows_of(path, known)
     elif path.is_dir():
-        for file in _radiographs_in(path):
-            yield InputRow(file, child, found=True)
+        yield from _rows_in(path, known)
     else:
-        yield InputRow(path, child)
+        yield InputRow(path, known.child)
 
 
-def _matches(pattern: Path, child: Child, columns: Mapping[str, str] | None) -> Iterator[InputRow]:
-    matches = [Path(name) for name in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207 - Path.glob takes relative patterns only
-    if pattern.suffix.lower() == ".csv":
-        for table in matches:
-            yield from _rows_behind(table, child, columns)
-    else:
-        # ** matches a folder and the files in it: each file is listed once
-        listed = dict.fromkeys(file for match in matches for file in _candidates(match))
-        yield from (InputRow(file, child, found=True) for file in listed)
-        matches = list(listed)
-    if not matches:
+def _rows_of(table: Path, known: _Known) -> Iterator[InputRow]:
+    for row in _agreeing(table, read_inputs_table(table, known.columns, known.images), known.child):
+        yield replace(row, child=row.child.completed_by(known.child))
+
+
+def _rows_in(folder: Path, known: _Known) -> Iterator[InputRow]:
+    """All files of a folder; those that its cohort's table names, if it has one, first and with what that states."""
+    files = files_below(folder)
+    if not files:
+        raise ReadError(folder, Remark("no radiographs in this folder; it is empty"))
+    named: set[str] = set()
+    if (table := cohort_table_in(folder)) is not None:
+        log.warning("%s: what is known of the children is taken from %s", folder, table.name)
+        for row in _rows_of(table, known):
+            named.add(os.path.realpath(row.path))
+            yield row
+    yield from (InputRow(file, known.child, found=True) for file in files if os.path.realpath(file) not in named)
+
+
+def _matches(pattern: Path, known: _Known) -> Iterator[InputRow]:
+    found = matches(pattern)
+    if not found:
         remark = Remark("no radiographs match this pattern; ** stands for any folders, * for any name")
         raise ReadError(pattern, remark)
+    if pattern.suffix.lower() == ".csv":
+        for table in found:
+            yield from _rows_behind(table, known)
+        return
+    # ** matches a folder and the files in it: each file is listed once
+    files = {os.path.realpath(file): file for match in reversed(found) for file in _below(match)}
+    yield from (InputRow(file, known.child, found=True) for file in sorted(files.values()))
 
 
-def _candidates(match: Path) -> list[Path]:
-    if match.is_dir():
-        return _listed(match)
-    return [match] if _may_be_a_radiograph(Path(match.name)) else []
+def _below(match: Path) -> list[Path]:
+    return files_below(match) if match.is_dir() and not is_hidden(match.name) else [match]
 
 
 def _agreeing(table: Path, rows: Sequence[InputRow], child: Child) -> Sequence[InputRow]:
@@ -161,29 +189,3 @@ def _agreeing(table: Path, rows: Sequence[InputRow], child: Child) -> Sequence[I
 def _shown(fact: Any) -> Value:
     """A fact about a child, of any of `Child`'s fields, as a value of a remark."""
     return fact.remark if isinstance(fact, Age) else Verbatim(fact) if isinstance(fact, str) else fact
-
-
-def _radiographs_in(folder: Path) -> list[Path]:
-    files = _listed(folder)
-    if not files:
-        remark = Remark(
-            "no radiographs in this folder; expected files ending in {suffixes} or in no suffix, as DICOM files often "
-            "are",
-            suffixes=Verbatim(", ".join(sorted(SUFFIXES))),
-        )
-        raise ReadError(folder, remark)
-    return files
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        found = [path for path in sorted(folder.rglob("*")) if _may_be_a_radiograph(path.relative_to(folder))]
-    except OSError as error:
-        raise CohortError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
-    return [path for path in found if path.is_file()]
-
-
-def _may_be_a_radiograph(path: Path) -> bool:
-    if any(part.startswith((".", "__MACOSX")) for part in path.parts):
-        return False
-    return path.suffix.lower() in SUFFIXES or path.suffix[1:].isdigit() or not path.suffix  # .2 ends a DICOM's UID

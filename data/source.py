@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from .errors import ReadError
-from .files import SUFFIXES
+from .files import SUFFIXES, is_marked
+from .listing import is_hidden
 from .remark import Remark, Verbatim
 
 if TYPE_CHECKING:
@@ -25,9 +26,14 @@ if TYPE_CHECKING:
 # What a film comes in: a path, a file's bytes, an open file, grey levels, a picture of Pillow, a dataset of pydicom.
 Film: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | np.ndarray | Image.Image | Dataset | Source"
 
-# Computed and digital radiography, films put on a digitiser, single shots of fluoroscopy, and what a secondary capture
-# of a film calls itself (PS3.3 C.7.3.1.1.1); an object without a modality is looked at too.
-FILM_MODALITIES = frozenset(("", "CR", "DX", "DR", "RG", "RF", "OT", "XC"))
+# SOP classes of computed and digital radiography and of single shots of fluoroscopy, and classes of any pictures, such
+# as of films put on a digitiser. Those may call themselves whatever they like, but for a modality of PS3.3 C.7.3.1.1.1
+# that takes no radiographs of hands.
+_FILM_CLASSES = ("Computed Radiography", "Digital X-Ray", "X-Ray Radiofluoroscopic")
+_ANY_CLASSES = ("Secondary Capture", "Multi-frame", "VL Photographic")
+_NO_FILMS = frozenset(
+    ("CT", "MR", "US", "NM", "PT", "MG", "SEG", "SR", "KO", "PR", "AU", "ECG", "EEG", "ES", "GM", "SM", "OP", "OPT")
+) | {"OCT", "BI", "BMD", "IVUS", "XA", "IO", "PX", "DOC"}
 MAKER = "boneage"  # ManufacturerModelName of the objects that this program writes
 MAX_BYTES = 2**30  # the largest picture that is read, of 80 million pixels, has 640 MB with 16 bits of red to alpha
 
@@ -73,15 +79,12 @@ class Source:
 
     def patient(self) -> tuple[str | None, date | None]:
         """PatientID and date of the examination that a DICOM states; None where it does not, and for other files."""
-        try:
-            tags = self.tags
-        except ReadError:
-            return None, None
-        if tags is None:
-            return None, None
         from .tags import patient_of
 
-        return patient_of(tags)
+        try:
+            return (None, None) if self.tags is None else patient_of(self.tags)
+        except Exception:  # values of every kind stand in malformed tags; the reader says what is wrong
+            return None, None
 
     @cached_property
     def sha256(self) -> str:
@@ -154,7 +157,11 @@ def open_source(path: str | os.PathLike[str], *, found: bool = False) -> Source:
     """
     path = Path(path)
     try:
+        if found and (no_file := _why_no_file(path)):
+            return Source(str(path), no_film=no_file)
         if path.is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise ReadError(path, Remark("is a folder that may not be listed; check its permissions"))
             raise ReadError(path, Remark("is a folder, expected a radiograph; give a file"))
         if not path.exists():
             raise ReadError(path, Remark("no such file; check the path"))
@@ -178,15 +185,27 @@ def open_source(path: str | os.PathLike[str], *, found: bool = False) -> Source:
 def why_no_film(path: str | Path) -> Remark | None:
     """Say in a few words what a file is that can be no radiograph of a hand; None for whatever may be one.
 
-    No film is a DICOM without a picture (reports, directories), with several (cine loops), of a modality that takes no
-    radiographs, or made by this program; and a file without a suffix of its own that is neither DICOM nor picture.
-    A film that is damaged or missing may be one: that is for the reader to say.
+    No film is a DICOM without a picture (reports, directories), with several (cine loops), of a class or modality that
+    takes no radiographs, or made by this program; a picture made by it; what is neither DICOM nor picture, unless its
+    suffix says so; and what is hidden, or no file. A film that is damaged or missing may be one: the reader says so.
     """
+    path = Path(path)
     try:
+        if (no_file := _why_no_file(path)) or not path.is_file():
+            return no_file
         with open(path, "rb") as file:
-            return _why_no_film(Path(path), file)
-    except OSError:
+            return _why_no_film(path, file)
+    except (OSError, ValueError):
         return None
+
+
+def _why_no_file(path: Path) -> Remark | None:
+    """What something that was found is, if it is the system's, or no file and no folder."""
+    if is_hidden(path.name):
+        return Remark("hidden folder") if path.is_dir() else Remark("hidden file")
+    if path.is_symlink() and not path.exists():
+        return Remark("link that leads nowhere")
+    return None if path.is_file() or path.is_dir() or not path.exists() else Remark("neither a file nor a folder")
 
 
 def is_dicom(start: bytes) -> bool:
@@ -204,12 +223,14 @@ def _why_no_film(path: Path, file: BinaryIO) -> Remark | None:
     try:
         if is_dicom(start):
             return _why_no_film_of_dicom(path, file)
+        if is_marked(path):
+            return Remark("file made by this program")
         if path.suffix.lower() not in SUFFIXES:
             with Image.open(file):  # reads the header only
                 pass
     except Image.UnidentifiedImageError:
         return Remark("neither a picture nor DICOM")
-    except (ReadError, OSError, Image.DecompressionBombError):
+    except Exception:  # whatever is wrong with it, the reader says so
         return None
     return None
 
@@ -221,13 +242,20 @@ def _why_no_film_of_dicom(path: Path, file: BinaryIO) -> Remark | None:
     kind = kind_of(tags)
     if "Rows" not in tags:
         return None if "Image" in class_name(tags) else kind  # a picture that was cut off is for the reader to report
-    if str(tags.get("Modality") or "").strip().upper() not in FILM_MODALITIES:
+    if not _takes_films(class_name(tags), str(tags.get("Modality") or "").strip().upper()):
         return kind
     if int(tags.get("NumberOfFrames") or 1) > 1:
         return Remark("{kind} of several pictures", kind=kind)
     if str(tags.get("ManufacturerModelName") or "").strip() == MAKER:
         return Remark("{kind} made by this program", kind=kind)
     return None
+
+
+def _takes_films(sop_class: str, modality: str) -> bool:
+    """Whether objects of a class may be films. Where the class says nothing, the modality may deny it."""
+    if sop_class.startswith(_FILM_CLASSES):
+        return True
+    return (not sop_class.endswith("Image") or sop_class.startswith(_ANY_CLASSES)) and modality not in _NO_FILMS
 
 
 def _not_empty(name: str | Path, content: bytes) -> bytes:

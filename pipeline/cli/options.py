@@ -80,8 +80,8 @@ def column_option(roles: str) -> Callable[[F], F]:
 
 
 input_column_option = column_option(
-    "path, sex (words), male (True or False), age, age_months, age_years, birth_date, exam_date, height, height_cm, "
-    "patient"
+    "path, id, sex (words), male (True or False), age, age_months, age_years, birth_date, exam_date, height, "
+    "height_cm, patient"
 )
 
 

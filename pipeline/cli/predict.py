@@ -119,6 +119,7 @@ def film_file_options(command: F) -> F:
 )
 @film_file_options
 @input_column_option
+@click.option("--images", type=PATH, help="Folder of the radiographs that a CSV names; default: beside the CSV.")
 @device_option
 @engine_option
 @verbose_option
@@ -138,6 +139,7 @@ def predict(
     files: Mapping[str, Path],
     language: str,
     columns: Mapping[str, str],
+    images: Path | None,
     device: str,
     engine: str,
 ) -> None:
@@ -173,7 +175,7 @@ def predict(
 
     from ...data.inputs import read_inputs
 
-    rows = read_inputs(inputs, child, columns)
+    rows = read_inputs(inputs, child, columns, images)
 
     from .. import output
     from ..predict.bone_age import BoneAge

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from ...data.child import Age, Child
-from ...data.errors import FilmError
+from ...data.errors import WeightsError, as_film_error
 from ...data.radiograph import Radiograph
 from ...data.read import read_radiograph
+from ...data.remark import Remark
 from ...data.sex import Sex, parse_sex
 from ...data.source import Film, is_film, name_of
 from ...handseg.crop import CROP_VERSION
@@ -24,6 +26,7 @@ from ..reading import Reading
 from .agree import agreed_age, agreed_sex
 from .parallel import ahead, cores, in_batches
 
+OLDEST = 240.0  # months; labels, and the standards of Greulich and Pyle, end before
 BATCH = 4  # films that the nets read together: enough for a GPU, and few enough to keep all cores busy to the end
 Request: TypeAlias = "tuple[Film, Child | Sex | None]"  # a film and what is given of its child, or the sex alone
 
@@ -102,17 +105,36 @@ class BoneAge:
             child = given if isinstance(given, Child) else Child(sex=given)
             try:
                 films[number] = _film(film, child)
-            except FilmError as error:
-                reading = Reading(
-                    name_of(film), "failed", (error.remark,), sex=child.sex, model=self.model, model_sha256=self.digest
-                )
-                examined[number] = Examination(reading, error=error)
-        hands = dict(zip(films, self.finder.find([film.radiograph for film in films.values()]), strict=True))
-        months = self._months(films, hands)
-        for number, film in films.items():
-            reading = self._reading(film, hands[number], months.get(number))
-            examined[number] = Examination(reading, film.radiograph, hands[number], crop_evidence=self.reader.evidence)
+            except BaseException as error:
+                examined[number] = self._failed(name_of(film), child.sex, error)
+        examined |= self._examined(films)
         return [examined[number] for number in range(len(requests))]
+
+    def _examined(self, films: dict[int, _Film]) -> dict[int, Examination]:
+        """Examine films that were read. Where that fails, each is examined alone, so that one cannot fail others."""
+        try:
+            hands = dict(zip(films, self.finder.find([film.radiograph for film in films.values()]), strict=True))
+            months = self._months(films, hands)
+            return {
+                number: Examination(
+                    self._reading(film, hands[number], months.get(number)),
+                    film.radiograph,
+                    hands[number],
+                    crop_evidence=self.reader.evidence,
+                )
+                for number, film in films.items()
+            }
+        except BaseException as error:
+            if len(films) > 1:
+                as_film_error("", error)  # raises what is meant to end the program
+                return {number: self._examined({number: film})[number] for number, film in films.items()}
+            return {number: self._failed(film.radiograph.source, film.sex, error) for number, film in films.items()}
+
+    def _failed(self, name: str, sex: Sex | None, error: BaseException) -> Examination:
+        """The examination of a film that could not be read, for whatever reason."""
+        failure = as_film_error(name, error)
+        reading = Reading(name, "failed", (failure.remark,), sex=sex, model=self.model, model_sha256=self.digest)
+        return Examination(reading, error=failure)
 
     def _months(self, films: dict[int, _Film], hands: dict[int, Hand]) -> dict[int, float]:
         """Bone ages in months of the films that have a crop, which the nets read together."""
@@ -123,10 +145,16 @@ class BoneAge:
         return {number: float(value) for number, value in zip(crops, read, strict=True)}
 
     def _reading(self, film: _Film, hand: Hand, months: float | None) -> Reading:
+        verdict = hand.verdict
+        if months is not None and not math.isfinite(months):
+            raise WeightsError(f"{self.model}: read {months} months, which is no number; fetch the weights again")
+        if months is not None and not 0 <= months <= OLDEST:
+            outside = Remark("the reading of {months:.0f} months is not between 0 and 240", months=months)
+            verdict = verdict.and_also("review", outside)
         reading = Reading(
             file=film.radiograph.source,
-            status=hand.verdict.status,
-            reasons=hand.verdict.reasons,
+            status=verdict.status,
+            reasons=verdict.reasons,
             sex=film.sex,
             bone_age_months=months,
             interval_90=None if months is None else self.reader.interval_90(months, film.sex),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ...data.child import Child
 from ...data.cohort import InputRow
-from ...data.errors import FilmError
+from ...data.errors import as_film_error
 from ...data.files import refuse_inputs
 from ...data.inputs import no_film_among, read_inputs
 from ...data.remark import Remark
@@ -76,6 +76,7 @@ def predict_cohort(
     child: Child | Sex | None = None,
     *,
     columns: Mapping[str, str] | None = None,
+    images: str | Path | None = None,
     table: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -89,7 +90,7 @@ def predict_cohort(
     """Read films of any number in order; a film that fails is a reading of status `failed`, not an error.
 
     bone_age: the reader, or a function that loads it, which is called when all else has been found to be in order.
-    films, child, columns: what to read and what is known of the children, as for `data.inputs.read_inputs`.
+    films, child, columns, images: what to read and what is known of the children, as for `data.inputs.read_inputs`.
     table: a CSV, or a Parquet file where the name ends in .parquet, that gets a row for each film. It grows in
         FILE.partial, and is there as FILE, whole, at the end.
     resume: keep the rows that the table, or a run that was stopped, has already. A film is not read again if its row
@@ -107,7 +108,7 @@ def predict_cohort(
     Returns counts, and which files could not be written. Raises what `read_inputs`, `FilmFiles` and `ReadingsFile`
     raise before any film is read, and ReadError where no file is a film.
     """
-    inputs = read_inputs(films, child, columns)
+    inputs = read_inputs(films, child, columns, images)
     about = FilmFiles([item.path for item in inputs], files or {}, language)
     outputs = [("the table", path) for path in (table, partial_of(table))] if table else []
     refuse_inputs(
@@ -234,5 +235,6 @@ def _opened(item: InputRow) -> Source | None:
     """The film of an input; None where it cannot be opened, which its examination will say."""
     try:
         return item.source or open_source(item.path, found=item.found)
-    except FilmError:
+    except BaseException as error:
+        as_film_error(item.path, error)  # raises what is meant to end the program
         return None

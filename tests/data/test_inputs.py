@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from boneage.data.child import Child
 from boneage.data.errors import ChildError, CohortError, ReadError, SexError
 from boneage.data.inputs import films_among, output_names, read_inputs
 from boneage.data.remark import Remark
+from boneage.data.source import open_source
+from boneage.pipeline.overlay import write_png
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -29,12 +33,81 @@ def test_files_stand_for_themselves_in_the_order_given_whether_they_exist_or_not
     assert {(row.child.sex, row.found) for row in rows} == {("M", False)}
 
 
-def test_a_folder_gives_its_radiographs_sorted_and_nothing_else(tmp_path):
-    touch(tmp_path, "b.PNG", "a.dcm", "sub/IM0001", "sub/1.2.840.10008.7", "table.csv", "notes.txt", "DICOMDIR")
+def test_a_folder_gives_all_that_is_in_it_sorted(tmp_path):
+    touch(tmp_path, "b.PNG", "a.dcm", "sub/IM0001", "sub/1.2.840.10008.7", "sub/x.dcm_anon", "table.csv", "DICOMDIR")
     touch(tmp_path, ".hidden.png", ".cache/x.png", "__MACOSX/b.png")
     rows = read_inputs([tmp_path])
-    assert names(rows, tmp_path) == ["DICOMDIR", "a.dcm", "b.PNG", "sub/1.2.840.10008.7", "sub/IM0001"]
+    films = ["DICOMDIR", "a.dcm", "b.PNG", "sub/1.2.840.10008.7", "sub/IM0001", "sub/x.dcm_anon", "table.csv"]
+    assert names(rows, tmp_path) == [".cache", ".hidden.png", *films[:1], "__MACOSX", *films[1:]]
     assert all(row.found for row in rows)  # so that what is no film of them, such as DICOMDIR, can be left out
+    assert films_among(rows)[1] == {
+        Remark("hidden folder"): 2,
+        Remark("hidden file"): 1,
+        Remark("neither a picture nor DICOM"): 5,
+    }
+
+
+def test_links_are_followed_once_and_loops_end(tmp_path):
+    touch(tmp_path, "films/a.png", "films/deep/b.png", "elsewhere/c.png")
+    films = tmp_path / "films"
+    for name, target in {"up": "..", "deep/loop": "../..", "deep/again": ".", "out": "../elsewhere"}.items():
+        (films / name).symlink_to(target)
+    for name, target in {"a-link.png": "a.png", "c-link.png": "../elsewhere/c.png", "broken.png": "nothing"}.items():
+        (films / name).symlink_to(target)
+    found = [row.path.resolve() for row in read_inputs([films]) if row.path.exists()]
+    assert sorted(path.name for path in found) == ["a.png", "b.png", "c.png"]
+    kinds = films_among(read_inputs([films]))[1]
+    assert kinds == {Remark("link that leads nowhere"): 1}
+    for pattern in ("**/*.png", "**", "**/**/*", "*/**/?.png"):
+        rows = read_inputs([films / pattern])
+        assert len({row.path.resolve() for row in rows}) == len(rows)
+        assert {path.name for path in found} >= {row.path.name for row in rows if row.path.name in "abc"}
+
+
+def test_what_is_neither_file_nor_folder_is_named_and_never_opened(tmp_path):
+    touch(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert films_among(read_inputs([tmp_path])) == (
+        [tmp_path / "a.png"],
+        {Remark("neither a file nor a folder"): 1},
+    )
+
+
+def test_a_folder_that_may_not_be_listed_is_a_row_of_its_own(tmp_path, monkeypatch):
+    touch(tmp_path, "a.png", "private/b.png")
+    listing = Path.iterdir
+
+    def refused(folder):
+        if folder.name == "private":
+            raise PermissionError(13, "Permission denied")
+        return listing(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    rows = read_inputs([tmp_path])
+    assert names(rows, tmp_path) == ["a.png", "private"]
+    with pytest.raises(ReadError, match="private: is a folder that may not be listed"):
+        open_source(rows[1].path, found=True)
+
+
+def test_pictures_of_this_program_are_no_films(tmp_path):
+    write_png(Image.new("L", (64, 64)), tmp_path / "heatmap.png")
+    touch(tmp_path, "a.png")
+    assert films_among(read_inputs([tmp_path]))[1] == {Remark("file made by this program"): 1}
+
+
+def test_a_folder_with_a_cohorts_table_is_read_by_it_and_nothing_in_it_is_lost(tmp_path):
+    touch(tmp_path, "films/1.png", "films/3.png")
+    (tmp_path / "films.csv").write_text("id,boneage,male\n1,120,True\n2,90,False\n")
+    rows = read_inputs([tmp_path])
+    assert [(row.path.name, row.child.sex, row.found) for row in rows] == [
+        ("1.png", "M", False),
+        ("2", "F", False),
+        ("3.png", None, True),
+        ("films.csv", None, True),
+    ]
+    (tmp_path / "again.csv").write_text("id,boneage,male\n1,120,False\n")
+    assert {row.child.sex for row in read_inputs([tmp_path])} == {None}  # which of the two is meant is not guessed
 
 
 @pytest.mark.parametrize(
@@ -42,8 +115,8 @@ def test_a_folder_gives_its_radiographs_sorted_and_nothing_else(tmp_path):
     [
         ("*.png", ["a.png", "b.png"]),
         ("**/*.png", ["a.png", "b.png", "deep/er/c.png"]),
-        ("**", ["a.png", "b.png", "deep/d.dcm", "deep/er/c.png"]),
-        ("de*", ["deep/d.dcm", "deep/er/c.png"]),
+        ("**", ["a.png", "b.png", "deep/.hidden.png", "deep/d.dcm", "deep/er/c.png", "deep/notes.txt"]),
+        ("de*", ["deep/.hidden.png", "deep/d.dcm", "deep/er/c.png", "deep/notes.txt"]),
     ],
 )
 def test_a_pattern_gives_each_radiograph_that_matches_once(tmp_path, pattern, expected):
@@ -82,10 +155,12 @@ def test_a_pattern_of_tables_reads_each(tmp_path):
     assert [(row.path.name, row.child.sex) for row in rows] == [("a.png", "F"), ("b.png", "M")]
 
 
-def test_a_folder_without_radiographs_is_an_error_that_says_what_was_looked_for(tmp_path):
-    touch(tmp_path, "notes.txt")
-    with pytest.raises(ReadError, match=r"no radiographs in this folder.*\.dcm.*\.png"):
+def test_an_empty_folder_is_an_error_and_one_without_films_names_what_is_there(tmp_path):
+    with pytest.raises(ReadError, match=r"no radiographs in this folder; it is empty"):
         read_inputs([tmp_path])
+    touch(tmp_path, "notes.txt")
+    with pytest.raises(ReadError, match="no radiographs among the files: 1 neither a picture nor DICOM"):
+        films_among(read_inputs([tmp_path]))
 
 
 def test_a_csv_gives_each_row_its_own_sex_and_the_option_fills_blanks(tmp_path):

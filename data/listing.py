@@ -1,0 +1,104 @@
+"""What lies below a folder or matches a pattern: every file once, links followed once, so that no loop goes on."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_MAGIC = frozenset("*?[")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is the system's, not the user's: .DS_Store, ._hand.png, __MACOSX."""
+    return name.startswith((".", "__MACOSX"))
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path has signs of a pattern in it."""
+    return bool(_MAGIC & set(str(path)))
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All that is in a folder and its folders, sorted by path: files of every kind, hidden ones too.
+
+    Also links that lead nowhere, and folders that are not looked into: hidden ones, and those that may not be listed.
+    Links to folders are followed once all other folders were visited, and to folders that were not; of several links
+    to one file outside, and of a file and links to it, the first by path stands for all, a file before links.
+    """
+    found = [path for is_folder, path in _walk(folder) if not is_folder]
+    real = {os.path.realpath(path) for path in found if not path.is_symlink()}
+    return sorted(path for path in found if not path.is_symlink() or _first(os.path.realpath(path), real))
+
+
+def matches(pattern: Path) -> list[Path]:
+    """Files and folders that match a pattern, sorted: * and ? within a name, [abc], and ** for any folders.
+
+    Hidden ones match only where the pattern has the dot.
+    """
+    parts = pattern.parts
+    plain = next(number for number, part in enumerate(parts) if _MAGIC & set(part))
+    found = set(_expanded(Path(*parts[:plain]), parts[plain:]))
+    return sorted(found)
+
+
+def _expanded(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+    first, rest = parts[0], parts[1:]
+    if first == "**":
+        folders = [path for is_folder, path in _walk(folder) if is_folder]
+        for each in folders:
+            if rest:
+                yield from _expanded(each, rest)
+            else:
+                yield each
+        return
+    if not _MAGIC & set(first):
+        if os.path.lexists(folder / first):
+            yield from _expanded(folder / first, rest) if rest else (folder / first,)
+        return
+    for path in _listed(folder)[0]:
+        if fnmatch.fnmatchcase(path.name, first) and (first.startswith(".") or not path.name.startswith(".")):
+            if not rest:
+                yield path
+            elif path.is_dir():
+                yield from _expanded(path, rest)
+
+
+def _walk(folder: Path) -> Iterator[tuple[bool, Path]]:
+    """Each folder that is looked into, with True, and everything else below it, with False; links to folders last."""
+    visited: set[tuple[int, int]] = set()
+    links, waiting = [folder], list[Path]()
+    while links:
+        waiting.append(links.pop(0))
+        while waiting:
+            here = waiting.pop()
+            inside, listed = _listed(here)
+            if not listed:
+                yield False, here
+                continue
+            stat = here.stat()
+            if (stat.st_dev, stat.st_ino) in visited:
+                continue
+            visited.add((stat.st_dev, stat.st_ino))
+            yield True, here
+            for path in inside:
+                if not path.is_dir() or is_hidden(path.name):
+                    yield False, path
+                else:
+                    (links if path.is_symlink() else waiting).append(path)
+
+
+def _listed(folder: Path) -> tuple[list[Path], bool]:
+    """What is in a folder, sorted, and whether it may be listed."""
+    try:
+        return sorted(folder.iterdir()), True
+    except OSError:
+        return [], False
+
+
+def _first(target: str, seen: set[str]) -> bool:
+    """Whether a file has not been seen; it has then."""
+    new = target not in seen
+    seen.add(target)
+    return new
