@@ -90,6 +90,24 @@ class Reading:
         """The first reason without what differs from film to film, to count films by; None where the status is ok."""
         return self.reasons[0].outline if self.reasons else None
 
+    def _repr_html_(self) -> str:
+        """The reading as a small table, which notebooks show."""
+        from html import escape
+
+        rows = [("status", self.status), *(("reason", str(reason)) for reason in self.reasons)]
+        if self.bone_age_months is not None:
+            rows.insert(0, ("bone age", f"{in_years(self.bone_age_months)} ({self.bone_age_months:.1f} months)"))
+            rows.insert(1, ("90 % interval", str(self.interval_words or "none")))
+        if self.sds is not None:
+            rows.append(("SDS", f"{self.sds:+.2f}: {self.assessment}"))
+        if self.adult_height_cm is not None:
+            rows.append(("adult height", f"{self.adult_height_cm:.1f} cm"))
+        rows += [("note", str(note)) for note in self.notes]
+        rows.append(("weights", f"{self.weights}, boneage {self.boneage_version}"))
+        cells = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in rows)
+        caption = f"<caption>{escape(self.file)}, sex {self.sex or 'not known'}. {escape(str(DISCLAIMER))}</caption>"
+        return f"<table>{caption}{cells}</table>"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON by _FIELDS, numbers rounded to 0.01, since no film is read finer."""
         return {name: _plain(getattr(self, name)) for name in _FIELDS}

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import boneage
 from boneage import BoneAge, Child, Reading, SexError, to_dataframe
+from boneage.data.remark import Remark
 
 PUBLIC = {
     *("BoneAge", "Child", "Examination", "Reading", "Remark", "Tally", "__version__"),
@@ -111,3 +113,28 @@ def test_reading_and_examination_are_what_the_reader_gives(bone_age, hand_films)
     examination = bone_age.examine(hand_films[0], "F")
     assert type(examination) is boneage.Examination
     assert type(examination.reading) is Reading
+
+
+def test_a_notebook_shows_a_reading_as_a_table_in_which_nothing_is_markup():
+    reading = Reading(
+        "<b>.png", "review", (Remark("there seem to be several hands; the largest was read"),), "F", 127.4
+    )
+    shown = reading._repr_html_()
+    assert "10 y 7 m (127.4 months)" in shown
+    assert "several hands" in shown
+    assert "not a medical device" in shown
+    assert "<b>" not in shown
+    assert "&lt;b&gt;.png" in shown
+    assert "bone age" not in Reading("a.png", "failed")._repr_html_()
+
+
+def test_films_of_every_form_are_read_alike(bone_age, hand_films):
+    from PIL import Image
+
+    expected = bone_age.predict(hand_films[0], "F").bone_age_months
+    with open(hand_films[0], "rb") as file, Image.open(hand_films[0]) as picture:
+        forms = [str(hand_films[0]), hand_films[0].read_bytes(), file, np.asarray(picture), picture]
+        readings = [bone_age.predict(film, "F") for film in forms]
+    assert [reading.bone_age_months for reading in readings] == [expected] * 5
+    (failed,) = bone_age.predict_many([b"no picture"], "F")
+    assert (failed.file, failed.status) == ("bytes", "failed")

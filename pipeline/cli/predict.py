@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import functools
+import io
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +19,9 @@ from ...data.text import for_line
 from ..report.language import LANGUAGES, preferred_language
 from .group import Failure
 from .options import PATH, F, device_option, engine_option, input_column_option, verbose_option, weights_option
+
+if TYPE_CHECKING:
+    from ...data.source import Source
 
 FILES = {  # kind of a file about a film (`predict.film_files.KINDS`) -> help of its option
     "heatmap": "Also draw where the reading comes from on the film, .png.",
@@ -42,6 +47,15 @@ def _not_parquet(_: click.Context, __: click.Parameter, file: Path | None) -> Pa
     if file and file.suffix.lower() == ".parquet":
         raise click.BadParameter(f"{file} ends in .parquet; give it to --parquet, or another name")
     return file
+
+
+def _from_stdin() -> Source:
+    """The film that stdin holds, which messages and files call stdin."""
+    from ...data.source import as_source
+
+    stream = io.BytesIO(sys.stdin.buffer.read())
+    stream.name = "stdin"  # pyright: ignore[reportAttributeAccessIssue]
+    return as_source(stream)
 
 
 def child_options(command: F) -> F:
@@ -146,9 +160,10 @@ def predict(
     """Predict bone age in months, and set it against the child's age.
 
     INPUT is a radiograph (PNG, JPEG, WebP, TIFF, BMP, DICOM), several, a folder, a quoted pattern such as
-    'films/**/*.dcm', or a CSV with the column path, and where they are known sex, age, birth_date, exam_date, height
-    and patient. Of a folder or pattern, what is no film (reports, other modalities) is left out and counted. Sex is
-    never guessed: it comes from --sex, the CSV or the DICOM, and a film where they contradict is not assessed.
+    'films/**/*.dcm', - for a film from stdin, or a CSV with the column path, and where they are known sex, age,
+    birth_date, exam_date, height and patient. Of a folder or pattern, what is no film (reports, other modalities) is
+    left out and counted. Sex is never guessed: it comes from --sex, the CSV or the DICOM, and a film where they
+    contradict is not assessed.
     With a chronological age the reading has the difference, the SDS and its assessment; with --height, adult height.
 
     A table grows in FILE.partial and is there as FILE, whole, at the end. --resume goes on with a run that was stopped.
@@ -156,7 +171,8 @@ def predict(
     FILE of a heat map, a report or a DICOM is that of one film. For several, give a folder, which gets hand-report.html
     for the film hand.png, or a path with {name} in it for the film's: reports/{name}.pdf.
 
-    Exit code: 0 when every film was assessed, 1 when some were not, 2 when none could be read.
+    Exit code, of one film as of many: 0 when every film was assessed and every file written; 2 when no film could be
+    read, or the call is wrong; 1 otherwise.
 
     \b
     Examples:
@@ -175,7 +191,8 @@ def predict(
 
     from ...data.inputs import read_inputs
 
-    rows = read_inputs(inputs, child, columns, images)
+    listed = [_from_stdin() if str(item) == "-" else item for item in inputs]
+    rows = read_inputs(listed, child, columns, images)
 
     from .. import output
     from ..predict.bone_age import BoneAge

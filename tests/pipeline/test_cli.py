@@ -196,6 +196,17 @@ def test_a_rejected_film_is_exit_code_1(weights, tmp_path):
     assert "blank" in result.stdout
 
 
+def test_a_film_comes_from_stdin(weights, hand_films, tmp_path):
+    command = ["predict", "-", "--sex", "F", "--json", "--csv", str(tmp_path / "r.csv"), *map(str, weights)]
+    result = CliRunner().invoke(main, command, input=hand_films[0].read_bytes())
+    reading = json.loads(result.stdout)
+    assert (result.exit_code, reading["file"]) == (0, "stdin")
+    expected = json.loads(run("predict", hand_films[0], "--sex", "F", "--json", *weights).stdout)
+    assert reading["bone_age_months"] == expected["bone_age_months"]
+    empty = CliRunner().invoke(main, command, input=b"")
+    assert (empty.exit_code, "stdin: is empty" in empty.stderr) == (2, True)
+
+
 def test_nothing_readable_is_exit_code_2(weights, tmp_path):
     result = run("predict", tmp_path / "a.png", tmp_path / "b.png", "--sex", "F", *weights)
     assert result.exit_code == 2
