@@ -59,6 +59,11 @@ class OutputError(BoneAgeError):
     """A result cannot be written in the form that was asked for."""
 
 
+def is_stop(error: BaseException) -> bool:
+    """Whether the program is to end, rather than one film at fault: panics of native code are no Exceptions either."""
+    return isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))
+
+
 class FilmOutputError(FilmError, OutputError):
     """A result about one film cannot be written; the film's reading is not affected."""
 
@@ -70,7 +75,7 @@ def as_film_error(subject: str | Path, error: BaseException) -> FilmError:
     """
     if isinstance(error, FilmError):
         return error
-    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+    if is_stop(error):
         raise error
     cause = Verbatim(f"{type(error).__name__}: {one_line(error)}")
     remark = Remark(
@@ -83,4 +88,4 @@ def as_film_error(subject: str | Path, error: BaseException) -> FilmError:
 
 def one_line(error: BaseException) -> Verbatim:
     """The message of another library's error, which may be a page, as one line of at most 200 characters."""
-    return Verbatim(" ".join(str(error).split())[:200])
+    return Verbatim(" ".join(str(error).split())[:200] or type(error).__name__)

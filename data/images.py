@@ -10,17 +10,21 @@ Transparency is composited on black: black is air on a radiograph, and what a fi
 from __future__ import annotations
 
 import io
+import math
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import cast
 
 import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from .errors import ReadError, one_line
+from .codestream import read_codestream
+from .damage import damage_of_codestream
+from .errors import ReadError, is_stop, one_line
 from .greys import grey_of_colour, inverted, stretch
 from .png import read_grey_png
-from .radiograph import Radiograph, check_size
+from .radiograph import Radiograph, check_decoding, check_size, finished
 from .remark import Remark, Verbatim
 from .source import Source
 
@@ -28,6 +32,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 
 _GREY = ("1", "L")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
+_ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations
 _WHITE_IS_ZERO = 0  # value of the TIFF tag PhotometricInterpretation
 
 
@@ -43,15 +48,19 @@ def read_image(source: Source) -> Radiograph:
     with _opened(source) if source.given is None else nullcontext(cast(Image.Image, source.given)) as picture:
         check_size(path, *picture.size)
         try:
-            pages = getattr(picture, "n_frames", 1)
-            if pages > 1 and picture.format != "MPO":  # a camera's JPEG with a second, smaller view: the first is it
-                remark = Remark("holds {pages} pictures, expected one; save the radiograph alone", pages=pages)
-                raise ReadError(path, remark)
+            _check_one(path, picture)
+            doubts = _check_costs(source, picture)
+            shape = picture.height, picture.width
             greys = read_grey_png(source.content, picture)
-            return _decode(source, picture) if greys is None else Radiograph(greys, path)
+            if greys is None:
+                radiograph, shape = _decode(source, picture)
+            else:
+                radiograph = Radiograph(greys, path, aspect=_aspect(picture))
         except ReadError:
             raise
-        except Exception as error:  # decoders raise errors of every kind on damaged files
+        except BaseException as error:  # decoders raise errors of every kind on damaged files
+            if is_stop(error):
+                raise
             remark = Remark(
                 "this {format} file cannot be decoded ({error}), expected a whole picture; it is damaged or truncated, "
                 "copy or export it again",
@@ -59,6 +68,50 @@ def read_image(source: Source) -> Radiograph:
                 error=one_line(error),
             )
             raise ReadError(path, remark) from error
+        return finished(replace(radiograph, doubts=(*radiograph.doubts, *doubts)), shape)
+
+
+def _check_one(path: str, picture: Image.Image) -> None:
+    """Refuse several pages and animations. A camera's JPEG with a second, smaller view (MPO) is its first picture."""
+    if picture.format == "MPO":
+        return
+    if picture.format == "TIFF":  # counting its pages takes a time that grows with their square
+        try:
+            picture.seek(1)
+        except EOFError:
+            return
+        finally:
+            picture.seek(0)
+    elif getattr(picture, "n_frames", 1) == 1:
+        return
+    raise ReadError(path, Remark("holds several pictures, expected one; save the radiograph alone"))
+
+
+def _check_costs(source: Source, picture: Image.Image) -> list[Remark]:
+    """Refuse a picture that would take too much to decode, and doubt one that is damaged."""
+    path, samples = source.name, len(picture.getbands())
+    deep = picture.mode in _DEEP or _is_deep_colour(picture)
+    check_decoding(path, *picture.size, samples * (4 if picture.mode in ("I", "F") else 2 if deep else 1))
+    if not source.content or picture.format not in ("JPEG", "MPO"):
+        return []
+    stated = read_codestream(source.content)
+    check_decoding(path, stated.width, stated.height, stated.samples, stated.scans)
+    return list(damage_of_codestream(source.content))
+
+
+def _is_deep_colour(picture: Image.Image) -> bool:
+    return picture.mode in ("RGB", "RGBA") and any(";16" in str(tile) for tile in getattr(picture, "tile", ()))
+
+
+def _aspect(picture: Image.Image) -> float:
+    """Height of a pixel by its width as it is stored, by the stated resolution; 1 where that is not known."""
+    stated = picture.info.get("dpi") or picture.info.get("aspect") or picture.info.get("jfif_density") or (1, 1)
+    try:
+        across, down = (float(number) for number in stated)
+        aspect = across / down
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 1.0
+    return aspect if 0 < aspect < math.inf else 1.0
 
 
 def _opened(source: Source) -> Image.Image:
@@ -84,15 +137,21 @@ def _opened(source: Source) -> Image.Image:
         raise ReadError(path, remark) from error
 
 
-def _decode(source: Source, picture: Image.Image) -> Radiograph:
+def _decode(source: Source, picture: Image.Image) -> tuple[Radiograph, tuple[int, int]]:
+    """The radiograph of a picture, and the height and width that it has upright by its header."""
     notes: list[Remark] = []
     white_is_zero = getattr(picture, "tag_v2", {}).get(262) == _WHITE_IS_ZERO
-    deep_colour = picture.mode in ("RGB", "RGBA") and any(";16" in str(tile) for tile in getattr(picture, "tile", ()))
+    deep_colour = _is_deep_colour(picture)
     orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    width, height = picture.size
+    aspect, colour = _aspect(picture), 0.0
+    if orientation in _ON_ITS_SIDE:
+        aspect = 1 / aspect
+        if picture.format != "TIFF":  # of which Pillow gives the size upright
+            width, height = height, width
     picture.load()
     if source.given is not None:
         picture = picture.copy()  # the caller's own stays as it is
-    colour = 0.0
     if picture.mode in _DEEP:
         ImageOps.exif_transpose(picture, in_place=True)
         values = np.asarray(picture)
@@ -107,14 +166,19 @@ def _decode(source: Source, picture: Image.Image) -> Radiograph:
         values, colour = _grey_on_black(samples, notes)
         greys = _scaled(values, notes)
     else:
-        ImageOps.exif_transpose(picture, in_place=True)
-        if picture.mode in _GREY:
-            greys = _pixels(_in_mode("L", picture))
-        elif picture.has_transparency_data:
-            greys, colour = _grey_on_black(np.asarray(_in_mode("RGBA", picture)), notes)
-        else:
-            greys, colour = grey_of_colour(np.asarray(_in_mode("RGB", picture)))
-    return Radiograph(np.ascontiguousarray(greys), source.name, colour=colour, notes=tuple(notes))
+        greys, colour = _shallow(picture, notes)
+    greys = np.ascontiguousarray(greys)
+    return Radiograph(greys, source.name, aspect=aspect, colour=colour, notes=tuple(notes)), (height, width)
+
+
+def _shallow(picture: Image.Image, notes: list[Remark]) -> tuple[np.ndarray, float]:
+    """Greys and chroma of a loaded picture of 8 bits a sample, upright."""
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode in _GREY:
+        return _pixels(_in_mode("L", picture)), 0.0
+    if picture.has_transparency_data:
+        return _grey_on_black(np.asarray(_in_mode("RGBA", picture)), notes)
+    return grey_of_colour(np.asarray(_in_mode("RGB", picture)))
 
 
 def _in_mode(mode: str, picture: Image.Image) -> Image.Image:
@@ -164,7 +228,7 @@ def _opencv_rgba(source: Source) -> np.ndarray:
 
 def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
     """Turn samples upright; EXIF 2.32, tag 0x0112: 1 is upright, 5 to 8 swap rows and columns."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _ON_ITS_SIDE:
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         samples = samples[::-1]

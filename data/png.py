@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .errors import is_stop
+
 # where a PNG may say that it is to be turned (EXIF, or XMP), which Pillow does
 _SAYS_TURN = (b"eXIf", b"tEXtRaw profile type exif\0", b"zTXtRaw profile type exif\0", b"iTXtXML:com.adobe.xmp\0")
 
@@ -21,7 +23,9 @@ def read_grey_png(content: bytes, picture: Image.Image) -> NDArray[np.uint8] | N
         return None
     try:
         return kornia_rs.io.decode_image_png_u8(content, (picture.height, picture.width), "mono")[..., 0]
-    except Exception:  # it raises nothing more special
+    except BaseException as error:  # native code: it raises nothing more special, and its panics are no Exceptions
+        if is_stop(error):
+            raise
         return None
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .child import Age
 from .errors import ReadError
 from .greys import Greys
-from .remark import Remark
+from .remark import Remark, Verbatim
 from .sex import Sex
 
 if TYPE_CHECKING:
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
 
 Laterality = Literal["L", "R"]
 MIN_SIDE = 32  # pixels; the joints of a hand cannot be seen on fewer
-MAX_PIXELS = 80_000_000  # about four times the largest digital plates (5,000 x 4,000); 320 MB as float32
+# The largest digital plates have 5,000 x 4,000 pixels, a film of 24 x 30 cm at 600 dpi 40 million. Within these limits
+# reading and finding the hand take at most 1.5 GB and 20 s.
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 160_000_000  # decoded: 5,000 x 4,000 pixels of 16-bit colour with transparency
+MAX_SCANS = 100  # of a progressive JPEG, which encoders write in 6 to 10
+MAX_SCANNED_PIXELS = 500_000_000  # in all scans
+MAX_TILES = 10_000  # of a JPEG 2000
+SQUARE = 0.01  # difference of a pixel's sides that changes no reading
+MOST_OBLONG = 5.0  # ratio of a pixel's sides; resolutions that differ more are mistaken
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +42,9 @@ class Radiograph:
         255 being white, else float32 in [0, 1]. `pixels` are the same as float32 in [0, 1].
     source: the path as it was given, or what stands for it.
     spacing_mm: distance of neighbouring rows and columns in millimetres, None where unknown.
-    sex: from a DICOM's PatientSex, None where it is missing or not F or M.
+    aspect: height of a pixel by its width; `square` has the pixels made square.
+    sex: from a DICOM's PatientSex, None where it is missing or no word for F or M.
+    odd_sex: what stands there if it is no word for F or M; "" where nothing does.
     age: chronological age that a DICOM's facts agree on, None where there is none (`child.stated_age`).
     birth_date, exam_date: PatientBirthDate, and AcquisitionDate or else StudyDate, of a DICOM; None where unknown.
     laterality: left or right hand as a DICOM states it, None where unknown.
@@ -48,7 +59,9 @@ class Radiograph:
     greys: Greys
     source: str
     spacing_mm: tuple[float, float] | None = None
+    aspect: float = 1.0
     sex: Sex | None = None
+    odd_sex: str = ""
     age: Age | None = None
     birth_date: date | None = None
     exam_date: date | None = None
@@ -65,6 +78,49 @@ class Radiograph:
         if self.greys.dtype == np.uint8:
             return np.divide(self.greys, 255, dtype=np.float32)
         return cast(NDArray[np.float32], self.greys)
+
+    @property
+    def square(self) -> Greys:
+        """The greys in pixels as high as wide, which is how a hand has to be looked at; mostly `greys` itself.
+
+        The coarser side is enlarged, or the finer one shrunk where that would make too large a picture.
+        """
+        if self.aspect == 1:
+            return self.greys
+        height, width = self.greys.shape
+        if height * width * max(self.aspect, 1 / self.aspect) <= MAX_PIXELS:
+            size = (width, height * self.aspect) if self.aspect > 1 else (width / self.aspect, height)
+        else:
+            size = (width / self.aspect, height) if self.aspect > 1 else (width, height * self.aspect)
+        how = cv2.INTER_AREA if size[0] < width or size[1] < height else cv2.INTER_LINEAR
+        return cast(Greys, cv2.resize(self.greys, (round(size[0]), round(size[1])), interpolation=how))
+
+
+def finished(radiograph: Radiograph, shape: tuple[int, int]) -> Radiograph:
+    """The radiograph as every reader ends with it: checked, and with an aspect that pixels can have.
+
+    `shape`: height and width that the file states. Raises ReadError where the greys are not of it, or not finite.
+    """
+    greys, path = radiograph.greys, radiograph.source
+    if greys.shape != shape or greys.dtype not in (np.uint8, np.float32):
+        found = Verbatim(" x ".join(map(str, greys.shape)))
+        remark = Remark(
+            "was decoded to {found} grey levels, expected {height} x {width}; export it again",
+            found=found,
+            height=shape[0],
+            width=shape[1],
+        )
+        raise ReadError(path, remark)
+    if greys.dtype == np.float32 and not (np.isfinite(greys.min()) and np.isfinite(greys.max())):
+        raise ReadError(path, Remark("has grey levels that are not numbers; export it again"))
+    aspect = radiograph.aspect
+    if abs(aspect - 1) < SQUARE:
+        return replace(radiograph, aspect=1.0)
+    if not 1 / MOST_OBLONG <= aspect <= MOST_OBLONG:
+        doubt = Remark("pixels are {aspect:.3g} times as high as wide, which was not believed", aspect=aspect)
+        return replace(radiograph, aspect=1.0, doubts=(*radiograph.doubts, doubt))
+    note = Remark("pixels are {aspect:.3g} times as high as wide; they were made square", aspect=aspect)
+    return replace(radiograph, notes=(*radiograph.notes, note))
 
 
 def check_size(path: str | Path, width: int, height: int) -> None:
@@ -83,5 +139,28 @@ def check_size(path: str | Path, width: int, height: int) -> None:
             width=width,
             height=height,
             most=MAX_PIXELS // 10**6,
+        )
+        raise ReadError(path, remark)
+
+
+def check_decoding(path: str | Path, width: int, height: int, pixel_bytes: int, scans: int = 1, tiles: int = 1) -> None:
+    """Raise ReadError for a picture that is too small, too large, or too costly to be decoded.
+
+    To be called with what the compressed data themselves state. `pixel_bytes`: decoded bytes a pixel, of all samples;
+    `scans`: of a JPEG, each of which may pass over every pixel; `tiles`: of a JPEG 2000.
+    """
+    check_size(path, width, height)
+    size = width * height * pixel_bytes
+    if size > MAX_BYTES:
+        remark = Remark(
+            "is {size} MB when decoded, expected at most {most}; save it in grey levels, or scale it down",
+            size=size // 10**6,
+            most=MAX_BYTES // 10**6,
+        )
+        raise ReadError(path, remark)
+    if scans > MAX_SCANS or scans * width * height > MAX_SCANNED_PIXELS or tiles > MAX_TILES:
+        remark = Remark(
+            "is stored in {parts} parts, which takes too long to decode; save the picture again",
+            parts=max(scans, tiles),
         )
         raise ReadError(path, remark)

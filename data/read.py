@@ -6,11 +6,12 @@ import warnings
 from dataclasses import replace
 
 from . import polarity
+from .errors import FilmError, as_film_error
 from .greys import inverted
 from .images import read_image
 from .radiograph import Radiograph
 from .remark import Remark
-from .source import Film, as_source
+from .source import Film, Source, as_source
 
 
 def read_radiograph(film: Film, *, correct_inversion: bool = True) -> Radiograph:
@@ -22,6 +23,15 @@ def read_radiograph(film: Film, *, correct_inversion: bool = True) -> Radiograph
     with file, finding and remedy, for whatever is not one whole picture.
     """
     source = as_source(film)
+    try:
+        return _read(source, correct_inversion)
+    except FilmError:
+        raise
+    except BaseException as error:  # whatever one film does, it is that film's error
+        raise as_film_error(source.name, error) from error
+
+
+def _read(source: Source, correct_inversion: bool) -> Radiograph:
     if source.is_dicom:
         from .dicom import read_dicom as read  # pydicom is slow to import, and most films are pictures
     else:

@@ -35,7 +35,8 @@ _NO_FILMS = frozenset(
     ("CT", "MR", "US", "NM", "PT", "MG", "SEG", "SR", "KO", "PR", "AU", "ECG", "EEG", "ES", "GM", "SM", "OP", "OPT")
 ) | {"OCT", "BI", "BMD", "IVUS", "XA", "IO", "PX", "DOC"}
 MAKER = "boneage"  # ManufacturerModelName of the objects that this program writes
-MAX_BYTES = 2**30  # the largest picture that is read, of 80 million pixels, has 640 MB with 16 bits of red to alpha
+MAX_BYTES = 256_000_000  # of a file, inflated too: a picture has at most 160 MB (`radiograph.MAX_BYTES`)
+_TOO_LARGE = Remark("has over {most:,} bytes, expected a radiograph; give a film", most=MAX_BYTES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ def as_source(film: Film) -> Source:
         return Source(name, given=_picture_of(name, film))
     if isinstance(film, Image.Image) or _is_dataset(film):
         return Source(name, given=cast(Any, film))
-    content = cast(BinaryIO, film).read()
+    content = cast(BinaryIO, film).read(MAX_BYTES + 1)
     if not isinstance(content, bytes):
         raise TypeError(f"{name}: is open in text mode, expected binary mode; open it with 'rb'")
     return Source(name, _not_empty(name, content))
@@ -168,17 +169,17 @@ def open_source(path: str | os.PathLike[str], *, found: bool = False) -> Source:
         if not path.is_file():
             raise ReadError(path, Remark("is not a regular file, expected a radiograph; copy it to a file first"))
         with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                raise ReadError(path, _TOO_LARGE)
             if found and (no_film := _why_no_film(path, file)):
                 return Source(str(path), no_film=no_film)
             file.seek(0)
-            content = _not_empty(path, file.read(MAX_BYTES + 1))
+            content = _not_empty(path, file.read())
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         cause = Verbatim(str(error))
         raise ReadError(
             path, Remark("cannot be opened ({error}); check the path and its permissions", error=cause)
         ) from error
-    if len(content) > MAX_BYTES:
-        raise ReadError(path, Remark("has over {most:,} bytes, expected a radiograph; give a film", most=MAX_BYTES))
     return Source(str(path), content)
 
 
@@ -236,17 +237,23 @@ def _why_no_film(path: Path, file: BinaryIO) -> Remark | None:
 
 
 def _why_no_film_of_dicom(path: Path, file: BinaryIO) -> Remark | None:
-    from .tags import class_name, kind_of, parsed  # pydicom is slow to import, and most files are pictures
+    from .tags import (  # pydicom is slow to import, and most files are pictures
+        class_name,
+        kind_of,
+        number_of,
+        parsed,
+        text_of,
+    )
 
     tags = parsed(path, file)
     kind = kind_of(tags)
     if "Rows" not in tags:
         return None if "Image" in class_name(tags) else kind  # a picture that was cut off is for the reader to report
-    if not _takes_films(class_name(tags), str(tags.get("Modality") or "").strip().upper()):
+    if not _takes_films(class_name(tags), text_of(tags, "Modality", []).upper()):
         return kind
-    if int(tags.get("NumberOfFrames") or 1) > 1:
+    if (number_of(tags, "NumberOfFrames", []) or 1) > 1:
         return Remark("{kind} of several pictures", kind=kind)
-    if str(tags.get("ManufacturerModelName") or "").strip() == MAKER:
+    if text_of(tags, "ManufacturerModelName", []) == MAKER:
         return Remark("{kind} made by this program", kind=kind)
     return None
 
@@ -261,6 +268,8 @@ def _takes_films(sop_class: str, modality: str) -> bool:
 def _not_empty(name: str | Path, content: bytes) -> bytes:
     if not content:
         raise ReadError(name, Remark("is empty (0 bytes), expected a radiograph; copy or export it again"))
+    if len(content) > MAX_BYTES:
+        raise ReadError(name, _TOO_LARGE)
     return content
 
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
+import zlib
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.filereader import _read_file_meta_info, read_preamble
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from .child import DAYS_IN_MONTH
-from .errors import ReadError, one_line
+from .errors import ReadError, is_stop, one_line
 from .remark import Remark, Verbatim
 
+_MOST_INFLATED = 256_000_000  # bytes, as many as a file may have (`source.MAX_BYTES`)
 _PICTURE = 0x7FE0  # group of the pixels
 
 
@@ -29,10 +34,13 @@ def parsed(path: str | Path, file: BinaryIO, *, with_picture: bool = False) -> F
 
 def _parsed(path: str | Path, file: BinaryIO, stop_before_pixels: bool) -> FileDataset:
     try:
+        _check_inflation(file)
         return pydicom.dcmread(file, stop_before_pixels=stop_before_pixels)
     except InvalidDicomError:
         pass  # no preamble; read on, but believe it only if the tags make sense
-    except Exception as error:
+    except BaseException as error:
+        if is_stop(error):
+            raise
         remark = Remark("this DICOM is damaged ({error}); export it again", error=one_line(error))
         raise ReadError(path, remark) from error
     try:
@@ -40,13 +48,31 @@ def _parsed(path: str | Path, file: BinaryIO, stop_before_pixels: bool) -> FileD
         dataset = pydicom.dcmread(file, force=True, stop_before_pixels=stop_before_pixels)
         if "SOPClassUID" in dataset or ("Rows" in dataset and "PhotometricInterpretation" in dataset):
             return dataset
-    except Exception:  # whatever it is, it is not DICOM
-        pass
+    except BaseException as error:  # whatever it is, it is not DICOM
+        if is_stop(error):
+            raise
     remark = Remark(
         "begins like a DICOM without preamble but holds none of its tags, expected a picture or a DICOM radiograph; "
         "export it again"
     )
     raise ReadError(path, remark)
+
+
+def _check_inflation(file: BinaryIO) -> None:
+    """Raise ValueError for a deflated dataset that becomes too large, before pydicom inflates it at once."""
+    start = file.tell()
+    try:
+        if read_preamble(file, force=True) is None:
+            return
+        if _read_file_meta_info(file).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            return
+        inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while not inflater.eof and (content := inflater.unconsumed_tail or file.read(1 << 16)):
+            size += len(inflater.decompress(content, 1 << 20))
+            if size > _MOST_INFLATED:
+                raise ValueError(f"it inflates to more than {_MOST_INFLATED} bytes")
+    finally:
+        file.seek(start)
 
 
 def copy_of(dataset: Dataset, *, with_picture: bool = False) -> Dataset:
@@ -60,8 +86,9 @@ def copy_of(dataset: Dataset, *, with_picture: bool = False) -> Dataset:
 
 def class_name(dataset: Dataset) -> Verbatim:
     """The name of a DICOM object's SOP class: "Basic Text SR"; "" where it states none."""
-    stated = dataset.get("SOPClassUID") or getattr(dataset, "file_meta", {}).get("MediaStorageSOPClassUID") or ""
-    return Verbatim(UID(str(stated)).name.removesuffix(" Storage"))
+    meta = getattr(dataset, "file_meta", Dataset())
+    stated = text_of(dataset, "SOPClassUID", []) or text_of(meta, "MediaStorageSOPClassUID", [])
+    return Verbatim(UID(stated).name.removesuffix(" Storage"))
 
 
 def kind_of(dataset: Dataset) -> Remark:
@@ -72,7 +99,63 @@ def kind_of(dataset: Dataset) -> Remark:
 
 def patient_of(dataset: Dataset) -> tuple[str | None, date | None]:
     """PatientID and date of the examination; None where it is blank."""
-    return str(dataset.get("PatientID") or "").strip() or None, exam_date(dataset, [])[0]
+    dataset = copy_of(dataset)  # what is looked at is decoded, and results carry the bytes of a text
+    return text_of(dataset, "PatientID", []) or None, exam_date(dataset, [])[0]
+
+
+def value_of(dataset: Dataset, name: str, notes: list[Remark]) -> Any:
+    """The value of an attribute, None where it is missing, empty, or malformed; the last is noted.
+
+    pydicom converts a value when it is first asked for, and raises errors of any kind where it cannot.
+    """
+    try:
+        value = dataset.get(name)
+    except Exception:
+        # not quoted: whatever stands there may be a name
+        notes.append(Remark("{name} is malformed and was ignored", name=Verbatim(name)))
+        return None
+    return None if value is None or value == "" else value
+
+
+def text_of(dataset: Dataset, name: str, notes: list[Remark]) -> str:
+    """An attribute's text without blanks around it, "" where there is none; several values joined as in the file."""
+    value = value_of(dataset, name, notes)
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    return "\\".join("" if part is None else str(part).strip() for part in values).strip(" \0")
+
+
+def numbers_of(dataset: Dataset, name: str, notes: list[Remark]) -> tuple[float, ...]:
+    """An attribute's finite numbers, none where it is missing, or holds anything else, which is noted.
+
+    A decimal comma, which the standard does not allow, is understood and noted.
+    """
+    raw = dataset.get_item(name) if name in dataset else None
+    if raw is not None and isinstance(raw.value, bytes) and raw.VR in ("DS", None) and b"," in raw.value:
+        parts = raw.value.decode("ascii", "replace").replace(",", ".").strip(" \0").split("\\")
+        notes.append(Remark("{name} has decimal commas, which were read as points", name=Verbatim(name)))
+    else:
+        value = value_of(dataset, name, notes)
+        parts = [] if value is None else [value] if isinstance(value, (int, float, str, bytes)) else list(value)
+    try:
+        numbers = tuple(float(part) for part in parts if part not in (None, ""))
+    except (TypeError, ValueError):
+        numbers = (math.nan,)
+    if all(map(math.isfinite, numbers)):
+        return numbers
+    notes.append(Remark("{name} is malformed and was ignored", name=Verbatim(name)))
+    return ()
+
+
+def number_of(dataset: Dataset, name: str, notes: list[Remark]) -> float | None:
+    """An attribute's only number, None where it is missing, malformed, or one of several; the latter two are noted."""
+    numbers = numbers_of(dataset, name, notes)
+    if len(numbers) > 1:
+        remark = Remark(
+            "{name} has {count} values, expected one, and was ignored", name=Verbatim(name), count=len(numbers)
+        )
+        notes.append(remark)
+        return None
+    return numbers[0] if numbers else None
 
 
 def exam_date(dataset: Dataset, notes: list[Remark]) -> tuple[date | None, str]:
@@ -92,7 +175,7 @@ def exam_date(dataset: Dataset, notes: list[Remark]) -> tuple[date | None, str]:
 
 def date_of(dataset: Dataset, name: str, notes: list[Remark]) -> date | None:
     """The date of an attribute; None where it is blank or, which `notes` then gets, no date."""
-    text = str(dataset.get(name) or "").strip()
+    text = text_of(dataset, name, notes)
     try:
         return datetime.strptime(text, "%Y%m%d").date() if text else None
     except ValueError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,24 +30,71 @@ class Hand:
     """What was found on one radiograph.
 
     `verdict` says whether it may be assessed. `seen`: what the segmenter saw of the hand, None where none was found.
-    `crop` is None when the picture is rejected, else upright; its `fit` leads back to the original. `remarks`: how it
-    was chosen where the film shows two.
+    `crop` is None when the picture is rejected, else upright. Both are of the film in square pixels
+    (`Radiograph.square`); `box`, `mask`, `crop_box`, `to_original` and `over_film` are in the film's own pixels.
+    `frame`: height and width of the film where its pixels are not square, else None. `remarks`: how it was chosen where
+    the film shows two.
     """
 
     verdict: Verdict
     seen: HandMap | None = None
     crop: Crop | None = None
     remarks: tuple[Remark, ...] = ()
+    frame: tuple[int, int] | None = None
 
-    @property
+    @cached_property
     def box(self) -> Box | None:
         """The hand's box in original pixels."""
-        return self.seen.box if self.seen else None
+        if self.frame is None or self.mask is None:
+            return self.seen.box if self.seen else None
+        box = Box(*cv2.boundingRect(self.mask.view(np.uint8)))
+        return box if box.area else None
 
-    @property
+    @cached_property
     def mask(self) -> NDArray[np.bool_] | None:
         """The hand in original pixels, bool, height x width, made when it is first asked for."""
-        return self.seen.mask if self.seen else None
+        mask = self.seen.mask if self.seen else None
+        if mask is None or self.frame is None:
+            return mask
+        height, width = self.frame
+        return cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT).astype(bool)
+
+    @property
+    def crop_box(self) -> Box | None:
+        """The box that the crop was cut out of, in original pixels."""
+        if self.crop is None or self.frame is None:
+            return self.crop.fit.box if self.crop else None
+        box = self.crop.fit.box
+        ends = np.rint(np.array([(box.x, box.y), (box.x + box.width, box.y + box.height)]) * self._scale).astype(int)
+        (x, y), (right, bottom) = ends.tolist()
+        return Box(x, y, max(right - x, 1), max(bottom - y, 1))
+
+    def to_original(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Coordinates in the crop, n x 2, to (x, y) in original pixels; needs a crop."""
+        assert self.crop is not None
+        return (self.crop.fit.to_original(points) + 0.5) * self._scale - 0.5
+
+    def over_film(self, square: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A map over the crop as one over the film in original pixels, 0 outside the crop's box; needs a crop."""
+        assert self.crop is not None
+        whole = self.crop.fit.back(square)
+        if self.frame is None:
+            return whole
+        return np.asarray(cv2.resize(whole, self.frame[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+    @property
+    def crop_scale(self) -> NDArray[np.float64]:
+        """Original pixels per pixel of the crop, across and down the film; needs a crop."""
+        assert self.crop is not None
+        return self._scale * (self.crop.fit.side / self.crop.fit.size)
+
+    @property
+    def _scale(self) -> NDArray[np.float64]:
+        """Original pixels per pixel of the film in square pixels, across and down."""
+        if self.crop is None or self.frame is None:
+            return np.ones(2)
+        height, width = self.crop.fit.frame
+        return np.array([self.frame[1] / width, self.frame[0] / height])
 
     @property
     def turned(self) -> int:
@@ -73,15 +122,16 @@ class HandFinder:
 
     def find(self, radiographs: Sequence[Radiograph]) -> list[Hand]:
         """One Hand for each radiograph, in order; the segmenter sees them as one batch."""
-        first = [judge_picture(radiograph.greys, radiograph.colour) for radiograph in radiographs]
+        films = [radiograph.square for radiograph in radiographs]
+        first = [judge_picture(film, radiograph.colour) for film, radiograph in zip(films, radiographs, strict=True)]
         good = [k for k, verdict in enumerate(first) if verdict.status != "rejected"]
-        seen = dict(zip(good, self._look([radiographs[k].greys for k in good]), strict=True)) if good else {}
+        seen = dict(zip(good, self._look([films[k] for k in good]), strict=True)) if good else {}
         hands = []
         for k, radiograph in enumerate(radiographs):
-            hand = self._on_film(radiograph.greys, seen[k]) if k in seen else Hand(first[k])
+            hand = self._on_film(films[k], seen[k]) if k in seen else Hand(first[k])
             for doubt in radiograph.doubts:
                 hand = replace(hand, verdict=hand.verdict.and_also("review", doubt))
-            hands.append(hand)
+            hands.append(hand if radiograph.aspect == 1 else replace(hand, frame=radiograph.greys.shape))
         return hands
 
     def _look(self, films: Sequence[Greys]) -> list[HandMap]:

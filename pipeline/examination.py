@@ -50,7 +50,7 @@ class Examination:
         """
         if self.hand is None or self.hand.crop is None or self._map is None:
             return None
-        return self.hand.crop.fit.back(self._map)
+        return self.hand.over_film(self._map)
 
     @cached_property
     def _map(self) -> NDArray[np.float32] | None:

@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from ..data.files import MARK, whole_file
-from ..handseg.crop import Crop
+from ..handseg.finder import Hand
 
 OUTLINE, FRAME = (255, 140, 0), (0, 190, 255)  # RGB of the hand's outline and of the crop's box
 _THICKNESS = 400  # lines are one pixel thick for so many pixels of the shorter side
 
 
-def outlined(pixels: NDArray[np.float32], mask: NDArray[np.bool_] | None, crop: Crop | None) -> NDArray[np.uint8]:
+def outlined(pixels: NDArray[np.float32], hand: Hand) -> NDArray[np.uint8]:
     """A radiograph (float32 in [0, 1]) as uint8 RGB of the same size, with outline of the hand and box of the crop."""
-    return marked(cv2.cvtColor(np.rint(pixels * 255).astype(np.uint8), cv2.COLOR_GRAY2RGB), mask, crop)
+    return marked(cv2.cvtColor(np.rint(pixels * 255).astype(np.uint8), cv2.COLOR_GRAY2RGB), hand)
 
 
-def marked(picture: NDArray, mask: NDArray[np.bool_] | None, crop: Crop | None) -> NDArray[np.uint8]:
+def marked(picture: NDArray, hand: Hand) -> NDArray[np.uint8]:
     """Draw outline of the hand and box of the crop on an RGB picture (uint8, height x width x 3), and return it."""
     thickness = max(round(min(picture.shape[:2]) / _THICKNESS), 1)
-    if crop is not None:
-        cv2.rectangle(picture, crop.fit.box.as_tuple(), FRAME, thickness)
-    if mask is not None:
-        outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if hand.crop_box is not None:
+        cv2.rectangle(picture, hand.crop_box.as_tuple(), FRAME, thickness)
+    if hand.mask is not None:
+        outlines, _ = cv2.findContours(hand.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, outlines, -1, OUTLINE, thickness)
     return picture
 

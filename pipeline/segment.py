@@ -78,17 +78,17 @@ def _findings(radiograph: Radiograph, hand: Hand) -> dict[str, Any]:
         "width": width,
         "height": height,
         "hand_box": list(hand.box.as_tuple()) if hand.box else None,
-        "crop": _way_back(hand.crop) if hand.crop else None,
+        "crop": _way_back(hand, hand.crop) if hand.crop else None,
     }
 
 
-def _way_back(crop: Crop) -> dict[str, Any]:
-    corner, right, down = crop.fit.to_original(np.array([(0, 0), (1, 0), (0, 1)]))
-    scale = crop.fit.side / crop.fit.size
-    # one step in the crop is `scale` along one axis of the original and nothing along the other, but for rounding
+def _way_back(hand: Hand, crop: Crop) -> dict[str, Any]:
+    corner, right, down = hand.to_original(np.array([(0, 0), (1, 0), (0, 1)]))
+    # one step in the crop goes along one axis of the original and not along the other, but for rounding
+    scale = hand.crop_scale[:, None]
     steps = np.rint(np.column_stack([right - corner, down - corner]) / scale) * scale + 0.0
     return {
-        "box": list(crop.fit.box.as_tuple()),
+        "box": list(hand.crop_box.as_tuple()) if hand.crop_box else None,
         "size": crop.fit.size,
         "version": CROP_VERSION,
         "turned": crop.fit.turn,
@@ -100,5 +100,5 @@ def _pictures(radiograph: Radiograph, hand: Hand) -> dict[str, NDArray[np.uint8]
     return {
         "mask": None if hand.mask is None else hand.mask.astype(np.uint8) * 255,
         "crop": None if hand.crop is None else hand.crop.pixels,
-        "overlay": None if hand.crop is None else outlined(radiograph.pixels, hand.mask, hand.crop),
+        "overlay": None if hand.crop is None else outlined(radiograph.pixels, hand),
     }

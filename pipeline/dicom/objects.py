@@ -17,7 +17,7 @@ from ...data.remark import Remark
 from ..examination import Examination
 from .sc import secondary_capture
 from .seg import segmentation
-from .source import source_of
+from .source import put_back, source_of, take_odd_texts
 from .sr import structured_report
 
 Kind = Literal["sr", "sc", "seg"]
@@ -34,6 +34,7 @@ def write_dicom(examination: Examination, path: str | Path, kind: Kind, *, heat_
     """
     file = examination.reading.file
     source = source_of(examination.radiograph_and_hand()[0])
+    odd = take_odd_texts(source)
     evidence = examination.evidence() if heat_map and kind == "sc" else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they quote the source's values, a patient's name included
@@ -41,6 +42,7 @@ def write_dicom(examination: Examination, path: str | Path, kind: Kind, *, heat_
             made = _made(kind, examination, source, evidence)
             if source.get("SpecificCharacterSet"):
                 made.SpecificCharacterSet = source.SpecificCharacterSet
+            put_back(made, odd)
             with whole_file(path) as temporary:
                 made.save_as(temporary, enforce_file_format=True)
         except (BoneAgeError, OSError):

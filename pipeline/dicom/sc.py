@@ -18,6 +18,7 @@ from pydicom.valuerep import DSfloat
 
 from ...data.child import in_years
 from ...data.remark import joined
+from ...data.tags import numbers_of
 from ...data.text import for_dicom
 from ..examination import Examination
 from ..overlay import outlined
@@ -47,7 +48,7 @@ def secondary_capture(
     No name, number or date of the patient is drawn.
     """
     (radiograph, hand), reading = examination.radiograph_and_hand(), examination.reading
-    pictures = [outlined(radiograph.pixels, hand.mask, hand.crop)]
+    pictures = [outlined(radiograph.pixels, hand)]
     if evidence is not None:
         pictures.append(heat_picture(examination, evidence))
     height, width = radiograph.pixels.shape
@@ -69,8 +70,8 @@ def secondary_capture(
     image.PatientOrientation = source.get("PatientOrientation")
     image.Laterality = radiograph.laterality or ""
     image.copy_patient_and_study_information(source)
-    spacing = source.get("PixelSpacing")
-    if spacing:
+    spacing = numbers_of(source, "PixelSpacing", [])
+    if len(spacing) == 2:
         sides = zip(spacing, (height, width), reversed(size), strict=True)
         scaled = [DSfloat(float(mm) * before / after, auto_format=True) for mm, before, after in sides]
         image["PixelSpacing"] = DataElement("PixelSpacing", "DS", scaled)

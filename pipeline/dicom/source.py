@@ -5,10 +5,14 @@ from __future__ import annotations
 import copy
 import uuid
 import warnings
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 from pydicom.uid import UID, generate_uid
 from pydicom.valuerep import DA, TM
 
@@ -35,6 +39,8 @@ _MAY_BE_EMPTY = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
+_TEXTS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT")  # whose bytes are of the stated character set
+_ESCAPE = 0x1B  # begins another character set
 _DATES = {"PatientBirthDate": (DA, "YYYYMMDD"), "StudyDate": (DA, "YYYYMMDD"), "StudyTime": (TM, "HHMMSS")}
 
 
@@ -70,6 +76,33 @@ def source_of(radiograph: Radiograph) -> Dataset:
         warnings.simplefilter("ignore")  # they quote the values, a patient's name included
         _check_values(file, source)
     return source
+
+
+def take_odd_texts(source: Dataset) -> dict[BaseTag, RawDataElement]:
+    """Replace texts that are not plain ASCII by a placeholder, and return them as they stand in the file.
+
+    Libraries decode a text by the stated character set, and encode it again: where the set is wrong, a name comes out
+    as another one, or split in two. So the bytes are carried over as they are (`put_back`).
+    """
+    odd: dict[BaseTag, RawDataElement] = {}
+    for tag in list(source.keys()):
+        element = source.get_item(tag)
+        if not isinstance(element, RawDataElement) or not isinstance(element.value, bytes) or tag.is_private:
+            continue
+        vr = element.VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "UN")
+        if vr in _TEXTS and any(byte > 126 or byte == _ESCAPE for byte in element.value):
+            text = element.value.rstrip(b" \0")
+            text += b" " * (len(text) % 2)
+            odd[tag] = RawDataElement(tag, vr, len(text), text, 0, False, True)
+            source[tag] = DataElement(tag, vr, "odd")
+    return odd
+
+
+def put_back(made: Dataset, odd: Mapping[BaseTag, RawDataElement]) -> None:
+    """Give a new object the texts that `take_odd_texts` took out of its source, where it has these attributes."""
+    for tag, element in odd.items():
+        if tag in made:
+            made[tag] = element
 
 
 def _check_values(file: str, source: Dataset) -> None:

@@ -26,6 +26,9 @@ def agreed_sex(radiograph: Radiograph, given: Sex | None) -> Sex:
     sex = given or known
     if sex is None:
         remark = Remark("the sex of the child is not known; give --sex F or --sex M")
+        if radiograph.odd_sex:
+            stated = Verbatim(repr(radiograph.odd_sex))
+            remark = Remark("PatientSex is {stated}, expected F or M; give --sex F or --sex M", stated=stated)
         raise SexError(radiograph.source, remark)
     return sex
 

@@ -12,7 +12,7 @@ from ...data.child import Age, Child
 from ...data.errors import WeightsError, as_film_error
 from ...data.radiograph import Radiograph
 from ...data.read import read_radiograph
-from ...data.remark import Remark
+from ...data.remark import Remark, Verbatim
 from ...data.sex import Sex, parse_sex
 from ...data.source import Film, is_film, name_of
 from ...handseg.crop import CROP_VERSION
@@ -180,8 +180,11 @@ def _film(film: Film, given: Child) -> _Film:
     radiograph = read_radiograph(film)
     sex = agreed_sex(radiograph, given.sex)
     age, missing = agreed_age(radiograph, given)
-    if missing:
-        radiograph = replace(radiograph, notes=(*radiograph.notes, missing))
+    notes = [missing] if missing else []
+    if radiograph.odd_sex:
+        stated = Verbatim(repr(radiograph.odd_sex))
+        notes.append(Remark("PatientSex is {stated}, neither F nor M; the sex given was used", stated=stated))
+    radiograph = replace(radiograph, notes=(*radiograph.notes, *notes))
     return _Film(radiograph, sex, age, given.height_cm)
 
 

@@ -24,7 +24,7 @@ def heat_picture(examination: Examination, evidence: NDArray[np.float32]) -> NDA
     film = radiograph.pixels[..., None] * np.ones(3, np.float32)
     share = _OPACITY * evidence[..., None]
     picture = film * (1 - share) + colours_of(evidence) / np.float32(255) * share
-    return marked(np.rint(picture * 255).astype(np.uint8), hand.mask, hand.crop)
+    return marked(np.rint(picture * 255).astype(np.uint8), hand)
 
 
 def colours_of(evidence: NDArray[np.float32]) -> NDArray[np.uint8]:

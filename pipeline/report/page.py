@@ -185,7 +185,7 @@ def _adult_height(height: float, ends: tuple[float, float] | None) -> Remark:
 
 def _figures(examination: Examination, evidence: NDArray[np.float32] | None, language: Language) -> Iterator[Figure]:
     (radiograph, hand), say = examination.radiograph_and_hand(), language.say
-    film = outlined(radiograph.pixels, hand.mask, hand.crop)
+    film = outlined(radiograph.pixels, hand)
     caption = say(Remark("Outline of the hand (orange) and of the part that was read (blue).")) if hand.crop else ""
     yield Figure(say(Remark("Radiograph")), caption, _jpeg(film))
     if evidence is not None:

@@ -113,10 +113,10 @@ def test_every_greyscale_rule_shows_the_same_picture(tmp_path, case):
 
 
 def test_a_window_clips_and_sets_the_contrast(tmp_path):
-    ds = dataset(LEVELS, VOILUTFunction="LINEAR_EXACT", WindowCenter=1000, WindowWidth=500)
-    assert_shows(read(tmp_path, ds), np.clip((LEVELS - 750) / 500, 0, 1))
+    ds = dataset(LEVELS, VOILUTFunction="LINEAR_EXACT", WindowCenter=2000, WindowWidth=2500)
+    assert_shows(read(tmp_path, ds), np.clip((LEVELS - 750) / 2500, 0, 1))
     ds.PhotometricInterpretation = "MONOCHROME1"
-    assert_shows(read(tmp_path, ds), 1 - np.clip((LEVELS - 750) / 500, 0, 1))
+    assert_shows(read(tmp_path, ds), 1 - np.clip((LEVELS - 750) / 2500, 0, 1))
 
 
 def test_sigmoid_window(tmp_path):
@@ -130,9 +130,9 @@ def test_sigmoid_window(tmp_path):
 
 
 def test_a_steep_voi_lut_is_applied_with_its_ends(tmp_path):
-    curve = np.rint(np.linspace(0, 1, 1001) ** 2 * 65535)
+    curve = np.rint(np.linspace(0, 1, 2501) ** 2 * 65535)
     radiograph = read(tmp_path, dataset(LEVELS, VOILUTSequence=table(curve, first=1000)))
-    assert_shows(radiograph, np.clip((LEVELS - 1000) / 1000, 0, 1) ** 2, 1e-5)
+    assert_shows(radiograph, np.clip((LEVELS - 1000) / 2500, 0, 1) ** 2, 1e-5)
 
 
 def test_a_lut_of_65536_entries_says_so_with_0(tmp_path):

@@ -285,8 +285,8 @@ def bad_file(tmp_path: Path, case: str) -> Path:
         ("empty", "is empty"),
         ("text", "is not a picture"),
         ("tiny", f"{MIN_SIDE - 1} x 200 pixels, expected at least {MIN_SIDE}"),
-        ("several pages", "holds 2 pictures"),
-        ("animated", "holds 2 pictures"),
+        ("several pages", "holds several pictures"),
+        ("animated", "holds several pictures"),
         ("gif", "is not a picture"),
         ("dicom-like", "DICOM without preamble"),
     ],
@@ -323,7 +323,7 @@ def test_huge_pictures_are_refused_before_decoding(tmp_path, side):
         )
     )
     (tmp_path / "bomb.png").write_bytes(header)
-    with pytest.raises(ReadError, match=r"at most 80 million|too large"):
+    with pytest.raises(ReadError, match=r"at most 50 million|too large"):
         read_radiograph(tmp_path / "bomb.png")
 
 

@@ -160,7 +160,7 @@ def test_the_picture_is_the_film_with_its_marks_where_there_is_no_evidence():
     cut = cut_crop(pixels, Box(40, 60, 150, 200), 64)
     seen = Examination(Reading("film.png", "ok", sex="F"), Radiograph(pixels, "film.png"), Hand(Verdict(), crop=cut))
     evidence = np.zeros(pixels.shape, np.float32)
-    plain = outlined(pixels, None, cut)
+    plain = outlined(pixels, Hand(Verdict(), crop=cut))
     np.testing.assert_array_equal(heat_picture(seen, evidence), plain)
     evidence[100:110, 100:110] = 1
     differs = (heat_picture(seen, evidence) != plain).any(2)

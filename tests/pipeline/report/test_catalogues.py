@@ -29,6 +29,8 @@ NAMES = {
         "PresentationLUTShape",
     ),
     *("StudyDate", "COLOR", "DICOM", "EXACT", "LINEAR", "LUT", "MONOCHROME", "PALETTE", "RGB", "SIGMOID", "VOI", "YBR"),
+    *("BitsAllocated", "BitsStored", "HighBit", "MB", "PatientSex", "PixelPaddingValue", "RescaleIntercept"),
+    "RescaleSlope",
     *("BMP", "JPEG", "PNG", "TIFF", "WebP", "boneage", "cm", "SD", "SDS", "Grad-CAM"),
     *("CR", "DX", "SOP", "UIDs", "Bayley-Pinneau", "Brush", "Foundation", "Greulich-Pyle", "Ohio"),
 }

@@ -1,0 +1,117 @@
+"""Sizes that compressed pixel data state of themselves, read without decoding them: they are what will be decoded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+_JPEG, _JPEG_2000 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51"
+_HT_OR_FILE = b"\x00\x00\x00\x0cjP  "  # JPEG 2000 in its file format, which DICOM does not allow but some write
+_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7))
+_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
+_SCAN, _END = 0xDA, 0xD9
+_NEXT = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # a marker that is neither a stuffed zero nor a restart
+
+
+@dataclass(frozen=True)
+class Codestream:
+    """What a codestream states: size in pixels, samples a pixel, bits a sample, scans (1 but for JPEG), and tiles."""
+
+    width: int
+    height: int
+    samples: int
+    bits: int
+    scans: int = 1
+    tiles: int = 1
+
+    @property
+    def bytes_decoded(self) -> int:
+        """Bytes of all samples, each of 1, 2 or 4 bytes."""
+        return self.width * self.height * self.samples * (1 if self.bits <= 8 else 2 if self.bits <= 16 else 4)
+
+
+def is_codestream(content: bytes) -> bool:
+    """Whether bytes begin a JPEG, JPEG-LS or JPEG 2000 picture."""
+    return content.startswith((_JPEG, _JPEG_2000, _HT_OR_FILE))
+
+
+def read_codestream(content: bytes) -> Codestream:
+    """The header of a JPEG, JPEG-LS or JPEG 2000 picture. Raises ValueError where it is none, or states no size."""
+    if content.startswith(_JPEG):
+        return _jpeg(content)
+    start = content.find(_JPEG_2000, 0, 1000) if content.startswith(_HT_OR_FILE) else 0
+    if content[start : start + 4] == _JPEG_2000:
+        return _jpeg_2000(content[start:])
+    raise ValueError("its pixel data begin like no known compression")
+
+
+def _jpeg(content: bytes) -> Codestream:
+    frame: Codestream | None = None
+    place, scans = 2, 0
+    while marker := _NEXT.search(content, place):
+        kind, place = marker[1][0], marker.end()
+        if kind == _END:
+            break
+        if kind in _ALONE:
+            continue
+        length = int.from_bytes(content[place : place + 2], "big")
+        if kind in _FRAMES:
+            if frame is not None:
+                raise ValueError("its JPEG states its size twice")
+            head = content[place + 2 : place + 8]
+            if len(head) < 6:
+                break
+            frame = Codestream(int.from_bytes(head[3:5], "big"), int.from_bytes(head[1:3], "big"), head[5], head[0])
+        scans += kind == _SCAN
+        place += max(length, 2)
+    if frame is None or not frame.width * frame.height * frame.samples:
+        _without_size()
+    return Codestream(frame.width, frame.height, frame.samples, frame.bits, max(scans, 1))
+
+
+def _jpeg_2000(content: bytes) -> Codestream:
+    head = content[8:48]
+    right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = (
+        int.from_bytes(head[k : k + 4], "big") for k in range(0, 32, 4)
+    )
+    samples, bits = int.from_bytes(head[32:34], "big"), (content[42] & 0x7F) + 1 if len(content) > 42 else 0
+    width, height = right - left, bottom - top
+    if len(content) < 45 or min(width, height, samples, tile_width, tile_height) < 1:
+        _without_size()
+    tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
+    return Codestream(width, height, samples, bits, tiles=tiles)
+
+
+def _without_size() -> NoReturn:
+    raise ValueError("its pixel data state no size")
+
+
+def rle_fits(frame: bytes, expected: int) -> bool:
+    """Whether an RLE frame (PS3.5 annex G) decodes to at most `expected` bytes, counted without decoding it."""
+    header = [int.from_bytes(frame[k : k + 4], "little") for k in range(0, 64, 4)]
+    count = header[0]
+    if not 1 <= count <= 15:
+        return False
+    ends = [*header[2 : count + 1], len(frame)]
+    most = expected // count + 2  # a segment may be padded to an even length
+    return all(
+        _run_length(frame[start:end], most) <= most for start, end in zip(header[1 : count + 1], ends, strict=True)
+    )
+
+
+def _run_length(segment: bytes, most: int) -> int:
+    """Bytes that a segment decodes to; counting stops where they are more than `most`."""
+    place = length = 0
+    end = len(segment) - 1
+    while place < end and length <= most:
+        control = segment[place]
+        if control < 128:
+            length += min(control + 1, end - place)
+            place += control + 2
+        elif control > 128:
+            length += 257 - control
+            place += 2
+        else:
+            place += 1
+    return length

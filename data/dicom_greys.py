@@ -1,0 +1,254 @@
+"""Stored values of a DICOM to greys: every greyscale transformation of the standard applied once, in its order.
+
+Stored values pass the modality LUT (or rescale), then a VOI LUT (or window), then the presentation (PS3.4 N.2).
+The presentation inverts once if the photometric interpretation is MONOCHROME1 or PresentationLUTShape is INVERSE:
+both say that the lowest value is white, and PS3.3 C.8.11.3 asks for the one with the other, so they never cancel.
+
+A transformation that cannot be applied, or that leaves no picture where the stored values show one, is left out and
+named in a doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from pydicom.dataset import Dataset
+
+from .dicom_pixels import Stored
+from .errors import ReadError
+from .greys import stretch
+from .remark import Remark, Verbatim
+from .tags import number_of, numbers_of, text_of, value_of
+
+_SHAPES = ("", "IDENTITY", "INVERSE", "LIN OD")
+_CLIPPED = 0.005  # of the range, within which a grey is plain black or white
+_MOST_CLIPPED = (
+    0.7  # of what stands out in the stored values: 0.22 with windows that suit real films, 1 with those of a CT
+)
+_SAMPLE = 256  # rows and columns that tell enough
+
+Map = Callable[[np.ndarray], np.ndarray]  # values to values, or to greys in [0, 1], pixel by pixel
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One way of the file to show its values: `name`, for messages, and what it makes of them, greys in [0, 1]."""
+
+    name: Remark
+    show: Map
+
+
+def greys_of(
+    path: str, dataset: Dataset, stored: Stored, photometric: str, notes: list[Remark], doubts: list[Remark]
+) -> np.ndarray:
+    """Greys, float32 in [0, 1], height x width, of a MONOCHROME1 or MONOCHROME2 picture; padding is black."""
+    padding = stored.padding
+    if padding is not None and padding.mean() > 0.995:
+        doubts.append(Remark("PixelPaddingValue leaves no picture and was ignored"))
+        padding = None
+    dark_is_white = _dark_is_white(dataset, photometric, notes)
+    modality = _modality(dataset, stored.values, notes, doubts)
+    pixels = _shown(path, dataset, stored.values, modality, padding, dark_is_white, notes, doubts)
+    if dark_is_white:
+        pixels = np.subtract(1, pixels, dtype=np.float32)
+    if padding is not None:
+        pixels[padding] = 0
+    return np.ascontiguousarray(pixels, np.float32)
+
+
+def _dark_is_white(dataset: Dataset, photometric: str, notes: list[Remark]) -> bool:
+    shape = text_of(dataset, "PresentationLUTShape", notes).upper()
+    if shape not in _SHAPES:
+        notes.append(Remark("PresentationLUTShape is none that the standard knows and was ignored"))
+    if (photometric, shape) in (("MONOCHROME1", "IDENTITY"), ("MONOCHROME2", "INVERSE")):
+        notes.append(
+            Remark(
+                "{photometric} and presentation shape {shape} disagree; the lowest value was taken as white",
+                photometric=Verbatim(photometric),
+                shape=Verbatim(shape),
+            )
+        )
+    return photometric == "MONOCHROME1" or shape == "INVERSE"
+
+
+def _shown(
+    path: str,
+    dataset: Dataset,
+    stored: np.ndarray,
+    modality: Map,
+    padding: np.ndarray | None,
+    dark_is_white: bool,
+    notes: list[Remark],
+    doubts: list[Remark],
+) -> np.ndarray:
+    """Greys by the first VOI LUT or window that leaves a picture, else by the range of the values."""
+    used = None if padding is None else ~padding
+    step = max(min(stored.shape) // _SAMPLE, 1)
+    few, few_used = stored[::step, ::step], None if used is None else used[::step, ::step]
+    sample = modality(few)
+    plain = stretch(sample, few_used)
+    for look in _looks(path, dataset, sample, notes, doubts):
+        if _leaves_picture(look.show(sample), plain, few_used, dark_is_white):
+            return _of_each_value(stored, lambda values: look.show(modality(values)))  # noqa: B023 - used at once
+        doubts.append(Remark("{look} leaves no picture and was ignored", look=look.name))
+    return stretch(modality(stored), used)
+
+
+def _leaves_picture(shown: np.ndarray, plain: np.ndarray, used: np.ndarray | None, dark_is_white: bool) -> bool:
+    """Whether what stands out in the values as they are stored is still more than plain black and white when shown.
+
+    `plain`: the values stretched to [0, 1]. What stands out is brighter, or with `dark_is_white` darker, than the
+    threshold of Otsu. Where the values show nothing, whatever is shown is right.
+    """
+    plain, shown = (greys.ravel() if used is None else greys[used] for greys in (plain, shown))
+    if not plain.size or plain.min() == plain.max():
+        return True
+    levels = np.rint(np.clip(plain, 0, 1) * 255).astype(np.uint8)
+    threshold, _ = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    out = levels <= threshold if dark_is_white else levels > threshold
+    clipped = (shown[out] <= _CLIPPED) | (shown[out] >= 1 - _CLIPPED)
+    return not out.any() or float(clipped.mean()) <= max(_MOST_CLIPPED, _clipped(plain[out]))
+
+
+def _clipped(plain: np.ndarray) -> float:
+    """Share of values that are at an end of the stored range themselves, with room for rounding."""
+    return 1.2 * float(((plain <= _CLIPPED) | (plain >= 1 - _CLIPPED)).mean())
+
+
+def _of_each_value(stored: np.ndarray, greys: Map) -> np.ndarray:
+    """What `greys` makes of stored values, worked out once for each that up to 16 bits can hold, not for each pixel."""
+    if stored.dtype.itemsize > 2:
+        return greys(stored)
+    index = np.dtype(f"u{stored.dtype.itemsize}")
+    values = np.arange(2 ** (8 * index.itemsize)).astype(index).view(stored.dtype)
+    return greys(values)[stored.view(index)]
+
+
+def _modality(dataset: Dataset, stored: np.ndarray, notes: list[Remark], doubts: list[Remark]) -> Map:
+    """Values after the modality LUT or the rescale."""
+    for item in _items(dataset, "ModalityLUTSequence", doubts):
+        if table := _table(item, Remark("the modality LUT"), stored, doubts):
+            return table.look_up
+    found: list[Remark] = []
+    slope, intercept = (number_of(dataset, name, found) for name in ("RescaleSlope", "RescaleIntercept"))
+    doubts.extend(found)
+    if slope is not None and (slope == 0 or not 1e-9 < abs(slope) < 1e9):
+        doubts.append(Remark("RescaleSlope is {slope:g} and was ignored", slope=slope))
+        slope = None
+    if intercept is not None and abs(intercept) > 1e12:
+        doubts.append(Remark("RescaleIntercept is {intercept:g} and was ignored", intercept=intercept))
+        intercept = None
+    if slope is None and intercept is None:
+        return lambda values: values
+    return lambda values: values * (1.0 if slope is None else slope) + (intercept or 0.0)
+
+
+def _looks(
+    path: str, dataset: Dataset, sample: np.ndarray, notes: list[Remark], doubts: list[Remark]
+) -> Iterator[_Look]:
+    """VOI LUTs, then windows, in the order of the file."""
+    name = Remark("the VOI LUT")
+    for item in _items(dataset, "VOILUTSequence", doubts):
+        if table := _table(item, name, sample, doubts):
+            yield _Look(name, table.greys)
+    function = text_of(dataset, "VOILUTFunction", notes).upper() or "LINEAR"
+    for centre, width in _windows(dataset, function, notes):
+        name = Remark("the window of centre {centre:g} and width {width:g}", centre=centre, width=width)
+        yield _Look(name, _window(path, centre, width, function))
+
+
+def _items(dataset: Dataset, name: str, doubts: list[Remark]) -> list[Dataset]:
+    found: list[Remark] = []
+    value = value_of(dataset, name, found)
+    doubts.extend(found)
+    return [item for item in value or () if isinstance(item, Dataset)] if not isinstance(value, (str, bytes)) else []
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A LUT: what values from `first` on are mapped to; values outside take the first or last entry."""
+
+    entries: np.ndarray
+    first: int
+
+    def look_up(self, values: np.ndarray) -> np.ndarray:
+        index = np.clip(np.rint(np.asarray(values, np.float64)) - self.first, 0, len(self.entries) - 1)
+        return self.entries[index.astype(np.int64)]
+
+    def greys(self, values: np.ndarray) -> np.ndarray:
+        """Greys in [0, 1], white being the largest entry, as viewers have it: LUTs state more bits than they use."""
+        return (self.look_up(values) / self.entries.max()).astype(np.float32)
+
+
+def _table(item: Dataset, name: Remark, values: np.ndarray, doubts: list[Remark]) -> _Table | None:
+    """The table of a LUT item (PS3.3 C.11.1.1, C.11.2.1.1), None where it cannot be used, which is doubted.
+
+    LUTDescriptor holds the number of entries (0 means 65,536), the first value mapped, and the bits of an entry. The
+    first value is of the sign of `values`, which are mapped, whatever its tag says. Entries of 8 bits may be packed.
+    """
+    found: list[Remark] = []
+    descriptor = numbers_of(item, "LUTDescriptor", found)
+    data = value_of(item, "LUTData", found)
+    entries = np.zeros(0) if len(descriptor) != 3 or data is None else _entries(item, data, descriptor)
+    if not entries.size or entries.min() == entries.max():
+        doubts.append(Remark("{name} is malformed or empty and was ignored", name=name))
+        return None
+    stated, first = int(descriptor[0]) or 2**16, int(descriptor[1])
+    if len(entries) < stated:
+        remark = Remark("{name} states {stated} entries and holds {held}", name=name, stated=stated, held=len(entries))
+        doubts.append(remark)
+    if first >= 2**15 and values.min() < 0:
+        first -= 2**16
+    return _Table(entries, first)
+
+
+def _entries(item: Dataset, data: object, descriptor: tuple[float, ...]) -> np.ndarray:
+    count, bits = int(descriptor[0]) or 2**16, descriptor[2]
+    if not isinstance(data, bytes):
+        words = np.atleast_1d(np.asarray(data, np.int64))
+        packed = bits <= 8 and len(words) == -(-count // 2) < count and int(words.max()) > 255
+        return (words.astype("<u2").view("u1") if packed else words)[:count].astype(np.float64)
+    big_endian = item.original_encoding[1] is False
+    if bits <= 8 and len(data) in (count, count + count % 2):
+        packed = np.frombuffer(data, "u1")
+        packed = packed.reshape(-1, 2)[:, ::-1].ravel() if big_endian and len(data) % 2 == 0 else packed
+        return packed[:count].astype(np.float64)
+    whole = data[: len(data) // 2 * 2]
+    return np.frombuffer(whole, f"{'>' if big_endian else '<'}u2")[:count].astype(np.float64)
+
+
+def _windows(dataset: Dataset, function: str, notes: list[Remark]) -> Iterator[tuple[float, float]]:
+    """Centre and width of each window; those of a width that the standard does not allow are left out and noted."""
+    centres, widths = (numbers_of(dataset, name, notes) for name in ("WindowCenter", "WindowWidth"))
+    narrowest = 1 if function == "LINEAR" else np.nextafter(0, 1)
+    for centre, width in zip(centres, widths, strict=False):
+        if width < narrowest:
+            notes.append(Remark("window width {width:g} is not valid and was ignored", width=width))
+        else:
+            yield centre, width
+
+
+def _window(path: str, centre: float, width: float, function: str) -> Map:
+    """Greys in [0, 1] by the VOI LUT function of PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+
+    def show(values: np.ndarray) -> np.ndarray:
+        values = values.astype(np.float64)
+        if function == "LINEAR":
+            # a width of 1 is a threshold: at and below centre - 0.5 black, above it white
+            greys = (values - (centre - 0.5)) / (width - 1) + 0.5 if width > 1 else values > centre - 0.5
+        elif function == "LINEAR_EXACT":
+            greys = (values - centre) / width + 0.5
+        else:
+            greys = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+        return np.clip(greys, 0, 1).astype(np.float32)
+
+    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+        remark = Remark(
+            "VOI LUT function is {function}, expected LINEAR, LINEAR_EXACT or SIGMOID; export it again",
+            function=Verbatim(function),
+        )
+        raise ReadError(path, remark)
+    return show

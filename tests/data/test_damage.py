@@ -1,0 +1,138 @@
+"""Damaged and costly pictures: what decoders pass over in silence is doubted, what would take too much is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from boneage.data import radiograph as limits
+from boneage.data.damage import damage_of_codestream
+from boneage.data.errors import ReadError
+from boneage.data.read import read_radiograph
+from boneage.data.synthetic import synthetic_hand
+
+HAND = np.rint(synthetic_hand(120, "F", 0, (320, 256)).pixels * 255).astype(np.uint8)
+
+
+def encoded(picture: Image.Image, format: str = "JPEG", **options) -> bytes:
+    memory = io.BytesIO()
+    picture.save(memory, format, **options)
+    return memory.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}, {"quality": 30}])
+def test_sound_jpegs_are_not_doubted(mode, options):
+    assert list(damage_of_codestream(encoded(Image.fromarray(HAND).convert(mode), **options))) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_jpeg_without_the_end_of_its_scan_is_doubted_or_refused(tmp_path, options):
+    content = encoded(Image.fromarray(HAND), **options)
+    for share in (0.5, 0.8, 0.95):
+        (tmp_path / "a.jpg").write_bytes(content[: int(len(content) * share)] + b"\xff\xd9")
+        with contextlib.suppress(ReadError):
+            assert "damaged" in str(read_radiograph(tmp_path / "a.jpg").doubts[0])
+
+
+def test_jpegs_with_wrong_bytes_are_mostly_doubted():
+    content = encoded(Image.fromarray(HAND))
+    start = content.index(b"\xff\xda") + 10
+    chance = random.Random(0)
+    found = 0
+    for _ in range(100):
+        damaged = bytearray(content)
+        place = chance.randrange(start, len(content) - 2)
+        damaged[place : place + 8] = chance.randbytes(8)
+        found += bool(list(damage_of_codestream(bytes(damaged))))
+    assert found > 40
+
+
+def test_a_jpeg_of_many_scans_is_refused(tmp_path):
+    content = encoded(Image.fromarray(HAND), progressive=True)
+    start = content.rindex(b"\xff\xda")
+    (tmp_path / "a.jpg").write_bytes(content[:-2] + content[start:-2] * (limits.MAX_SCANS + 1) + b"\xff\xd9")
+    with pytest.raises(ReadError, match="parts"):
+        read_radiograph(tmp_path / "a.jpg")
+
+
+def test_a_tiff_of_many_pages_is_refused_at_its_second(tmp_path, monkeypatch):
+    from PIL import TiffImagePlugin
+
+    page = Image.fromarray(HAND)
+    page.save(tmp_path / "a.tif", save_all=True, append_images=[page] * 5)
+    seeks: list[int] = []
+    seek = TiffImagePlugin.TiffImageFile.seek
+    monkeypatch.setattr(
+        TiffImagePlugin.TiffImageFile, "seek", lambda tiff, frame: seeks.append(frame) or seek(tiff, frame)
+    )
+    with pytest.raises(ReadError, match="several pictures"):
+        read_radiograph(tmp_path / "a.tif")
+    assert max(seeks) == 1
+
+
+def test_a_sparse_file_of_gigabytes_is_refused_by_its_size(tmp_path):
+    for name, start in (("a.dcm", bytes(128) + b"DICM"), ("a.tif", b"II*\0"), ("a.png", b"\x89PNG\r\n\x1a\n")):
+        with open(tmp_path / name, "wb") as file:
+            file.write(start)
+            file.truncate(6 * 10**9)
+        with pytest.raises(ReadError, match="has over"):
+            read_radiograph(tmp_path / name)
+
+
+def test_deep_colour_that_takes_too_much_is_refused(tmp_path):
+    import zlib
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + name + content + zlib.crc32(name + content).to_bytes(4, "big")
+
+    header = (6000).to_bytes(4, "big") * 2 + bytes([16, 6, 0, 0, 0])
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    )
+    with pytest.raises(ReadError, match="MB when decoded"):
+        read_radiograph(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "JPEG", "BMP"])
+def test_resolutions_that_differ_make_the_pixels_square(tmp_path, format):
+    picture = Image.fromarray(HAND[::2])
+    (tmp_path / "a").write_bytes(encoded(picture, format, dpi=(200, 100)))
+    radiograph = read_radiograph(tmp_path / "a")
+    assert radiograph.greys.shape == (160, 256)
+    assert radiograph.square.shape == pytest.approx((320, 256), abs=1)
+    (tmp_path / "a").write_bytes(encoded(picture, format, dpi=(100, 100)))
+    assert read_radiograph(tmp_path / "a").square.shape == (160, 256)
+
+
+def test_the_resolution_turns_with_the_picture(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "a").write_bytes(encoded(Image.fromarray(HAND[::2]), "JPEG", dpi=(200, 100), exif=exif))
+    assert read_radiograph(tmp_path / "a").square.shape == pytest.approx((256, 320), abs=1)
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, type("PanicException", (BaseException,), {})])
+def test_whatever_a_decoder_raises_is_that_films_error(tmp_path, monkeypatch, error):
+    def fail(*_):
+        raise error("native")
+
+    (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(HAND), "PNG"))
+    monkeypatch.setattr("boneage.data.polarity.bone_is_dark", fail)
+    with pytest.raises(ReadError, match="native"):
+        read_radiograph(tmp_path / "a.png")
+
+
+def test_a_stop_is_no_fault_of_a_film(tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(HAND), "PNG"))
+    monkeypatch.setattr("boneage.data.polarity.bone_is_dark", stop)
+    with pytest.raises(KeyboardInterrupt):
+        read_radiograph(tmp_path / "a.png")

@@ -1,0 +1,364 @@
+"""Headers that are wrong about their samples, and facts that no reading needs: read as they are, named, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_files import dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.tag import Tag
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
+
+from boneage.data.errors import ReadError
+from boneage.data.radiograph import Radiograph
+from boneage.data.read import read_radiograph
+from boneage.data.synthetic import synthetic_hand
+
+HAND = np.rint(synthetic_hand(120, "F", 0, (160, 128)).pixels * 4095).astype(np.int64)
+TRUTH = (HAND - HAND.min()) / np.ptp(HAND)
+
+
+def read(tmp_path: Path, film: FileDataset) -> Radiograph:
+    film.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    return read_radiograph(tmp_path / "a.dcm", correct_inversion=False)
+
+
+def raw(film: FileDataset, name: str, vr: str, data: bytes) -> FileDataset:
+    """Put an element in as bytes, however wrong."""
+    tag = Tag(name)
+    film._dict[tag] = RawDataElement(tag, vr, len(data), data, 0, False, True)
+    return film
+
+
+def assert_hand(radiograph: Radiograph, tolerance: float = 1e-6) -> None:
+    """The hand, whatever grey levels are its black and white."""
+    greys = radiograph.pixels
+    np.testing.assert_allclose((greys - greys.min()) / np.ptp(greys), TRUTH, atol=tolerance)
+
+
+def doubts(radiograph: Radiograph) -> str:
+    return "; ".join(map(str, radiograph.doubts))
+
+
+def notes(radiograph: Radiograph) -> str:
+    return "; ".join(map(str, radiograph.notes))
+
+
+@pytest.mark.parametrize("stored", [8, 10, 11])
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 2048, "WindowWidth": 4096}])
+def test_samples_of_more_bits_than_stated_are_read_whole_and_named(tmp_path, stored, window):
+    film = dataset(HAND, bits=16, BitsStored=stored, HighBit=stored - 1, **window)
+    radiograph = read(tmp_path, film)
+    assert_hand(radiograph)
+    assert "BitsStored" in doubts(radiograph)
+
+
+def test_bits_above_or_below_the_stored_ones(tmp_path):
+    high = dataset(HAND << 4, bits=16, BitsStored=12, HighBit=15)
+    low = dataset(HAND, bits=16, BitsStored=12, HighBit=15)
+    assert_hand(read(tmp_path, high))
+    assert doubts(read(tmp_path, high)) == ""
+    assert_hand(read(tmp_path, low))
+    assert "HighBit 15" in doubts(read(tmp_path, low))
+
+
+def test_overlays_in_unused_bits_are_left_out(tmp_path):
+    film = dataset(HAND | (np.arange(HAND.size).reshape(HAND.shape) % 2 << 14), bits=16, BitsStored=12, HighBit=11)
+    film.add_new((0x6000, 0x0100), "US", 16)
+    film.add_new((0x6000, 0x0102), "US", 14)
+    assert_hand(read(tmp_path, film))
+    assert doubts(read(tmp_path, film)) == ""
+
+
+def test_a_wrong_sign_is_found_and_a_right_one_kept(tmp_path):
+    unsigned = dataset(HAND * 16, bits=16)
+    unsigned.PixelRepresentation = 1
+    radiograph = read(tmp_path, unsigned)
+    assert_hand(radiograph, 1e-4)
+    assert "PixelRepresentation" in doubts(radiograph)
+    for right in (dataset(HAND * 16, bits=16), dataset(HAND - 2048, bits=16), dataset(HAND - 2048)):
+        assert_hand(read(tmp_path, right), 1e-4)
+        assert doubts(read(tmp_path, right)) == ""
+
+
+def test_signed_samples_without_extended_sign(tmp_path):
+    film = dataset((HAND - 2048) & 0xFFF, bits=16, BitsStored=12, HighBit=11)
+    film.PixelRepresentation = 1
+    assert_hand(read(tmp_path, film))
+
+
+def test_swapped_bytes_are_found(tmp_path):
+    radiograph = read(tmp_path, dataset((HAND * 16).astype(np.uint16).byteswap(), bits=16))
+    assert_hand(radiograph, 1e-4)
+    assert "byte order" in doubts(radiograph)
+
+
+@pytest.mark.parametrize(("vr", "value"), [("US", 65535), ("SS", -1)])
+@pytest.mark.parametrize("signed", [False, True])
+def test_padding_is_a_bit_pattern(tmp_path, vr, value, signed):
+    padded = HAND.copy()
+    padded[:, :10] = -1 if signed else 65535
+    film = dataset(padded, bits=16)
+    film.add_new("PixelPaddingValue", vr, value)
+    radiograph = read(tmp_path, film)
+    assert (radiograph.pixels[:, :10] == 0).all()
+    np.testing.assert_allclose(radiograph.pixels[:, 10:], (HAND / HAND[:, 10:].max())[:, 10:], atol=0.02)
+
+
+def test_padding_that_leaves_nothing_is_named(tmp_path):
+    film = dataset(HAND, bits=16, PixelPaddingValue=0, PixelPaddingRangeLimit=65535)
+    assert "PixelPaddingValue" in doubts(read(tmp_path, film))
+    assert_hand(read(tmp_path, film))
+
+
+NO_PICTURE = {
+    "of a CT": {"WindowCenter": 40, "WindowWidth": 40},
+    "below": {"WindowCenter": -3000, "WindowWidth": 100},
+    "above": {"WindowCenter": 9000, "WindowWidth": 100},
+    "exact": {"WindowCenter": 9000, "WindowWidth": 100, "VOILUTFunction": "LINEAR_EXACT"},
+    "sigmoid": {"WindowCenter": 90000, "WindowWidth": 100, "VOILUTFunction": "SIGMOID"},
+}
+
+
+@pytest.mark.parametrize("case", NO_PICTURE)
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
+def test_a_window_that_leaves_no_picture_is_left_out_and_named(tmp_path, case, photometric):
+    stored = HAND if photometric == "MONOCHROME2" else 4095 - HAND
+    window = dict(NO_PICTURE[case])
+    if photometric == "MONOCHROME1":
+        window["WindowCenter"] = 4095 - window["WindowCenter"]
+    radiograph = read(tmp_path, dataset(stored, PhotometricInterpretation=photometric, **window))
+    assert_hand(radiograph)
+    assert "the window of centre" in doubts(radiograph)
+
+
+def test_the_next_window_is_taken_where_the_first_leaves_no_picture(tmp_path):
+    radiograph = read(tmp_path, dataset(HAND, WindowCenter=[-9000, 2048], WindowWidth=[10, 4096]))
+    np.testing.assert_allclose(radiograph.pixels, HAND / 4095, atol=1e-6)
+    assert "-9000" in doubts(radiograph)
+
+
+@pytest.mark.parametrize("data", [b"nan ", b"inf ", b"1e999 ", b"wide", b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["WindowWidth", "WindowCenter", "RescaleSlope", "RescaleIntercept"])
+def test_numbers_that_are_none_never_reach_the_greys(tmp_path, name, data):
+    film = dataset(HAND, WindowCenter=2048, WindowWidth=4096, RescaleSlope=1, RescaleIntercept=0)
+    radiograph = read(tmp_path, raw(film, name, "DS", data))
+    assert_hand(radiograph)
+    assert name in notes(radiograph) + doubts(radiograph)
+
+
+@pytest.mark.parametrize("slope", [0, 1e300, 1e-300])
+def test_an_impossible_slope_is_named(tmp_path, slope):
+    radiograph = read(tmp_path, dataset(HAND, RescaleSlope=slope, RescaleIntercept=0))
+    assert_hand(radiograph)
+    assert "RescaleSlope" in doubts(radiograph)
+
+
+def lut(film: FileDataset, descriptor: list[int], vr: str, data: object, name: str = "VOILUTSequence") -> FileDataset:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", descriptor)
+    item.add_new("LUTData", vr, data)
+    setattr(film, name, [item])
+    return film
+
+
+RAMP = np.linspace(0, 255, 4096).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "vr", "data"),
+    [
+        ([4096, 0, 16], "US", (RAMP.astype(int) * 4).tolist()),  # a corner of the stated range
+        ([4096, 0, 8], "US", RAMP.tolist()),
+        ([4096, 0, 8], "OW", RAMP.tobytes()),
+        ([4096, 0, 8], "US", RAMP.view("<u2").tolist()),  # two entries in a word
+        ([4096, 0, 8], "OW", RAMP.astype("<u2").tobytes()),
+    ],
+)
+def test_luts_of_every_packing_show_the_picture_in_full_contrast(tmp_path, descriptor, vr, data):
+    radiograph = read(tmp_path, lut(dataset(HAND), descriptor, vr, data))
+    assert doubts(radiograph) == ""
+    assert radiograph.pixels.max() > 0.9 * TRUTH.max()
+    assert_hand(radiograph, 2 / 255)
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "data"),
+    [
+        ([4096, 0, 16], b"\0\0" * 4096),
+        ([4096, 0], RAMP.tobytes()),
+        ([16, 60000, 16], RAMP.tobytes()),
+        ([1, 0, 8], b"ab"),
+    ],
+)
+@pytest.mark.parametrize("name", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_a_table_that_cannot_be_used_is_named(tmp_path, descriptor, data, name):
+    if name == "ModalityLUTSequence" and descriptor[1:2] == [60000]:
+        pytest.skip("its values are outside the table, but a modality LUT is not a look")
+    radiograph = read(tmp_path, lut(dataset(HAND), descriptor, "OW", data, name))
+    assert_hand(radiograph)
+    assert "LUT" in doubts(radiograph)
+
+
+def test_a_window_stands_in_for_a_voi_lut_without_a_picture(tmp_path):
+    film = lut(dataset(HAND, WindowCenter=2048, WindowWidth=4096), [4096, 0, 16], "OW", b"\1\0" * 4096)
+    np.testing.assert_allclose(read(tmp_path, film).pixels, HAND / 4095, atol=1e-6)
+
+
+# Pictures of another shape
+
+
+def test_two_frames_that_the_header_does_not_state(tmp_path):
+    film = dataset(HAND)
+    film.PixelData = film.PixelData * 2
+    with pytest.raises(ReadError, match="holds several pictures"):
+        read(tmp_path, film)
+
+
+def test_two_compressed_frames_that_the_header_does_not_state(tmp_path):
+    film = dataset(HAND)
+    film.compress(JPEG2000Lossless, generate_instance_uid=False)
+    frame = next(generate_frames(film.PixelData, number_of_frames=1))
+    film.PixelData = encapsulate([frame, frame])
+    with pytest.raises(ReadError, match="multi-frame DICOM of 2"):
+        read(tmp_path, film)
+
+
+def test_equal_samples_are_grey_and_others_refused(tmp_path):
+    film = dataset(np.dstack([HAND] * 3), SamplesPerPixel=3, PlanarConfiguration=0)
+    assert_hand(read(tmp_path, film))
+    film = dataset(np.dstack([HAND, HAND, HAND // 2]), SamplesPerPixel=3, PlanarConfiguration=0)
+    with pytest.raises(ReadError, match="3 different samples"):
+        read(tmp_path, film)
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, RLELossless])
+def test_a_compressed_picture_of_another_size_is_refused(tmp_path, syntax):
+    film = dataset(HAND)
+    film.compress(syntax, generate_instance_uid=False)
+    film.Rows = 80
+    with pytest.raises(ReadError):
+        read(tmp_path, film)
+
+
+def test_the_codestream_is_believed_before_it_is_decoded(tmp_path):
+    film = dataset(HAND // 16, bits=8)
+    header = (
+        bytes.fromhex("ffd8ffc0000b08ffdcffdc01011100")
+        + bytes.fromhex("ffda0008010100003f00")
+        + b"\0" * 99
+        + b"\xff\xd9"
+    )
+    film.PixelData = encapsulate([header])
+    film["PixelData"].is_undefined_length = True
+    film.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    with pytest.raises(ReadError, match="65500 x 65500"):
+        read(tmp_path, film)
+
+
+def test_run_lengths_that_never_end_are_not_decoded(tmp_path):
+    film = dataset(HAND // 16, bits=8)
+    header = (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + bytes(56)
+    film.PixelData = encapsulate([header + b"\x81\0" * 500_000])
+    film["PixelData"].is_undefined_length = True
+    film.file_meta.TransferSyntaxUID = RLELossless
+    with pytest.raises(ReadError, match="run lengths"):
+        read(tmp_path, film)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_real_numbers_are_read_and_must_be_finite(tmp_path, kind):
+    film = dataset(HAND)
+    del film.PixelData, film.BitsStored, film.HighBit, film.PixelRepresentation
+    film.BitsAllocated = 8 * np.dtype(kind).itemsize
+    name = "FloatPixelData" if kind is np.float32 else "DoubleFloatPixelData"
+    values = HAND.astype(kind) / 7
+    setattr(film, name, values.tobytes())
+    assert_hand(read(tmp_path, film))
+    values[3, 3] = np.nan
+    setattr(film, name, values.tobytes())
+    with pytest.raises(ReadError, match="not numbers"):
+        read(tmp_path, film)
+
+
+def test_thirty_two_bits(tmp_path):
+    film = dataset(HAND, bits=16, BitsAllocated=32, BitsStored=32, HighBit=31)
+    film.PixelData = (HAND * 100_000).astype("<u4").tobytes()
+    assert_hand(read(tmp_path, film))
+
+
+def test_big_endian_samples_padding_and_tables(tmp_path):
+    film = lut(dataset(HAND), [4096, 0, 8], "OW", RAMP.view(">u2").astype("<u2").tobytes())
+    film.PixelData = HAND.astype(">u2").tobytes()
+    film.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    pydicom.dcmwrite(tmp_path / "b.dcm", film, implicit_vr=False, little_endian=False, enforce_file_format=True)
+    assert_hand(read_radiograph(tmp_path / "b.dcm", correct_inversion=False), 2 / 255)
+
+
+# Facts that no reading needs
+
+ODD_FACTS = {
+    "decimal commas": ("PixelSpacing", "DS", b"0,175\\0,175 "),
+    "one spacing": ("PixelSpacing", "DS", b"0.175 "),
+    "three spacings": ("PixelSpacing", "DS", b"1\\1\\1 "),
+    "no spacing": ("PixelSpacing", "DS", b"wide"),
+    "two paddings": ("PixelPaddingValue", "US", b"\0\0\0\0"),
+    "a date": ("StudyDate", "DA", b"yesterday "),
+    "an age": ("PatientAge", "AS", b"ten "),
+    "a frame number": ("NumberOfFrames", "IS", b"x "),
+    "a shape": ("PresentationLUTShape", "CS", b"ROUND "),
+    "an aspect": ("PixelAspectRatio", "IS", b"1\\0 "),
+    "a birth date of many values": ("PatientBirthDate", "DA", b"20100101\\20110101"),
+}
+
+
+@pytest.mark.parametrize("case", ODD_FACTS)
+def test_an_odd_fact_is_noted_and_the_film_is_read(tmp_path, case):
+    name, vr, data = ODD_FACTS[case]
+    radiograph = read(tmp_path, raw(dataset(HAND), name, vr, data))
+    assert_hand(radiograph)
+    assert name in notes(radiograph)
+
+
+@pytest.mark.parametrize(
+    ("stated", "sex", "odd"),
+    [
+        ("M", "M", ""),
+        ("f", "F", ""),
+        ("MALE", "M", ""),
+        ("female", "F", ""),
+        ("O", None, "O"),
+        ("?", None, "?"),
+        ("", None, ""),
+    ],
+)
+def test_a_stated_sex_is_understood_or_named(tmp_path, stated, sex, odd):
+    radiograph = read(tmp_path, raw(dataset(HAND), "PatientSex", "CS", stated.encode()))
+    assert (radiograph.sex, radiograph.odd_sex) == (sex, odd)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"PixelSpacing": [0.2, 0.1]},
+        {"ImagerPixelSpacing": [0.2, 0.1]},
+        {"NominalScannedPixelSpacing": [0.2, 0.1]},
+        {"PixelAspectRatio": [2, 1]},
+    ],
+)
+def test_pixels_are_made_square_whichever_tag_states_their_sides(tmp_path, tags):
+    radiograph = read(tmp_path, dataset(HAND[::2], **tags))
+    assert radiograph.greys.shape == (80, 128)
+    assert radiograph.square.shape == (160, 128)
+    assert "made square" in notes(radiograph)
+
+
+def test_sides_that_no_pixel_has_are_not_believed(tmp_path):
+    radiograph = read(tmp_path, dataset(HAND, PixelAspectRatio=[1000, 1]))
+    assert radiograph.square is radiograph.greys
+    assert "not believed" in doubts(radiograph)
