@@ -20,6 +20,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from boneage.data.cohort import Cohort, read_cohort
+from boneage.data.sex import Sex
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import CROP_VERSION
 from boneage.pipeline.crops import cache_crops, labelled
@@ -166,7 +167,7 @@ def _crops(folder: Path, number: int) -> LabelledCrops:
     pictures = [np.rint(hand * 255).astype(np.uint8) for hand in hands]
     keys = tuple(f"film-{k}" for k in range(number))
     store.append([_row(key, key, 1, 1) for key in keys], [pictures[k % drawn] for k in range(number)])
-    sexes = np.array([(-1.0, 1.0)[k % 2] for k in range(number)], np.float32)
+    sexes: tuple[Sex, ...] = tuple("FM"[k % 2] for k in range(number))
     return LabelledCrops(store, keys, keys, sexes, np.resize(months, number))
 
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields, replace
 from datetime import date
+from typing import Literal
 
 from .errors import ChildError
 from .remark import Remark, Verbatim
 from .sex import Sex
 
-DAYS_IN_MONTH = 365.25 / 12
+AgeUnit = Literal["months", "years"]
+
+YEAR = 12  # months
+DAYS_IN_MONTH = 365.25 / YEAR
 OLDEST_MONTHS = 300.0  # 25 years; whoever is older is no child, whatever the dates say
 HEIGHTS_CM = (40.0, 230.0)  # a newborn's and a tall adult's
 DAY = 1 / DAYS_IN_MONTH  # in months
@@ -81,10 +85,9 @@ def parse_age(text: str, where: str = "--age") -> Age:
             raise ChildError(where, remark)
         age = Age(12.0 * years + months, 1.0, _GIVEN)
     elif part := _YEARS.fullmatch(said):
-        # 10.25y is known to 0.12 months on paper; who divides by twelve does not count days
-        age = Age(12 * float(part[1]), max(12 / 10 ** len(part[2] or ""), 1.0), _GIVEN)
+        age = _years(part)
     elif part := _MONTHS.fullmatch(said):
-        age = Age(float(part[1]), 1.0, _GIVEN)
+        age = _months(part)
     else:
         raise ChildError(
             where,
@@ -93,9 +96,21 @@ def parse_age(text: str, where: str = "--age") -> Age:
                 text=quoted,
             ),
         )
-    if age.months > OLDEST_MONTHS:
-        raise ChildError(where, Remark("age is {text}, expected at most 25 years; check the age", text=quoted))
-    return age
+    return _possible(age, text, where)
+
+
+def age_of(number: str, unit: AgeUnit, where: str) -> Age:
+    """Read an age that is written as a plain number, 123 or 10.25, as a column of a known unit has it.
+
+    `where` names the column in the message. Raises ChildError for what is no number and for ages over 25 years.
+    """
+    part = re.fullmatch(_NUMBER, number.strip())
+    if not part:
+        remark = Remark(
+            "age is {text}, expected a plain number; the column's name says the unit", text=Verbatim(repr(number))
+        )
+        raise ChildError(where, remark)
+    return _possible(_months(part) if unit == "months" else _years(part), number, where)
 
 
 def parse_date(text: str, where: str) -> date:
@@ -118,17 +133,17 @@ def parse_height(text: str, where: str = "--height") -> float:
     if not match:
         remark = Remark("height is {text}, expected centimetres such as 140.5cm; give it with its unit", text=quoted)
         raise ChildError(where, remark)
-    height = float(match[1]) * (100 if match[2] == "m" else 1)
-    low, high = HEIGHTS_CM
-    if not low <= height <= high:
+    return _plausible(float(match[1]) * (100 if match[2] == "m" else 1), text, where)
+
+
+def height_of(number: str, where: str) -> float:
+    """Read a height that is written as a plain number of centimetres, as a column has it; errors as `parse_height`."""
+    if not re.fullmatch(_NUMBER, number.strip()):
         remark = Remark(
-            "height is {text}, expected {low:g} to {high:g} cm; check the height and its unit",
-            text=quoted,
-            low=low,
-            high=high,
+            "height is {text}, expected a plain number; the column's name says the unit", text=Verbatim(repr(number))
         )
         raise ChildError(where, remark)
-    return round(height, 6)
+    return _plausible(float(number), number, where)
 
 
 def months_between(birth: date, exam: date) -> float:
@@ -178,3 +193,32 @@ def impossible(months: float, dates: Remark) -> Remark | None:
     if months > OLDEST_MONTHS:
         return Remark("{dates}, which makes {age}, expected at most 25 years", dates=dates, age=in_years(months))
     return None
+
+
+def _months(number: re.Match[str]) -> Age:
+    return Age(float(number[1]), 1.0, _GIVEN)
+
+
+def _years(number: re.Match[str]) -> Age:
+    """An age in years; 10.25 is known to 0.12 months on paper, but who divides by twelve does not count days."""
+    return Age(YEAR * float(number[1]), max(YEAR / 10 ** len(number[2] or ""), 1.0), _GIVEN)
+
+
+def _possible(age: Age, text: str, where: str) -> Age:
+    if age.months > OLDEST_MONTHS:
+        remark = Remark("age is {text}, expected at most 25 years; check the age", text=Verbatim(repr(text)))
+        raise ChildError(where, remark)
+    return age
+
+
+def _plausible(height: float, text: str, where: str) -> float:
+    low, high = HEIGHTS_CM
+    if not low <= height <= high:
+        remark = Remark(
+            "height is {text}, expected {low:g} to {high:g} cm; check the height and its unit",
+            text=Verbatim(repr(text)),
+            low=low,
+            high=high,
+        )
+        raise ChildError(where, remark)
+    return round(height, 6)

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from .child import Child, parse_age, parse_date, parse_height
+from .child import AgeUnit, Child, age_of, height_of, parse_age, parse_date, parse_height
 from .errors import ChildError, CohortError, SexError
 from .files import bare_name
 from .sex import Sex, parse_sex
@@ -21,8 +21,6 @@ from .text import shortened
 log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from .source import Source
-
-AgeUnit = Literal["months", "years"]
 
 # The names with capitals are the headers of RSNA's validation and test tables; `id`, `boneage` and `male` are those of
 # its training table.
@@ -385,12 +383,12 @@ def _child(row: Row, sheet: Table) -> Child:
     """What a row says of the child; None for what is blank, or cannot be read and is noted."""
     readers: dict[str, Callable[[str, str], Any]] = {
         "age": parse_age,
-        "age_months": lambda text, where: parse_age(f"{_number(text, sheet)}mo", where),
-        "age_years": lambda text, where: parse_age(f"{_number(text, sheet)}y", where),
+        "age_months": lambda text, where: age_of(_number(text, sheet), "months", where),
+        "age_years": lambda text, where: age_of(_number(text, sheet), "years", where),
         "birth_date": parse_date,
         "exam_date": parse_date,
         "height": parse_height,
-        "height_cm": lambda text, where: parse_height(f"{_number(text, sheet)}cm", where),
+        "height_cm": lambda text, where: height_of(_number(text, sheet), where),
     }
     facts: dict[str, Any] = {}
     for field, role in sheet.roles.items():

@@ -113,6 +113,23 @@ def read_split(path: str | Path) -> Split:
     return Split(parts)
 
 
+def named_split(name: str | Path) -> Split:
+    """The split that a user names: `rsna` for `rsna_split`, else a stored split's CSV."""
+    return rsna_split() if name == "rsna" else read_split(name)
+
+
+def training_split(cohort: Cohort, name: str | Path | None, folder: str | Path) -> Split:
+    """The split to train with: the one named, else the one stored in `folder`, else a new one; it is stored there.
+
+    `folder` gets split.csv. Raises CohortError for a film of RSNA's test set outside the part REPORT.
+    """
+    stored = Path(folder) / "split.csv"
+    split = named_split(name) if name else read_split(stored) if stored.exists() else make_split(cohort)
+    refuse_test_ids(film.id for film in cohort if split.parts.get(film.id) != REPORT)
+    write_split(split, stored)
+    return split
+
+
 def rsna_split() -> Split:
     """Return the project's split of RSNA's 12,611 training films: 600 to choose by, 600 to report on, the rest train.
 

@@ -123,6 +123,15 @@ def read_table(path: Path, fields: Fields, columns: Mapping[str, str] | None = N
     return Table(path, header, separator, roles, tuple(rows), faults, used)
 
 
+def read_ids(path: str | Path) -> frozenset[str]:
+    """The ids in a CSV's column `id`. Raises CohortError as `read_table`, and where there is no such column."""
+    sheet = read_table(Path(path), {"id": {"id": ("id",)}})
+    sheet.faults.raise_any()
+    if "id" not in sheet.roles:
+        raise CohortError(f"{path}: no column called id among {', '.join(sheet.header)}; expected a CSV of ids")
+    return frozenset(row.cells["id"] for row in sheet.rows)
+
+
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a CSV in UTF-8, whole or not at all; a row may lack columns, which are blank then.
 

@@ -26,7 +26,7 @@ from ..regressor.training.train import Trained, is_first_process, train_regresso
 from ..weights.backend import chosen_backend
 from ..weights.bundle import Bundle, NetFile, RegressorFile, read_bundle, write_bundle
 from ..weights.torch_engine import device_name
-from .crops import cache_crops, labelled, read_crops, sexes_of
+from .crops import cache_crops, labelled, read_crops
 from .measure.card import write_card
 from .measure.evaluate import evaluate
 from .measure.robustness import measure_robustness, sample
@@ -205,7 +205,7 @@ def make_bundle(bundle: Bundle, choose: LabelledCrops, report: Cohort, folder: s
     prediction. Returns the bundle that is stored.
     """
     reader = BoneAgeReader.load(bundle.regressors, CROP_VERSION, chosen_backend())
-    calibration = fit_calibration(read_crops(reader, choose), choose.months, sexes_of(choose))
+    calibration = fit_calibration(read_crops(reader, choose), choose.months, choose.sexes)
     bundle = replace(bundle, calibration=calibration.to_dict())
     bone_age, words = BoneAge.load(bundle), "films that no training saw"
     evaluation = evaluate(bone_age, report, Path(steps) / "evaluation", split=words)

@@ -22,7 +22,6 @@ from .options import (
     weights_option,
     workers_option,
 )
-from .splits import part_of, training_split
 
 if TYPE_CHECKING:
     from ...data.cohort import Cohort
@@ -31,6 +30,19 @@ split_option = click.option(
     "--split", metavar="CSV|rsna", help="Stored split to take a part of; default: all films are read."
 )
 part_option = click.option("--part", help="Part of the split to read.  [default: report]")
+
+
+def _part_of(cohort: Cohort, split: str | None, part: str | None) -> tuple[Cohort, str]:
+    """The films of the part asked for, else all, and in words which they are."""
+    from ...data.split import REPORT, named_split
+    from ..measure.evaluate import WHOLE
+
+    if part and not split:
+        raise click.UsageError("--part names a part of a split; give --split too")
+    if split is None:
+        return cohort, WHOLE
+    part = part or REPORT
+    return named_split(split).take(cohort, part), f"part {part} of the split {Path(split).name}"
 
 
 @click.command()
@@ -55,7 +67,7 @@ def evaluate(
       boneage evaluate rsna/ --split rsna -o evaluation/
       boneage evaluate own.csv --column bone_age=ba --age-unit years
     """
-    cohort, words = part_of(cohort, split, part)
+    cohort, words = _part_of(cohort, split, part)
 
     from .. import output
     from ..measure.evaluate import evaluate as measure
@@ -97,7 +109,7 @@ def robustness(
     Example:
       boneage robustness rsna/ --split rsna --films 60 -o robustness/
     """
-    cohort, words = part_of(cohort, split, part)
+    cohort, words = _part_of(cohort, split, part)
 
     from .. import output
     from ..measure.robustness import measure_robustness, sample
@@ -195,6 +207,7 @@ def compare(
     """
     from ...data.cohort import read_cohort
     from ...data.config import load_config
+    from ...data.split import training_split
     from ..measure.plan import Plan
 
     settings = load_config(Plan, plan)

@@ -12,7 +12,6 @@ import click
 
 from ...regressor.config import Fusion, Loss, RegressorConfig
 from .options import PATH, SEGMENTER_HELP, F, cohort_options, out_option, verbose_option, workers_option
-from .splits import read_ids, training_split
 
 if TYPE_CHECKING:
     from ...data.cohort import Cohort
@@ -82,10 +81,12 @@ def train(
     """
     from ...data.cohort import read_cohort
     from ...data.config import load_config
+    from ...data.split import training_split
+    from ...data.table import read_ids
     from ..recipe import Recipe
 
     settings = load_config(Recipe, recipe)
-    excluded = read_ids(exclude)
+    excluded = read_ids(exclude) if exclude else frozenset()
     parts = training_split(cohort, split, out)
 
     from ...regressor.training.train import is_first_process
@@ -140,10 +141,11 @@ def train_segmenter(
         raise click.UsageError("--head-of needs --negatives, the pictures that its head learns from")
     from ...data.config import load_config
     from ...data.split import refuse_test_ids
+    from ...data.table import read_ids
     from ...handseg.config import SegmenterConfig
 
     settings = load_config(SegmenterConfig, config)
-    excluded = read_ids(exclude)
+    excluded = read_ids(exclude) if exclude else frozenset()
     refuse_test_ids(film.id for film in cohort if film.id not in excluded)
 
     from ...handseg.training.bootstrap import add_contents
@@ -197,6 +199,7 @@ def train_regressor(
       boneage train-regressor rsna/ --split rsna --backbone tf_efficientnetv2_s -o regressor/
     """
     from ...data.config import load_config
+    from ...data.split import training_split
 
     settings = load_config(RegressorConfig, config, {"loss": loss, "augmentation": augmentation})
     net = {name: value for name, value in (("backbone", backbone), ("fusion", fusion)) if value}

@@ -16,16 +16,16 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
-from ...data.child import in_years, months_between, parse_date
+from ...data.child import YEAR, in_years, months_between, parse_date
 from ...data.errors import ChildError, CohortError, SexError
 from ...data.sex import Sex, parse_sex
 from ...data.table import Faults, read_table
 from ..predict.readings_file import parquet_rows
 
-_YEAR = 12  # months
 _Z_90 = NormalDist().inv_cdf(0.95)  # a normal distribution has 90 % within so many SDs of its mean
 _SAME_CHILD = 13.0  # months: the largest spread of implied birth dates that ages in whole years can explain
 
@@ -128,23 +128,25 @@ def growths_of(films: Sequence[Film]) -> tuple[Growth, ...]:
     return tuple(_growth(patient, by_patient[patient]) for patient in sorted(by_patient))
 
 
-def _parquet(path: Path) -> tuple[Faults, set[str], list[tuple[int, dict[str, str]]]]:
+def _parquet(path: Path) -> tuple[Faults, set[str], list[tuple[int, dict[str, Any]]]]:
     names = {field: next(iter(roles)) for field, roles in _COLUMNS.items()}
     raw = parquet_rows(path)
     found = {field for field, name in names.items() if raw and name in raw[0]}
-    cells = ({field: "" if row[names[field]] is None else str(row[names[field]]) for field in found} for row in raw)
+    cells = ({field: row[names[field]] for field in found if row[names[field]] is not None} for row in raw)
     return Faults(path), found, list(enumerate(cells, 2))  # as in a CSV, whose header is line 1
 
 
-def _film(line: int, cells: Mapping[str, str], faults: Faults) -> Film:
+def _film(line: int, cells: Mapping[str, Any], faults: Faults) -> Film:
+    """The film of a row. Cells are numbers where the table is typed, else text; a blank one is missing or ""."""
+
     def number(field: str) -> float | None:
-        text = cells.get(field, "")
+        cell = cells.get(field, "")
         try:
-            value = float(text) if text else None
+            value = None if cell == "" else float(cell)
         except ValueError:
             value = math.nan
         if value is not None and not math.isfinite(value):
-            faults.add(line, field, f"{text!r} is not a number")
+            faults.add(line, field, f"{cell!r} is not a number")
         return value
 
     sex, taken = None, None
@@ -158,7 +160,7 @@ def _film(line: int, cells: Mapping[str, str], faults: Faults) -> Film:
         faults.add(line, "exam date", str(error))
     low, high = number("lower end"), number("upper end")
     return Film(
-        patient=cells["patient"],
+        patient=str(cells.get("patient", "")),
         file=cells.get("file") or f"line {line}",
         sex=sex,
         bone_age=number("bone age"),
@@ -206,7 +208,7 @@ def _rate(fit: Sequence[tuple[float, Film]]) -> Rate | None:
     """Slope of bone age over time by weighted least squares; None without two times."""
     if len({time for time, _ in fit}) < 2:
         return None
-    years = np.array([time for time, _ in fit]) / _YEAR
+    years = np.array([time for time, _ in fit]) / YEAR
     bones = np.array([film.bone_age for _, film in fit])
     sds = np.array([_sd(film) for _, film in fit])
     known = bool(np.all(sds > 0))

@@ -26,7 +26,7 @@ from ...regressor.training.train import train_regressor
 from ...weights.backend import chosen_backend
 from ...weights.bundle import NetFile, RegressorFile
 from ...weights.torch_engine import device_name
-from ..crops import cache_crops, labelled, read_crops, sexes_of
+from ..crops import cache_crops, labelled, read_crops
 from .comparison import Comparison
 from .comparison_plot import difference_plot
 from .markdown import write_markdown
@@ -180,7 +180,7 @@ def _predictions(reader: BoneAgeReader, crops: LabelledCrops) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "id": crops.ids,
-            "sex": sexes_of(crops),
+            "sex": crops.sexes,
             "labelled_months": crops.months,
             "predicted_months": months,
             "error_months": months - crops.months,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MultipleLocator
 
+from ...data.child import YEAR
 from ...data.remark import Remark
 from ...data.sex import Sex
 from ..clinical.assessment import CHILDREN, normal_band

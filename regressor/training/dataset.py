@@ -13,20 +13,22 @@ from torch.utils.data import Dataset, Sampler
 
 from ...data.augment import Policy
 from ...data.resize import resize_square
+from ...data.sex import Sex
 from ..config import Stage
 from ..crop_store import CropStore
+from ..network import SEX_CODING
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # crops uint8 (n, s, s), coded sexes, bone age in months
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledCrops:
-    """Crops of a cohort with what is known of each: `keys` into the store, ids, coded sexes, bone age in months."""
+    """Crops of a cohort with what is known of each: `keys` into the store, ids, sexes, bone age in months (n,)."""
 
     store: CropStore
     keys: tuple[str, ...]
     ids: tuple[str, ...]
-    sexes: NDArray[np.float32]
+    sexes: tuple[Sex, ...]
     months: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -56,7 +58,7 @@ class CropSet(Dataset[Batch]):
         crop = self.policy(crop, seed)
         return (
             torch.from_numpy(np.array(crop)),  # a copy: the store's pages are read-only
-            torch.tensor(self.crops.sexes[index]),
+            torch.tensor(SEX_CODING[self.crops.sexes[index]]),
             torch.tensor(self.crops.months[index]),
         )
 

@@ -10,6 +10,8 @@ import pytest
 from boneage.data.child import (
     Age,
     Child,
+    age_of,
+    height_of,
     in_years,
     months_between,
     parse_age,
@@ -63,6 +65,31 @@ def test_impossible_ages_are_refused():
         parse_age("10y12m", "line 3")
     with pytest.raises(ChildError, match="'25y1m', expected at most 25 years"):
         parse_age("25y1m")
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "months", "resolution"),
+    [("123", "months", 123, 1), ("10", "years", 120, 12), ("10.5", "years", 126, 1.2), (" 10.25 ", "years", 123, 1)],
+)
+def test_a_plain_number_is_an_age_where_its_unit_is_known(number, unit, months, resolution):
+    age = age_of(number, unit, "column")
+    assert (age.months, age.resolution_months) == (months, resolution)
+
+
+@pytest.mark.parametrize("number", ["", "10y", "-1", "1e2", "ten"])
+def test_a_column_of_numbers_holds_numbers(number):
+    with pytest.raises(ChildError, match=r"age_years: age is .*, expected a plain number"):
+        age_of(number, "years", "age_years")
+    with pytest.raises(ChildError, match=r"height_cm: height is .*, expected a plain number"):
+        height_of(number, "height_cm")
+
+
+def test_numbers_that_no_child_has_are_refused():
+    with pytest.raises(ChildError, match="age_months: age is '301', expected at most 25 years"):
+        age_of("301", "months", "age_months")
+    with pytest.raises(ChildError, match=r"height_cm: height is '1\.4', expected 40 to 230 cm"):
+        height_of("1.4", "height_cm")
+    assert height_of("140.5", "height_cm") == 140.5
 
 
 def test_dates_are_iso():

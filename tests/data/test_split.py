@@ -15,9 +15,11 @@ from boneage.data.split import (
     RSNA_SEED,
     Split,
     make_split,
+    named_split,
     read_split,
     refuse_test_ids,
     rsna_split,
+    training_split,
     write_split,
 )
 
@@ -147,3 +149,30 @@ def test_the_shipped_split_is_what_the_function_makes():
         pytest.skip(f"{REAL / 'rsna'} is not here")
     cohort = read_cohort(REAL / "rsna")
     assert make_split(cohort, RSNA_PARTS, RSNA_SEED) == rsna_split()
+
+
+def test_a_split_is_named_by_its_file_or_as_rsnas(tmp_path):
+    write_split(Split({"a": "train", "b": "report"}), tmp_path / "own.csv")
+    assert named_split(str(tmp_path / "own.csv")) == Split({"a": "train", "b": "report"})
+    assert named_split("rsna") == rsna_split()
+
+
+def test_a_training_keeps_the_split_that_it_was_begun_with(tmp_path):
+    cohort = cohort_of(40)
+    made = training_split(cohort, None, tmp_path / "run")
+    assert made == make_split(cohort) == read_split(tmp_path / "run" / "split.csv")
+    assert training_split(Cohort("half", cohort.films[::2]), None, tmp_path / "run") == made
+    other = make_split(cohort, seed=1)
+    write_split(other, tmp_path / "other.csv")
+    assert training_split(cohort, tmp_path / "other.csv", tmp_path / "run") == other
+    assert read_split(tmp_path / "run" / "split.csv") == other
+
+
+def test_a_training_refuses_films_of_rsnas_test_set_but_where_they_are_only_measured(tmp_path):
+    films = tuple(Film(id, Path(f"{id}.png"), "F", 60.0, id) for id in ("1377", "4360"))
+    write_split(Split({"1377": "train", "4360": "train"}), tmp_path / "wrong.csv")
+    with pytest.raises(CohortError, match=r"1 id \(4360\) of RSNA's test set"):
+        training_split(Cohort("films", films), tmp_path / "wrong.csv", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    write_split(Split({"1377": "train", "4360": "report"}), tmp_path / "right.csv")
+    training_split(Cohort("films", films), tmp_path / "right.csv", tmp_path / "run")

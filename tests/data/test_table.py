@@ -6,7 +6,7 @@ import pytest
 
 from boneage.data.cohort import read_cohort, read_inputs_table
 from boneage.data.errors import CohortError, OutputError
-from boneage.data.table import read_table, write_table
+from boneage.data.table import read_ids, read_table, write_table
 
 FIELDS = {"path": {"path": ("path",)}, "sex": {"sex": ("sex",)}, "note": {"note": ("note",)}}
 
@@ -111,3 +111,17 @@ def test_a_table_is_not_written_over_a_file_that_begins_otherwise(tmp_path):
     write_table(tmp_path / "t.csv", ["path", "note"], [{"path": "new"}])
     assert "new" in (tmp_path / "t.csv").read_text()
     assert [file.name for file in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_ids_are_read_from_their_column_alone(tmp_path):
+    (tmp_path / "ids.csv").write_text("width;ID\n5;0017\n6; b \n")
+    assert read_ids(tmp_path / "ids.csv") == {"0017", "b"}
+
+
+def test_a_table_without_ids_is_refused(tmp_path):
+    (tmp_path / "ids.csv").write_text("film,width\na,5\n")
+    with pytest.raises(CohortError, match="no column called id among film, width; expected a CSV of ids"):
+        read_ids(tmp_path / "ids.csv")
+    (tmp_path / "ids.csv").write_text("id,width\na,5\nb\n")
+    with pytest.raises(CohortError, match="line 3: wrong number of cells"):
+        read_ids(tmp_path / "ids.csv")
