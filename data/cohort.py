@@ -18,9 +18,10 @@ from .sex import Sex, parse_sex
 from .table import Faults, Row, Table, list_ids, read_table
 from .text import shortened
 
-log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from .source import Source
+
+log = logging.getLogger(__name__)
 
 # The names with capitals are the headers of RSNA's validation and test tables; `id`, `boneage` and `male` are those of
 # its training table.

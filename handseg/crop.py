@@ -17,7 +17,7 @@ from .geometry import Box, SquareFit
 
 CROP_VERSION = 2
 MARGIN = 0.08  # of the hand box, each side; published comparisons on RSNA's films favour 8 % over 12 %
-LEVELS = (1.0, 99.5)  # percentiles of the hand's grey levels that become black and white
+LEVELS = (1.0, 99.5)  # percentiles of grey levels that become black and white, here and wherever contrast is measured
 RAMP = 0.1  # of probability about one half, over which a pixel comes to count as hand
 STEPS = 4096  # of the greys' range, within which percentiles are interpolated
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ..data.greys import Greys, percentiles
 from ..data.remark import Remark
+from .crop import LEVELS
 
-LEVELS = (1.0, 99.5)  # percentiles of the hand between which its contrast lies, as in a crop
 WHITE = 0.98  # of the contrast, from which on a pixel is plain white
 BURNT_OUT = 0.15  # share of the hand that is white; at most 0.01 on films as they are
 FEWEST_LEVELS = 16  # 8-bit grey levels that the contrast spans; at least 18 on films as they are

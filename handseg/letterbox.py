@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.greys import Greys, percentiles, white_of
+from .crop import LEVELS
 from .geometry import Box, SquareFit, whole_frame
-
-LEVELS = (1.0, 99.5)  # percentiles of the frame that become black and white: dark films are common
 
 
 def letterbox(pixels: Greys, size: int, turn: int = 0, box: Box | None = None) -> tuple[NDArray[np.uint8], SquareFit]:

@@ -1,4 +1,4 @@
-"""Which way up a hand lies on its film, and the remarks that say so."""
+"""How a hand is rotated on its film, and the remarks that say so."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from ..data.remark import Remark
 from .segmenter import HandMap
 
-# Probabilities, the mean over film and mirror image, from which on a hand is taken to lie turned, or upright. Of
-# 600 films that the shipped head was not fitted on, 596 were read upright as they lay, three hands slanted by about 45
-# degrees came out unsure, and one was found upside down, as it was. Of the 596, each laid three ways, all were turned
-# back.
+# Least probabilities, the mean over film and mirror image, with which a hand is taken to be rotated, or upright. Of 600
+# films that the shipped head was not fitted on, 596 were found upright, which they are; three hands at about 45 degrees
+# were unsure; one was found upside down, which it is. Each of the 596 was also rotated three ways, and all of these
+# rotations were found.
 TURNED, UPRIGHT = 0.85, 0.8
 
 # Prior odds of "upright" against each other orientation, used only when the network is unsure: most films are upright.
@@ -28,7 +28,7 @@ UNSURE = Remark("the orientation of the hand is uncertain; it was read in the li
 
 
 def surely_turned(seen: HandMap) -> int:
-    """Quarter turns clockwise by which the hand surely lies turned in what was seen; 0 where none are sure."""
+    """Quarter turns clockwise by which the hand is surely rotated; 0 where it is upright or the network unsure."""
     if seen.turns is None:
         return 0
     likeliest = int(seen.turns.argmax())
@@ -36,17 +36,17 @@ def surely_turned(seen: HandMap) -> int:
 
 
 def surely_upright(seen: HandMap) -> bool:
-    """Whether the hand lies upright in what was seen, as far as the network can tell."""
+    """Whether the hand is surely upright; a network without a head for the orientation takes every hand to be."""
     return seen.turns is None or bool(seen.turns[0] >= UPRIGHT)
 
 
 def likeliest(views: Sequence[HandMap]) -> HandMap:
-    """Of the four views of one film, turned anticlockwise by 0 to 3 quarters, that in which the hand lies upright.
+    """Of the four views of one film, rotated anticlockwise by 0 to 3 quarters, the one in which the hand is upright.
 
     The probabilities of the four views are rotated back to the film and averaged; upright is weighted by AS_IT_LIES.
     """
     turns = [view.turns for view in views if view.turns is not None]
-    # a hand turned clockwise by t lies turned by t - k after k quarter turns anticlockwise
+    # a hand rotated clockwise by t is rotated by t - k after k quarter turns anticlockwise
     on_film = np.mean([np.roll(turn, k) for k, turn in enumerate(turns)], axis=0)
     on_film[0] *= AS_IT_LIES
     return views[int(on_film.argmax())]

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import ArrayLike
 
+from ..data.child import YEAR
 from ..data.files import MARK, whole_file
 from ..data.text import for_plot
 
 INK, GRID = "#2b2b2b", "#dddddd"
-YEAR = 12  # months
 _DPI = 150
 _MAKERS = {".png": "Software"}  # where a format names what made the file; elsewhere it is Creator
 

@@ -1,4 +1,4 @@
-"""Bias correction and 90 % split-conformal intervals, fitted on films that no training saw.
+"""Bias correction and 90 % split-conformal intervals, fitted on films that were not trained on.
 
 Readings of very young and very old children lie too near the middle of the range, so intervals that cover 90 % of the
 films in every band of the *reading* cover fewer of the oldest children. Error bounds are therefore fitted twice, per

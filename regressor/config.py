@@ -71,9 +71,9 @@ class Distillation:
 class RegressorConfig:
     """How a regressor is trained.
 
-    `loss` is on z-scored labels. `plateau` multiplies the learning rate by `plateau_factor` when the
-    validation MAE has not improved for `plateau_patience` epochs;
-    `adamw` with `cosine` warms up over `warmup` steps. `ema`: decay of the averaged weights, warmed up; 0 turns it off.
+    `loss` is on z-scored labels. `schedule`: `cosine` falls to zero over the training, `plateau` by `plateau_factor`
+    whenever the validation MAE has not improved for `plateau_patience` epochs; both warm up over `warmup` steps.
+    `ema`: decay of the averaged weights, warmed up; 0 turns it off.
     """
 
     net: NetConfig = NetConfig()

@@ -91,7 +91,7 @@ class BoneAgeNet(nn.Module):
         return self
 
     def start_from_imagenet(self) -> None:
-        """Load ImageNet weights, in place; only for the nets of `weights.lite` (training extra), else ConfigError.
+        """Load ImageNet weights, in place; only for the nets of `weights.imagenet` (training extra), else ConfigError.
 
         A plane of sex beside the picture starts at zero, so that every fusion starts from the same features.
         """

@@ -30,9 +30,9 @@ from ...weights.weights_file import load_net, save_weights
 from ..config import SegmenterConfig
 from ..letterbox import letterbox
 from ..network import build_from, build_unet, normalise, start_from_imagenet
-from ..quality import certainty
+from ..quality import certainty, solidity
 from ..segmenter import HandMap, HandSegmenter
-from .classical import classical_mask, solidity
+from .classical import classical_mask
 from .content_training import learn_contents, listed_pictures
 from .examples import Example, Pools, SegmentationSet, draw_synthetic, read_cutouts
 from .orientation_head import learn_turns
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 HELD_OUT_CUTOUTS = 7  # of the cut-out hands, for the validation figure; the rest train
 SYNTHETIC_HANDS = 400
-MIRROR_AGREEMENT = 0.95  # intersection over union of a mask with the mirrored film's mask
+TAUGHT_AGREEMENT = 0.95  # intersection over union of a mask with the mirrored film's mask
 CERTAIN = 0.86  # as quality.certainty measures it; the first round reaches 0.81 to 0.91
 # Wider than quality.py's limits, so that small and large hands teach too, but no fragments and no whole frames.
 LEARNT_AREA, LEARNT_SHAPE = (0.05, 0.55), (0.40, 0.92)
@@ -272,7 +272,7 @@ def _labelled_films(paths: Iterable[Path], net: nn.Module | None, config: Segmen
 
 def _trustworthy(seen: HandMap) -> bool:
     """Whether a film's own mask may teach: one hand of plausible shape, sure of itself, the same in the mirror."""
-    if len(seen.components) != 1 or seen.agreement < MIRROR_AGREEMENT:
+    if len(seen.components) != 1 or seen.agreement < TAUGHT_AGREEMENT:
         return False
     mask = seen.components[0]
     share, form = mask.sum() / seen.fit.inside().sum(), solidity(mask.astype(np.uint8))

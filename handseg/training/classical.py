@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Area of a hand as a fraction of the frame: 0.1th and 99.9th percentile over 14,036 published hand masks
-# (RSNA Pediatric Bone Age Challenge 2017), rounded.
-AREA_RANGE = (0.08, 0.49)
+from ..quality import AREA_RANGE, solidity
+
 SOLIDITY_RANGE = (0.45, 0.90)  # area over convex hull: fingers leave gaps, a box or a blob does not
 MIN_EDGE_AGREEMENT = 0.60  # share of the outline that lies on a visible edge
 
@@ -73,16 +72,6 @@ def _believable(mask: NDArray[np.uint8], smooth: NDArray[np.uint8], frame: NDArr
     if sum(share > 0.04 for share in covered) > 2 or max(covered) > 0.7:
         return False
     return _edge_agreement(mask, smooth) >= MIN_EDGE_AGREEMENT
-
-
-def solidity(mask: NDArray[np.uint8]) -> float:
-    """Area of the mask's largest component over the area of its convex hull, 0 to 1."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return 0.0
-    contour = max(contours, key=cv2.contourArea)
-    hull = cv2.contourArea(cv2.convexHull(contour))
-    return cv2.contourArea(contour) / hull if hull else 0.0
 
 
 def _edge_agreement(mask: NDArray[np.uint8], smooth: NDArray[np.uint8]) -> float:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from ...data.child import YEAR
 from ...data.inputs import output_names
 from ...data.sex import Sex
 from ...data.table import write_table
 from ...data.text import for_file_name, for_plot
 from ..clinical.assessment import normal_band
-from ..plotting import INK, YEAR, new_plot, save, tick_every
+from ..plotting import INK, new_plot, save, tick_every
 from .growth import Growth, Rate
 
 _RATE_COLUMNS = ("years", "months_a_year", "interval_90_low", "interval_90_high")

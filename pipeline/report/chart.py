@@ -15,7 +15,6 @@ from ...data.child import YEAR
 from ...data.remark import Remark
 from ...data.sex import Sex
 from ..clinical.assessment import CHILDREN, normal_band
-from ..plotting import YEAR
 from ..reading import Reading
 from .language import Language
 

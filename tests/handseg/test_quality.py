@@ -2,39 +2,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
+from hands import SIZE, placed, seen
 
 from boneage.data.radiograph import Radiograph
 from boneage.data.remark import Remark, joined
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg import content, quality
 from boneage.handseg.finder import HandFinder
-from boneage.handseg.letterbox import letterbox
-from boneage.handseg.quality import MIN_SIDE, SURE, UNSURE, Verdict, field_box, judge_hand, judge_picture
+from boneage.handseg.quality import MIN_SIDE, SURE, UNSURE, Verdict, judge_hand, judge_picture
 from boneage.handseg.segmenter import HandMap
-
-SIZE = 192
-
-
-def seen(pixels: np.ndarray, mask: np.ndarray, certainty: float = 0.99) -> HandMap:
-    """What a segmenter that finds exactly `mask`, and is that certain of it, would see."""
-    square, fit = letterbox(pixels.astype(np.float32), SIZE)
-    found = fit.apply(mask.astype(np.uint8) * 255) > 127
-    return HandMap(square, np.where(found, (1 + certainty) / 2, 0.0).astype(np.float32), fit, float(found.any()))
-
-
-def placed(hand, size: tuple[int, int], where: tuple[int, int], scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """The hand, without its surroundings, on a larger dark film; `where` is (row, column) of its corner."""
-    pixels = 0.1 + np.random.default_rng(0).normal(0, 0.01, size)
-    mask = np.zeros(size, np.uint8)
-    small = cv2.resize(hand.pixels * hand.mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    shape = cv2.resize(hand.mask, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_NEAREST)
-    rows, columns = slice(where[0], where[0] + small.shape[0]), slice(where[1], where[1] + small.shape[1])
-    mask[rows, columns] = shape
-    pixels[rows, columns] = np.where(shape > 0, 0.3 + 0.6 * small, pixels[rows, columns])
-    return pixels.astype(np.float32), mask
 
 
 def reasons(verdict: Verdict) -> str:
@@ -70,45 +48,6 @@ def test_a_small_hand_is_reviewed(hand):
     verdict = judge_hand(seen(*placed(hand, (500, 500), (240, 150), scale=0.7)))
     assert verdict.status == "review"
     assert "under 8%" in reasons(verdict)
-
-
-def test_a_collimator_border_is_no_part_of_the_field(hand):
-    pixels, mask = placed(hand, (500, 500), (240, 150), scale=0.7)
-    for shades in [(0.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0), (0.0, 0.5, 0.3, 1.0)]:
-        framed = pixels.copy()
-        framed[:, :130], framed[:, 310:] = shades[2], shades[3]
-        framed[:200], framed[450:] = shades[0], shades[1]
-        view = seen(framed, mask)
-        field = field_box(view)
-        expected = np.array([130, 200, 180, 250]) * SIZE / 500
-        assert np.abs(np.array(field.as_tuple()) - expected).max() <= 2
-        assert "under" not in reasons(judge_hand(view))
-
-
-@pytest.mark.parametrize("shape", [(500, 380), (380, 500)])
-def test_a_grey_border_is_found_on_portrait_and_landscape_films(hand, shape):
-    pixels, mask = placed(hand, shape, (60, 90))
-    pixels[:50], pixels[-50:], pixels[:, :50], pixels[:, -50:] = 0.6, 0.6, 0.6, 0.6
-    field = field_box(seen(pixels, mask))
-    inner = (shape[1] - 100) * (shape[0] - 100) * (SIZE / 500) ** 2
-    assert field.area == pytest.approx(inner, rel=0.05)
-
-
-@pytest.mark.parametrize("level", [0.0, 0.2])
-def test_a_clean_background_is_no_border(hand, level):
-    """A film without noise around the hand shows a whole hand, not one cut off at every side."""
-    pixels, mask = placed(hand, (300, 260), (45, 30))
-    pixels[mask == 0] = level
-    view = seen(pixels, mask)
-    assert field_box(view).area == view.fit.inside().sum()
-    assert judge_hand(view).status == "ok"
-
-
-def test_an_even_gradient_is_no_border(hand):
-    pixels, mask = placed(hand, (300, 260), (45, 30))
-    pixels[mask == 0] = np.tile(np.linspace(0.3, 0.0, 300)[:, None], (1, 260))[mask == 0]
-    view = seen(pixels, mask)
-    assert field_box(view).area == view.fit.inside().sum()
 
 
 def test_what_is_round_has_not_the_shape_of_a_hand():

@@ -67,7 +67,7 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
     assert str(tmp_path) not in (bundle / "bundle.yaml").read_text("utf-8")
     card = (bundle / "MODEL_CARD.md").read_text("utf-8")
     assert f"{report['mae']:.2f}" in card
-    assert "said to be turned" in card  # the promises on turned films, from the copies read at the end
+    assert "states its rotation" in card  # the promises on rotated films, from the copies read at the end
     assert (tmp_path / "bundles" / "small" / "evaluation" / "predictions.csv").exists()
     reading = BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex)
     assert reading.assessed

@@ -1,0 +1,30 @@
+"""Hand maps as a segmenter would give them, of drawn hands placed on larger films."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from boneage.handseg.letterbox import letterbox
+from boneage.handseg.segmenter import HandMap
+
+SIZE = 192  # side of the letterboxed square
+
+
+def seen(pixels: np.ndarray, mask: np.ndarray, certainty: float = 0.99) -> HandMap:
+    """What a segmenter that finds exactly `mask`, and is that certain of it, would see."""
+    square, fit = letterbox(pixels.astype(np.float32), SIZE)
+    found = fit.apply(mask.astype(np.uint8) * 255) > 127
+    return HandMap(square, np.where(found, (1 + certainty) / 2, 0.0).astype(np.float32), fit, float(found.any()))
+
+
+def placed(hand, size: tuple[int, int], where: tuple[int, int], scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The hand, without its surroundings, on a larger dark film; `where` is (row, column) of its corner."""
+    pixels = 0.1 + np.random.default_rng(0).normal(0, 0.01, size)
+    mask = np.zeros(size, np.uint8)
+    small = cv2.resize(hand.pixels * hand.mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    shape = cv2.resize(hand.mask, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_NEAREST)
+    rows, columns = slice(where[0], where[0] + small.shape[0]), slice(where[1], where[1] + small.shape[1])
+    mask[rows, columns] = shape
+    pixels[rows, columns] = np.where(shape > 0, 0.3 + 0.6 * small, pixels[rows, columns])
+    return pixels.astype(np.float32), mask
