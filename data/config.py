@@ -11,8 +11,9 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
-from .errors import ConfigError
+from .errors import ConfigError, one_line
 from .files import MARK, whole_file
+from .text import shortened
 
 T = TypeVar("T")
 
@@ -26,7 +27,9 @@ def make_config(kind: type[T], values: Mapping[str, Any], where: str = "configur
     hints = get_type_hints(kind)
     unknown = sorted(str(key) for key in set(values) - set(hints))
     if unknown:
-        raise ConfigError(f"{where}: unknown key {', '.join(unknown)}; expected some of {', '.join(sorted(hints))}")
+        raise ConfigError(
+            f"{where}: unknown key {shortened(', '.join(unknown))}; expected some of {', '.join(sorted(hints))}"
+        )
     try:
         return kind(**{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()})
     except (TypeError, ValueError) as error:
@@ -38,9 +41,11 @@ def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, 
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            read = yaml.safe_load(Path(path).read_text("utf-8"))
-        except (OSError, UnicodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: not a readable YAML file ({error})") from error
+            text = Path(path).read_text("utf-8")
+            refuse_aliases(text)
+            read = yaml.safe_load(text)
+        except (OSError, UnicodeError, RecursionError, ValueError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: not a readable YAML file ({one_line(error)})") from error
         if read is None:  # an empty file
             read = {}
         if not isinstance(read, dict):
@@ -48,6 +53,13 @@ def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, 
         values.update(read)
     values.update({k: v for k, v in (overrides or {}).items() if v is not None})
     return make_config(kind, values, str(path) if path else "command line")
+
+
+def refuse_aliases(text: str) -> None:
+    """Raise yaml.YAMLError for YAML with aliases (*name), by which a few lines may stand for millions of values."""
+    for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError(f"line {event.start_mark.line + 1} has the alias *{event.anchor}; write the value out")
 
 
 def config_values(config: Any) -> dict[str, Any]:
@@ -117,4 +129,4 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             return float(value)
     elif type(value) is hint:
         return value
-    raise ConfigError(f"{where} is {value!r}, expected {expected}")
+    raise ConfigError(f"{where} is {shortened(repr(value))}, expected {expected}")

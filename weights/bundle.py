@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ..data.errors import WeightsError
+from ..data.errors import WeightsError, one_line
 from ..data.files import MARK, sha256_of, whole_file
 
 File = TypeVar("File", bound="NetFile")
@@ -167,11 +167,15 @@ def _find(weights: str | Path) -> Path:
 def _values(file: Path) -> dict[str, Any]:
     import yaml
 
+    from ..data.config import refuse_aliases
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML has it: a tenth of the time
     try:
-        values = yaml.load(file.read_text("utf-8"), loader)
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise WeightsError(f"{file}: not a readable YAML file ({error}); fetch the bundle again") from error
+        text = file.read_text("utf-8")
+        refuse_aliases(text)
+        values = yaml.load(text, loader)
+    except (OSError, UnicodeError, RecursionError, ValueError, yaml.YAMLError) as error:
+        raise WeightsError(f"{file}: not a readable YAML file ({one_line(error)}); fetch the bundle again") from error
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
         raise WeightsError(f"{file}: not a bundle of format {FORMAT}; give a bundle that this version of boneage made")
     return values
@@ -188,9 +192,24 @@ def _parsed(values: Mapping[str, Any], file: Path) -> Bundle:
         bundle = Bundle(**{**values, "segmenter": segmenter, "regressors": regressors}, file=file)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{file}: is not as a bundle should be ({error!r}); fetch the bundle again") from error
-    if not bundle.name or not regressors or not all(net.zooms for net in regressors):
-        raise WeightsError(f"{file}: expected a name, at least one regressor, and zooms for each")
+    if not isinstance(bundle.name, str) or not bundle.name or not regressors or not all(map(_plausible, regressors)):
+        raise WeightsError(f"{file}: expected a name, at least one regressor, and zooms from 0.5 to 2 for each")
+    if not _finite(bundle.calibration):
+        raise WeightsError(f"{file}: its calibration has values that are no finite numbers; fetch the bundle again")
     return bundle
+
+
+def _plausible(net: RegressorFile) -> bool:
+    return bool(net.zooms) and all(0.5 <= zoom <= 2 for zoom in net.zooms)
+
+
+def _finite(value: Any) -> bool:
+    """Whether all numbers in plain values are finite, and such as months can be."""
+    if isinstance(value, Mapping):
+        return all(map(_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_finite, value))
+    return not isinstance(value, (int, float)) or abs(value) <= 1e6  # False for NaN
 
 
 def _copied(file: File, target: Path) -> File:

@@ -7,6 +7,7 @@ JSON, with `format` and `sha256`, which covers the header and every tensor's nam
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ..data.errors import WeightsError
+from ..data.text import shortened
 
 FORMAT = 1
 ENSEMBLE = "boneage.regressor.AgeReading"  # architecture of files with several nets, which earlier versions wrote
@@ -82,7 +84,41 @@ def read_record(path: str | Path, kind: str | None = None) -> tuple[Header, dict
     try:
         header = Header(**values)
     except TypeError as error:
-        raise WeightsError(f"{path}: the header does not fit this version ({error})") from error
+        raise WeightsError(f"{path}: the header does not fit this version ({shortened(str(error))})") from error
+    if wrong := _wrong(header):
+        raise WeightsError(
+            f"{path}: the header has no plausible {', '.join(wrong)}; the file is damaged or not of this project"
+        )
     if kind and header.kind != kind:
         raise WeightsError(f"{path}: holds a {header.kind}, expected a {kind}; give the other file")
     return header, record
+
+
+def _wrong(header: Header) -> list[str]:
+    """Names of the values that no net of this project can have."""
+    coding = {"F": 0.0, "M": 0.0} if header.sex_coding is None else header.sex_coding
+    right = {
+        "kind": header.kind in ("segmenter", "regressor"),
+        "architecture": isinstance(header.architecture, str),
+        "arguments": isinstance(header.arguments, Mapping),
+        "input_size": isinstance(header.input_size, int) and 16 <= header.input_size <= 4096,
+        "crop_version": header.crop_version is None or isinstance(header.crop_version, int),
+        "label_mean": _within(header.label_mean, 0, 240, missing=True),
+        "label_sd": _within(header.label_sd, 0, 240, missing=True),
+        "sex_coding": isinstance(coding, Mapping)
+        and set(coding) == {"F", "M"}
+        and all(_within(number, -10, 10) for number in coding.values()),
+        "metrics": isinstance(header.metrics, Mapping),
+        "data": isinstance(header.data, Mapping),
+        "recipe": isinstance(header.recipe, Mapping),
+        "licence": isinstance(header.licence, str),
+        "dtype": header.dtype in ("float32", "float16", "bfloat16"),
+    }
+    return [name for name, is_right in right.items() if not is_right]
+
+
+def _within(value: object, low: float, high: float, *, missing: bool = False) -> bool:
+    """Whether a value is a finite number in a range; `missing`: None will do."""
+    if value is None:
+        return missing
+    return type(value) in (int, float) and math.isfinite(value) and low <= value <= high  # pyright: ignore[reportArgumentType, reportOperatorIssue]

@@ -184,3 +184,19 @@ def test_a_teacher_is_built_from_a_mapping():
 def test_values_that_cannot_work_are_configuration_errors(kind, values):
     with pytest.raises(ConfigError):
         make_config(kind, values)
+
+
+def test_aliases_by_which_a_few_lines_stand_for_millions_of_values_are_refused(tmp_path):
+    levels = "".join(f"l{k}: &l{k} [{', '.join([f'*l{k - 1}' if k else 'x'] * 9)}]\n" for k in range(9))
+    (tmp_path / "bomb.yaml").write_text(levels)
+    with pytest.raises(ConfigError, match=r"bomb\.yaml: .*alias \*l0") as caught:
+        load_config(SegmenterConfig, tmp_path / "bomb.yaml")
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("text", ["data: [" * 3000, "data: !!python/object:os.system x", "data: \x00", "? [a]\n: b"])
+def test_yaml_that_cannot_be_read_is_one_short_error(tmp_path, text):
+    (tmp_path / "odd.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"odd\.yaml") as caught:
+        load_config(SegmenterConfig, tmp_path / "odd.yaml")
+    assert len(str(caught.value)) < 1500

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from boneage import BoneAge
-from boneage.data.errors import ConfigError, OutputError, WeightsError
+from boneage.data.errors import ConfigError, OutputError
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.network import MirroredUNet, build_unet
 from boneage.handseg.segmenter import segmenter_spec
@@ -174,7 +174,7 @@ def test_an_export_is_made_once(specs, exported, cache, monkeypatch):
 
     def export(wanted, folder):
         made.append(wanted)
-        return Path(shutil.copytree(exported, folder)) / export_name(wanted)
+        return Path(shutil.copytree(exported, folder, dirs_exist_ok=True)) / export_name(wanted)
 
     monkeypatch.setattr(onnx_engine, "export_net", export)
     arrays = inputs("regressor", 2)
@@ -190,12 +190,52 @@ def test_an_export_beside_the_weights_serves_everybody(tiny_bundle, exported, ca
     assert not cache.exists()
 
 
-def test_a_damaged_export_is_named_with_what_to_do(specs, full_cache):
-    kept = full_cache / export_name(specs["regressor"])
-    kept.write_bytes(kept.read_bytes()[:-1000])
-    engine = open_onnx(specs["regressor"])
-    with pytest.raises(WeightsError, match=rf"{kept.name}: ONNX Runtime cannot read .* delete the file"):
-        engine(*inputs("regressor", 1))
+def spoil(folder: Path, name: str, how: str) -> None:
+    """Do to an exported file what damage or another user could have done."""
+    kept = folder / name
+    other = next(file for file in folder.glob("*.onnx") if file != kept)
+    if how == "damaged":
+        kept.write_bytes(kept.read_bytes()[:-1000])
+    elif how == "another net in its place":
+        shutil.copy(other, kept)
+    elif how == "without its digest":
+        (folder / f"{name}.sha256").unlink()
+    elif how == "a link":
+        kept.rename(folder / "elsewhere")
+        kept.symlink_to("elsewhere")
+    elif how == "others may write it":
+        kept.chmod(0o666)
+    else:
+        folder.chmod(0o777)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="owners are of POSIX")
+@pytest.mark.parametrize(
+    "how",
+    ["damaged", "another net in its place", "without its digest", "a link", "others may write it", "and its folder"],
+)
+def test_an_export_that_another_could_have_made_is_not_run_but_made_anew(specs, full_cache, monkeypatch, caplog, how):
+    spec, made = specs["regressor"], []
+    spoil(full_cache, export_name(spec), how)
+
+    def export(wanted, folder):
+        made.append(wanted)
+        raise OutputError("not now")
+
+    monkeypatch.setattr(onnx_engine, "export_net", export)
+    assert isinstance(ONNX.open(spec), TorchEngine)
+    assert made == [spec]
+    assert "not used" in caplog.text
+    assert full_cache.stat().st_mode & 0o777 == 0o700
+
+
+def test_there_is_no_cache_without_a_home_or_in_a_relative_folder(specs, monkeypatch, tmp_path, caplog):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setattr(Path, "expanduser", lambda path: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert isinstance(ONNX.open(specs["regressor"]), TorchEngine)
+    assert "there is no home folder" in caplog.text
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_export_stands_for_one_version_and_for_nets_and_zooms(tiny_bundle, specs, monkeypatch):
@@ -233,7 +273,7 @@ def test_an_export_that_fails_leaves_nothing_and_torch_reads(specs, cache, monke
 
 
 def test_an_export_that_reads_otherwise_is_refused(specs, exported, cache, monkeypatch):
-    (other,) = exported.glob("segmenter-*")
+    (other,) = exported.glob("segmenter-*.onnx")
     monkeypatch.setattr("boneage.weights.export.export", lambda module, arrays, target: shutil.copy(other, target))
     with pytest.raises(OutputError, match="cannot be run"):
         export_net(specs["regressor"], cache)
@@ -256,7 +296,7 @@ class Shifted(torch.nn.Module):
 
 
 def test_two_at_once_do_not_harm_each_other(specs, exported, cache, monkeypatch):
-    (whole,) = exported.glob("regressor-*")
+    (whole,) = exported.glob("regressor-*.onnx")
 
     def slowly(module, arrays, target):
         data = whole.read_bytes()
@@ -269,7 +309,7 @@ def test_two_at_once_do_not_harm_each_other(specs, exported, cache, monkeypatch)
     with ThreadPoolExecutor(2) as pool:
         opened = list(pool.map(lambda _: open_onnx(specs["regressor"]), range(2)))
     assert all(isinstance(engine, OnnxEngine) for engine in opened)
-    assert [file.read_bytes() for file in cache.iterdir()] == [whole.read_bytes()]
+    assert [file.read_bytes() for file in cache.glob("*.onnx")] == [whole.read_bytes()]
 
 
 def test_the_command_exports_to_where_it_is_asked_to(tiny_bundle, exported, tmp_path, cache):

@@ -256,3 +256,28 @@ def test_grey_pictures_look_to_imagenet_weights_as_they_did_in_colour(size):
     picture = torch.rand(1, 1, 16, 16)
     convolve = nn.functional.conv2d
     assert torch.allclose(convolve(picture.expand(-1, 3, -1, -1), colour), convolve(picture, grey), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "clock"},
+        {"input_size": -1},
+        {"input_size": 10**9},
+        {"input_size": "64"},
+        {"label_mean": 1e6},
+        {"label_sd": float("nan")},
+        {"label_sd": "wide"},
+        {"sex_coding": {"F": 1e9, "M": 0}},
+        {"sex_coding": ["F", "M"]},
+        {"sex_coding": {"F": 0}},
+        {"arguments": [1]},
+        {"metrics": "good"},
+        {"licence": 3},
+        {"dtype": "int8"},
+    ],
+)
+def test_a_header_with_values_that_no_net_has_is_refused(saved, changes):
+    rewritten(saved, **changes)
+    with pytest.raises(WeightsError, match=f"no plausible {next(iter(changes))}"):
+        read_header(saved)
