@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,24 @@ def information(weights: str | Path = "default") -> dict[str, Any]:
             "regressors": [_described(net) | {"zooms": list(net.zooms)} for net in bundle.regressors],
         },
     }
+
+
+def summary(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What most readers want of `information`, in a line each."""
+    weights, versions = found["weights"], found["versions"]
+    report = weights["metrics"].get("report", {})
+    lines = {
+        "boneage": versions["boneage"],
+        "python": versions["python"],
+        "device": found["device"],
+        "engine": found["engine"],
+        "weights": f"{weights['name']}, {weights['file']}",
+        "sha256": weights["digest"],
+        "crop version": weights["regressors"][0]["crop_version"],
+    }
+    if "mae" in report:
+        lines["MAE"] = f"{report['mae']:.2f} months on {report['n']} films"
+    return lines | {"licence": weights["licence"]}
 
 
 def _described(net: NetFile) -> dict[str, Any]:

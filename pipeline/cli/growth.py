@@ -12,7 +12,7 @@ import click
 from .options import PATH, column_option, out_option, verbose_option
 
 
-@click.command()
+@click.command(short_help="Follow the bone age of each child over several films.")
 @click.argument("readings", type=PATH, metavar="READINGS")
 @out_option
 @column_option(

@@ -11,12 +11,13 @@ import click
 from .options import PATH, verbose_option, weights_option
 
 
-@click.command()
+@click.command(short_help="Show versions, device and weights.")
 @weights_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--all", "everything", is_flag=True, help="Also all that the files of the weights state, as YAML.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with everything instead of text.")
 @verbose_option
-def info(weights: str, as_json: bool) -> None:
-    """Show versions, device, and what the weights say of themselves.
+def info(weights: str, everything: bool, as_json: bool) -> None:
+    """Show versions, device, and what the weights say of themselves: in short, or with --all in full.
 
     \b
     Example:
@@ -26,13 +27,17 @@ def info(weights: str, as_json: bool) -> None:
 
     import yaml
 
-    from ..info import information
+    from ..info import information, summary
 
-    seen = information(weights)
-    click.echo(json.dumps(seen) if as_json else yaml.safe_dump(seen, sort_keys=False, allow_unicode=True).rstrip())
+    found = information(weights)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    shown = found if everything else summary(found)
+    click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100).rstrip())
 
 
-@click.command()
+@click.command(short_help="Make the ONNX files of a bundle.")
 @weights_option
 @click.option("-o", "--out", type=PATH, help="Folder to write to.  [default: the cache, where they are looked for]")
 @verbose_option

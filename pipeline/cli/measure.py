@@ -45,7 +45,7 @@ def _part_of(cohort: Cohort, split: str | None, part: str | None) -> tuple[Cohor
     return named_split(split).take(cohort, part), f"part {part} of the split {Path(split).name}"
 
 
-@click.command()
+@click.command(short_help="Measure the error of a model on labelled films.")
 @cohort_options
 @split_option
 @part_option
@@ -80,7 +80,7 @@ def evaluate(
         click.echo(f"predictions.csv and .json, scatter.png, bland-altman.png and table.md are in {out}", err=True)
 
 
-@click.command()
+@click.command(short_help="Measure how altered copies of films change readings.")
 @cohort_options
 @split_option
 @part_option
@@ -123,7 +123,7 @@ def robustness(
     click.echo(f"robustness.csv, .json and .md are in {out}", err=True)
 
 
-@click.command()
+@click.command(short_help="Measure which pictures would get a bone age.")
 @click.argument("folder", type=PATH, metavar="FOLDER")
 @weights_option
 @out_option
@@ -154,7 +154,7 @@ def screen(folder: Path, weights: str, out: Path, device: str, engine: str) -> N
     click.echo(write_screened(out, measure(folder, finder, progress)))
 
 
-@click.command()
+@click.command(short_help="Write the model card of a bundle.")
 @click.argument("bundle")
 @click.option("--evaluation", type=PATH, required=True, metavar="DIR", help="What boneage evaluate -o wrote.")
 @click.option("--robustness", type=PATH, metavar="DIR", help="What boneage robustness -o wrote.")
@@ -179,7 +179,7 @@ def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, en
     click.echo(write_card(read_bundle(bundle), *measured, device=device, engine=engine))
 
 
-@click.command()
+@click.command(short_help="Compare ways to train the regressor.")
 @click.argument("plan", type=PATH, metavar="PLAN")
 @click.argument("data", type=PATH, metavar="[DATA]", required=False)
 @out_option

@@ -99,7 +99,7 @@ def film_file_options(command: F) -> F:
     return wrapped
 
 
-@click.command()
+@click.command(short_help="Read bone age from films.")
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @child_options
 @weights_option

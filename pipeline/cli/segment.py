@@ -12,7 +12,7 @@ import click
 from .options import PATH, device_option, engine_option, input_column_option, out_option, verbose_option, weights_option
 
 
-@click.command()
+@click.command(short_help="Find the hand on films and cut the crop.")
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @out_option
 @weights_option

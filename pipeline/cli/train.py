@@ -47,7 +47,7 @@ def training_options(command: F) -> F:
     return wrapped
 
 
-@click.command()
+@click.command(short_help="Train a whole bundle of weights.")
 @cohort_options
 @out_option
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings of every step that differ from the defaults.")
@@ -101,7 +101,7 @@ def train(
             click.echo(bundle)
 
 
-@click.command()
+@click.command(short_help="Train the hand segmenter.")
 @cohort_options
 @out_option
 @click.option("--cutouts", type=PATH, help="Folder of hands without background: images/ and masks/.")
@@ -161,7 +161,7 @@ def train_segmenter(
     click.echo(weights)
 
 
-@click.command()
+@click.command(short_help="Train the bone-age regressor.")
 @cohort_options
 @out_option
 @click.option("--segmenter", default="default", show_default=True, help=SEGMENTER_HELP)

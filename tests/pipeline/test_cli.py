@@ -369,7 +369,15 @@ def test_info_tells_versions_and_what_the_weights_state(tiny_bundle):
     assert {"boneage", "python", "torch", "timm"} <= set(record["versions"])
     assert record["weights"]["metrics"]["report"]["n"] == 12
     assert record["weights"]["licence"] in text
-    assert "random weights, trained on nothing" in text
+    assert record["weights"]["digest"] in text
+    assert len(text.splitlines()) < 15
+    assert "random weights, trained on nothing" in run("info", "--weights", tiny_bundle, "--all").stdout
+
+
+def test_help_says_of_each_command_what_it_does_in_a_whole_sentence():
+    listed = run("--help").stdout.partition("Commands:")[2].strip().splitlines()
+    assert len(listed) == len(COMMANDS)  # a line each
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
 
 
 # Train: that the command hands on what was asked; the trainings themselves have their own tests
