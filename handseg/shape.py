@@ -47,9 +47,12 @@ class HandShape:
     def palm(self) -> tuple[int, int]:
         """Row of the palm, where the mask is widest without a gap, and its width there.
 
-        It is looked for no deeper than the mask is wide: a forearm may be wider yet.
+        A width counts that three rows share, so that no line along an edge does. It is looked for no deeper than the
+        mask is wide: a forearm may be wider yet.
         """
-        row = int(self._widest[: self._across].argmax())
+        rows = np.pad(self._widest, 1)
+        shared = np.minimum(np.minimum(rows[:-2], rows[1:-1]), rows[2:])
+        row = int(shared[: self._across].argmax())
         return self.rows[0] + row, int(self._widest[row])
 
     @property

@@ -22,6 +22,7 @@ from .options import PATH, F, device_option, engine_option, input_column_option,
 
 if TYPE_CHECKING:
     from ...data.source import Source
+    from ...handseg.pairs import Side
 
 FILES = {  # kind of a file about a film (`predict.film_files.KINDS`) -> help of its option
     "heatmap": "Also draw where the reading comes from on the film, .png.",
@@ -131,6 +132,13 @@ def film_file_options(command: F) -> F:
     default=None,
     help="Threads that read films, four at a time each.  [default: one for each core]",
 )
+@click.option(
+    "--hand",
+    type=click.Choice(("left", "right")),
+    default="left",
+    show_default=True,
+    help="The hand that is read where a film shows two and their thumbs tell the sides; else the larger.",
+)
 @film_file_options
 @input_column_option
 @click.option("--images", type=PATH, help="Folder of the radiographs that a CSV names; default: beside the CSV.")
@@ -150,6 +158,7 @@ def predict(
     overwrite: bool,
     patient_ids: bool,
     workers: int | None,
+    hand: Side,
     files: Mapping[str, Path],
     language: str,
     columns: Mapping[str, str],
@@ -201,7 +210,7 @@ def predict(
     show = output.show_json if as_json else output.text_printer([str(row.path) for row in rows])
     with output.progress_bar(len(rows), "Reading") as on_progress:
         tally = predict_cohort(
-            functools.partial(BoneAge.load, weights, device, engine),
+            functools.partial(BoneAge.load, weights, device, engine, hand),
             rows,
             table=table,
             resume=resume,

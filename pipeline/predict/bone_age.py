@@ -17,6 +17,7 @@ from ...data.sex import Sex, parse_sex
 from ...data.source import Film, is_film, name_of
 from ...handseg.crop import CROP_VERSION
 from ...handseg.finder import Hand, HandFinder
+from ...handseg.pairs import Side
 from ...regressor.reader import BoneAgeReader
 from ...weights.backend import chosen_backend
 from ...weights.bundle import Bundle, read_bundle
@@ -43,17 +44,23 @@ class BoneAge:
         self.finder, self.reader, self.model, self.digest = finder, reader, model, digest
 
     @classmethod
-    def load(cls, weights: str | Path | Bundle = "default", device: str = "auto", engine: str = "auto") -> BoneAge:
+    def load(
+        cls,
+        weights: str | Path | Bundle = "default",
+        device: str = "auto",
+        engine: str = "auto",
+        hand: Side = "left",
+    ) -> BoneAge:
         """Load a bundle: a shipped name, a folder, or a bundle that is not stored yet.
 
-        `device` and `engine`: as for `weights.backend.chosen_backend`.
+        `device` and `engine`: as for `weights.backend.chosen_backend`. `hand`: the one that is read of a film of two.
 
         Raises WeightsError, and ConfigError for a device or engine that is not there.
         """
         backend = chosen_backend(device, engine)
         bundle = weights if isinstance(weights, Bundle) else read_bundle(weights)
         reader = BoneAgeReader.load(bundle.regressors, CROP_VERSION, backend, bundle.calibration)
-        finder = HandFinder.load(bundle.segmenter, reader.input_size, backend)
+        finder = HandFinder.load(bundle.segmenter, reader.input_size, backend, hand)
         return cls(finder, reader, bundle.name, bundle.digest)
 
     def predict(self, film: Film, sex: Sex | str | None = None, *, child: Child | None = None) -> Reading:

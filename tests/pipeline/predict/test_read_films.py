@@ -290,7 +290,7 @@ def test_readings_are_not_kept_however_many_films_there_are(tiny_bundle, tmp_pat
             assert len(requests) <= BATCH
             return [Examination(live.born(Reading(str(path), "ok", (), child.sex, 100.0))) for path, child in requests]
 
-    monkeypatch.setattr(BoneAge, "load", lambda weights, device, engine: Fake())
+    monkeypatch.setattr(BoneAge, "load", lambda weights, device, engine, hand: Fake())
     monkeypatch.setattr(os, "fsync", lambda file: None)
     monkeypatch.chdir(tmp_path)
     Path("list.csv").write_text("path,sex\n" + "".join(f"{k}.png,F\n" for k in range(films)))
