@@ -51,7 +51,7 @@ def tiny_bundle(tmp_path_factory) -> Path:
     making = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     decoder = (8, 8, 8, 8, 8)
-    encoder = "timm-mobilenetv3_small_minimal_100"
+    encoder = "tu-test_efficientnet"
     save_weights(
         making / "segmenter.safetensors",
         Header(

@@ -44,10 +44,10 @@ def _inlined(figure: Figure) -> str:
 def _letters(font: str, text: str) -> str:
     """The letters of `text` that a font has, as a font file in base64."""
     options = subset.Options(layout_features=["kern"], name_IDs=[0, 13, 14], notdef_outline=True)
-    whole = subset.load_font(str(HERE / "fonts" / font), options)
     subsetter = subset.Subsetter(options)
     subsetter.populate(text=text)
-    subsetter.subset(whole)
     buffer = io.BytesIO()
-    subset.save_font(whole, buffer, options)
+    with subset.load_font(str(HERE / "fonts" / font), options) as whole:
+        subsetter.subset(whole)
+        subset.save_font(whole, buffer, options)
     return base64.b64encode(buffer.getvalue()).decode()

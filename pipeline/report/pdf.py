@@ -7,6 +7,7 @@ import logging
 
 from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, XPos, YPos
+from fpdf.fonts import TTFFont
 
 from ...data.files import MARK
 from ...data.text import for_line
@@ -54,7 +55,11 @@ def as_pdf(page: Page) -> bytes:
     ]
     sheet.remarks(page, max(ends) + 3, size, heights)
     sheet.footer_of(page)
-    return bytes(sheet.output())
+    written = bytes(sheet.output())
+    for font in sheet.fonts.values():
+        if isinstance(font, TTFFont):  # fpdf2 leaves its file open
+            font.ttfont.close()
+    return written
 
 
 class _Sheet(FPDF):

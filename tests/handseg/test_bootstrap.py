@@ -18,7 +18,7 @@ from boneage.weights.bundle import NetFile
 from boneage.weights.weights_file import load_weights
 
 CONFIG = SegmenterConfig(
-    encoder="timm-mobilenetv3_small_minimal_100",
+    encoder="tu-test_efficientnet",
     decoder_channels=(8, 8, 8, 8, 8),
     imagenet=False,
     input_size=64,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import os
 import pickle
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 
 from boneage.data.errors import TrainingError
-from boneage.data.files import sha256_of, whole_file
+from boneage.data.files import MARK, sha256_of, whole_file
 from boneage.regressor.crop_store import CropStore, StoredCrop, StoreKind
 
 KIND = StoreKind(crop_version=1, size=8, segmenter="whole-frame")
@@ -63,7 +62,7 @@ def test_crops_of_another_kind_are_refused(tmp_path, other):
 def test_crops_whose_table_was_never_written_do_not_count_and_harm_nothing(tmp_path, monkeypatch):
     store = filled(tmp_path, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(csv, "DictWriter", _fails)
+        patch.setattr("boneage.regressor.crop_store.write_table", _fails)
         with pytest.raises(OSError, match="no space left"):
             store.append([row("k2"), row("k3")], [crop(2), crop(3)])
     assert len(list(tmp_path.glob("*.npy"))) == 2  # the crops were written, the table was not
@@ -141,13 +140,13 @@ def test_workers_reopen_the_store_instead_of_receiving_its_crops(tmp_path):
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     target = tmp_path / "folder" / "result.txt"
     with whole_file(target) as temporary:
-        temporary.write_text("first")
+        temporary.write_text(f"first, {MARK}")
         assert not target.exists()
         assert temporary.suffix == ".txt"
-    assert target.read_text() == "first"
+    assert target.read_text() == f"first, {MARK}"
     with pytest.raises(RuntimeError, match="stopped"):
         _write_half(target)
-    assert target.read_text() == "first"
+    assert target.read_text() == f"first, {MARK}"
     assert [path.name for path in target.parent.iterdir()] == ["result.txt"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,14 +36,14 @@ def crop_of(hand) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory) -> LabelledCrops:
-    """Crops of 240 synthetic hands with their exact masks, ages even over 6 to 216 months, both sexes."""
+    """Crops of 128 synthetic hands with their exact masks, ages even over 6 to 216 months, both sexes."""
     store = CropStore(tmp_path_factory.mktemp("crops"), StoreKind(CROP_VERSION, SIZE, "exact masks"))
     rng = np.random.default_rng(0)
-    months = rng.uniform(6, 216, 240).astype(np.float32)
+    months = rng.uniform(6, 216, 128).astype(np.float32)
     hands = [synthetic_hand(float(m), "FM"[k % 2], k, (160, 128), label=False) for k, m in enumerate(months)]
     keys = tuple(f"hand-{k}" for k in range(len(hands)))
     store.append([StoredCrop(key, key, 1, 1, "ok", "", 0, 0, 1, 1) for key in keys], [crop_of(h) for h in hands])
-    sexes = ("F", "M") * 120
+    sexes = ("F", "M") * 64
     return LabelledCrops(store, keys, keys, sexes, months)
 
 
@@ -58,31 +59,46 @@ def settings(epochs: int, **changes) -> RegressorConfig:
 
 
 def test_training_learns_from_synthetic_hands(cohort, tmp_path):
-    training, validation = part(cohort, 0, 200), part(cohort, 200, 240)
-    trained = train_regressor(training, validation, tmp_path, settings(40, learning_rate=3e-3), workers=0)
+    training, validation = part(cohort, 0, 96), part(cohort, 96, 128)
+    config = settings(12, learning_rate=1e-2, batch_size=8)
+    trained = train_regressor(training, validation, tmp_path, config, workers=0)
     reader = BoneAgeReader.load([RegressorFile.of(trained.weights)], CROP_VERSION)
     read = reader.months(list(validation.at(SIZE)), validation.sexes)
     mae = np.abs(read - validation.months).mean()
     of_the_mean = np.abs(training.months.mean() - validation.months).mean()
-    assert mae < 0.5 * of_the_mean
+    assert mae < 0.7 * of_the_mean  # 0.55 to 0.6 with other seeds
     # the reader adds the mirror image, so the two figures are near, not equal
     assert trained.validation_mae == pytest.approx(float(mae), abs=0.25 * float(of_the_mean))
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"optimiser": "adam", "schedule": "plateau", "plateau_patience": 0, "ema": 0.0, "plateau_floor": 1e-6},
-        {"augmentation": "randaugment", "stages": (Stage(1, 32, 0.2, 0.1, 0.0, 0.0), Stage(3, 64, 0.8, 0.3, 0.1, 0.4))},
-    ],
-    ids=["cosine with averaged weights", "plateau without averaged weights", "progressive with mixup"],
-)
+RUNS = {
+    "cosine with averaged weights": {},
+    "plateau without averaged weights": {
+        "optimiser": "adam",
+        "schedule": "plateau",
+        "plateau_patience": 0,
+        "ema": 0.0,
+        "plateau_floor": 1e-6,
+    },
+    "progressive with mixup": {
+        "augmentation": "randaugment",
+        "stages": (Stage(1, 32, 0.2, 0.1, 0.0, 0.0), Stage(3, 64, 0.8, 0.3, 0.1, 0.4)),
+    },
+}
+
+
+@pytest.fixture(scope="module", params=RUNS.values(), ids=RUNS)
+def uninterrupted(cohort, request, tmp_path_factory) -> tuple[Path, RegressorConfig]:
+    """The folder of a run that was not stopped, and its settings."""
+    folder, config = tmp_path_factory.mktemp("whole"), settings(4, **request.param)
+    train_regressor(part(cohort, 0, 48), part(cohort, 48, 64), folder, config, workers=0)
+    return folder, config
+
+
 @pytest.mark.parametrize("batch", [None, 1], ids=["between epochs", "within an epoch"])
-def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_path, changes, batch, monkeypatch):
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_path, uninterrupted, batch, monkeypatch):
     training, validation = part(cohort, 0, 48), part(cohort, 48, 64)
-    config = settings(4, **changes)
-    whole = train_regressor(training, validation, tmp_path / "whole", config, workers=0)
+    whole, config = uninterrupted
 
     class Killed(Exception):
         pass
@@ -98,21 +114,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_p
     if batch:
         monkeypatch.setattr("boneage.regressor.training.train.BATCHES_BETWEEN", batch)
     with pytest.raises(Killed):
-        train_regressor(training, validation, tmp_path / "cut", config, workers=0)
-    stopped = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)
+        train_regressor(training, validation, tmp_path, config, workers=0)
+    stopped = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert stopped["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["ready"] == (batch or 3)
     monkeypatch.undo()
     torch.rand(5)  # whatever other randomness was used in between must not matter
-    resumed = train_regressor(training, validation, tmp_path / "cut", config, resume=True, workers=0)
+    resumed = train_regressor(training, validation, tmp_path, config, resume=True, workers=0)
 
-    last = [torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in ("whole", "cut")]
+    last = [torch.load(folder / "last.ckpt", weights_only=True) for folder in (whole, tmp_path)]
     for name, tensor in last[0]["state_dict"].items():
         assert torch.equal(tensor, last[1]["state_dict"][name]), name
     states = [checkpoint["optimizer_states"][0]["state"] for checkpoint in last]
     assert all(torch.equal(states[0][k]["exp_avg_sq"], states[1][k]["exp_avg_sq"]) for k in states[0])
     assert last[0]["global_step"] == last[1]["global_step"]
     assert last[0].get("plateau") == last[1].get("plateau")
-    assert whole.weights.read_bytes() == resumed.weights.read_bytes()
+    assert (whole / "regressor.safetensors").read_bytes() == resumed.weights.read_bytes()
 
 
 def test_a_folder_with_a_run_is_not_overwritten_nor_resumed_with_other_settings(cohort, tmp_path):

@@ -150,7 +150,7 @@ def test_both_engines_agree_on_batches_of_any_size(kind, specs, full_cache, no_e
 
 def test_a_film_and_its_mirror_image_are_seen_alike():
     torch.manual_seed(1)
-    look = TorchEngine(MirroredUNet(build_unet("timm-mobilenetv3_small_minimal_100", (8, 8, 8, 8, 8), turn_grid=2)))
+    look = TorchEngine(MirroredUNet(build_unet("tu-test_efficientnet", (8, 8, 8, 8, 8), turn_grid=2)))
     (squares,) = inputs("segmenter", 2)
     probability, agreement, turns = look(squares)
     mirrored, same, other_turns = look(squares[:, :, ::-1])

@@ -151,12 +151,12 @@ def test_real_films_are_aged(bone_age, real_films):
 
 
 def test_real_films_are_read_better_than_their_mean(bone_age, shared_data):
-    """Films of the reporting part, at most 60: the full figure stands in the model card."""
+    """Films of the reporting part, at most 30: the full figure stands in the model card."""
     cohort = rsna_split().take(read_cohort(shared_data / "rsna"), "report")
-    films = list(cohort)[:60]
+    films = list(cohort)[:30]
     readings = list(bone_age.predict_many([(film.path, film.sex) for film in films]))
     pairs = [(r.bone_age_months, f.bone_age_months) for r, f in zip(readings, films, strict=True) if r.assessed]
-    assert len(pairs) >= 58
+    assert len(pairs) >= 29
     predicted, labelled = zip(*pairs, strict=True)
     assert agreement(predicted, labelled).mae < 0.4 * np.abs(np.array(labelled) - np.mean(labelled)).mean()
 

@@ -120,7 +120,7 @@ def test_the_header_is_json_that_anyone_can_read(saved):
 
 def test_a_rebuilt_network_gives_the_same_outputs(tmp_path):
     torch.manual_seed(3)
-    arguments = {"encoder": "timm-mobilenetv3_small_minimal_100", "decoder_channels": (8, 8, 8, 8, 8)}
+    arguments = {"encoder": "tu-test_efficientnet", "decoder_channels": (8, 8, 8, 8, 8)}
     net = build_unet(**arguments).eval().to(memory_format=torch.channels_last)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:

@@ -56,7 +56,7 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
         Arm("broken", "net", {"net": {"backbone": "no_such_net"}}),
         Arm("frame", "view", view="frame"),
     )
-    plan = Plan(arms, SMALL, seeds=(1, 2), films=16)
+    plan = Plan(arms, replace(SMALL, stages=(Stage(1, 32, 0.3),)), seeds=(1, 2), films=16)
     result = run(plan, drawn_cohort, split, tiny_bundle, tmp_path)
 
     rows = result.rows.set_index("arm")
