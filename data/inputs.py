@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from .child import Age, Child
-from .cohort import InputRow, cohort_table_in, read_inputs_table
+from .cohort import cohort_table_in
 from .errors import ChildError, ReadError, SexError
 from .files import bare_name
+from .inputs_table import InputRow, read_inputs_table
 from .listing import files_below, is_hidden, is_pattern, matches
 from .remark import Remark, Value, Verbatim
 from .sex import Sex, parse_sex

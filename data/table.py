@@ -77,6 +77,10 @@ class Table:
     faults: Faults
     used: frozenset[str] = frozenset()
 
+    def number(self, text: str) -> str:
+        """A number of this table as Python reads it: 12,5 is 12.5 where commas do not separate the cells."""
+        return text if self.separator == "," else text.replace(",", ".")
+
 
 def read_table(path: Path, fields: Fields, columns: Mapping[str, str] | None = None) -> Table:
     """Read a CSV (comma, semicolon or tab; a byte order mark and spaces around cells are dropped, blank lines skipped).

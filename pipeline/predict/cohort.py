@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ...data.child import Child
-from ...data.cohort import InputRow
 from ...data.errors import as_film_error
 from ...data.files import refuse_inputs
 from ...data.inputs import no_film_among, read_inputs
+from ...data.inputs_table import InputRow
 from ...data.remark import Remark
 from ...data.sex import Sex
 from ...data.source import Film, Source, open_source

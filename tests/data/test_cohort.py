@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from conftest import REAL
 
-from boneage.data.cohort import read_cohort, read_inputs_table
+from boneage.data.cohort import read_cohort
 from boneage.data.errors import CohortError
+from boneage.data.inputs_table import read_inputs_table
 
 
 def touch(*paths: Path) -> None:

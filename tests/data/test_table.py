@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from boneage.data.cohort import read_cohort, read_inputs_table
+from boneage.data.cohort import read_cohort
 from boneage.data.errors import CohortError, OutputError
+from boneage.data.inputs_table import read_inputs_table
 from boneage.data.table import read_ids, read_table, write_table
 
 FIELDS = {"path": {"path": ("path",)}, "sex": {"sex": ("sex",)}, "note": {"note": ("note",)}}
