@@ -27,6 +27,7 @@ from .png import read_grey_png
 from .radiograph import Radiograph, check_decoding, check_size, finished
 from .remark import Remark, Verbatim
 from .source import Source
+from .webp import is_damaged_webp, is_lossless_webp
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 
@@ -92,6 +93,11 @@ def _check_costs(source: Source, picture: Image.Image) -> list[Remark]:
     path, samples = source.name, len(picture.getbands())
     deep = picture.mode in _DEEP or _is_deep_colour(picture)
     check_decoding(path, *picture.size, samples * (4 if picture.mode in ("I", "F") else 2 if deep else 1))
+    if source.content and picture.format == "WEBP" and is_damaged_webp(source.content):
+        return [Remark("the WebP is damaged: its picture does not end where its data end")]
+    if source.content and picture.format == "WEBP" and is_lossless_webp(source.content):
+        remark = Remark("damage to a lossless WebP cannot be noticed; give the film as a PNG or in its original format")
+        return [remark]
     if not source.content or picture.format not in ("JPEG", "MPO"):
         return []
     stated = read_codestream(source.content)

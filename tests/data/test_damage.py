@@ -15,6 +15,7 @@ from boneage.data.damage import damage_of_codestream
 from boneage.data.errors import ReadError
 from boneage.data.read import read_radiograph
 from boneage.data.synthetic import synthetic_hand
+from boneage.data.webp import is_damaged_webp
 
 HAND = np.rint(synthetic_hand(120, "F", 0, (320, 256)).pixels * 255).astype(np.uint8)
 
@@ -51,6 +52,31 @@ def test_jpegs_with_wrong_bytes_are_mostly_doubted():
         damaged[place : place + 8] = chance.randbytes(8)
         found += bool(list(damage_of_codestream(bytes(damaged))))
     assert found > 40
+
+
+@pytest.mark.parametrize("options", [{"quality": 80}, {"quality": 30}])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_webps_are_doubted_where_a_bit_is_wrong_and_only_there(options, mode):
+    content = encoded(Image.fromarray(HAND).convert(mode), "WEBP", **options)
+    assert not is_damaged_webp(content)
+    chance = random.Random(0)
+    found = 0
+    for _ in range(20):
+        damaged = bytearray(content)
+        damaged[chance.randrange(60, len(content) - 20)] ^= 1 << chance.randrange(8)
+        found += is_damaged_webp(bytes(damaged))
+    assert found >= 17
+
+
+def test_a_damaged_webp_is_to_be_reviewed(tmp_path):
+    for quality in (40, 60, 80, 90):
+        damaged = bytearray(encoded(Image.fromarray(HAND), "WEBP", quality=quality))
+        damaged[len(damaged) // 2] ^= 1
+        (tmp_path / "a.webp").write_bytes(damaged)
+        with contextlib.suppress(ReadError):
+            assert "WebP is damaged" in str(read_radiograph(tmp_path / "a.webp").doubts[0])
+    (tmp_path / "a.webp").write_bytes(encoded(Image.fromarray(HAND), "WEBP", lossless=True))
+    assert "lossless WebP" in str(read_radiograph(tmp_path / "a.webp").doubts[0])
 
 
 def test_a_jpeg_of_many_scans_is_refused(tmp_path):
