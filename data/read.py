@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 from . import polarity
 from .errors import FilmError, as_film_error
 from .greys import inverted
 from .images import read_image
+from .quiet import no_warnings
 from .radiograph import Radiograph
 from .remark import Remark
 from .source import Film, Source, as_source
@@ -36,9 +36,7 @@ def _read(source: Source, correct_inversion: bool) -> Radiograph:
         from .dicom import read_dicom as read  # pydicom is slow to import, and most films are pictures
     else:
         read = read_image
-    with warnings.catch_warnings():
-        # What matters is raised or noted; the decoders' own warnings quote the file, a patient's name included.
-        warnings.simplefilter("ignore")
+    with no_warnings():
         radiograph = read(source)
     if not correct_inversion or not polarity.bone_is_dark(radiograph.greys):
         return radiograph

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 import zlib
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -19,6 +18,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from .child import DAYS_IN_MONTH
 from .errors import ReadError, is_stop, one_line
+from .quiet import no_warnings
 from .remark import Remark, Verbatim
 
 _MOST_INFLATED = 256_000_000  # bytes, as many as a file may have (`source.MAX_BYTES`)
@@ -27,8 +27,7 @@ _PICTURE = 0x7FE0  # group of the pixels
 
 def parsed(path: str | Path, file: BinaryIO, *, with_picture: bool = False) -> FileDataset:
     """The dataset in an open file, up to its picture unless `with_picture`. Raises ReadError, about `path`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's quote the values, a patient's name included
+    with no_warnings():  # pydicom's quote the values, a patient's name included
         return _parsed(path, file, not with_picture)
 
 

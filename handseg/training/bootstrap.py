@@ -22,7 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ...data.config import config_values, load_config, save_config
-from ...data.errors import BoneAgeError, TrainingError
+from ...data.errors import BoneAgeError, TrainingError, one_line
 from ...data.files import anything, whole_file
 from ...data.read import read_radiograph
 from ...weights.header import Header
@@ -116,9 +116,14 @@ def train_segmenter(
     for number in range(config.rounds):
         stored = out / f"round-{number}.pt"
         if stored.exists():
-            record = torch.load(stored, weights_only=True)
-            net.load_state_dict(record["state"])
-            figures = record["figures"]
+            try:
+                record = torch.load(stored, weights_only=True)
+                net.load_state_dict(record["state"])
+                figures = dict(record["figures"])
+            except Exception as error:  # torch raises errors of every kind on damaged files
+                raise TrainingError(
+                    f"{stored}: is damaged ({one_line(error)}); delete it, and its round is trained again"
+                ) from error
             log.info("round %d: already done, IoU %.4f", number, figures["iou"])
             continue
         labelled = _labelled_films(_drawn(films, config, number), net if number else None, config)

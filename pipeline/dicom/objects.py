@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from ...data.errors import BoneAgeError, FilmOutputError, one_line
 from ...data.files import whole_file
+from ...data.quiet import no_warnings
 from ...data.remark import Remark
 from ..examination import Examination
 from .sc import secondary_capture
@@ -36,8 +36,7 @@ def write_dicom(examination: Examination, path: str | Path, kind: Kind, *, heat_
     source = source_of(examination.radiograph_and_hand()[0])
     odd = take_odd_texts(source)
     evidence = examination.evidence() if heat_map and kind == "sc" else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they quote the source's values, a patient's name included
+    with no_warnings():  # they quote the source's values, a patient's name included
         try:
             made = _made(kind, examination, source, evidence)
             if source.get("SpecificCharacterSet"):

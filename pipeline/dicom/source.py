@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import uuid
-import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -17,6 +16,7 @@ from pydicom.uid import UID, generate_uid
 from pydicom.valuerep import DA, TM
 
 from ...data.errors import FilmOutputError
+from ...data.quiet import no_warnings
 from ...data.radiograph import Radiograph
 from ...data.remark import Remark, Verbatim
 from ...data.text import for_dicom
@@ -72,8 +72,7 @@ def source_of(radiograph: Radiograph) -> Dataset:
     for name in _MAY_BE_EMPTY:
         if name not in source:
             setattr(source, name, None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they quote the values, a patient's name included
+    with no_warnings():  # they quote the values, a patient's name included
         _check_values(file, source)
     return source
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from ...data.config import config_values, load_config, save_config
-from ...data.errors import TrainingError
+from ...data.errors import TrainingError, one_line
 from ...data.files import anything, whole_file
 from ...weights.header import Header
 from ...weights.weights_file import load_net, save_weights
@@ -185,7 +187,7 @@ def train_regressor(
         logger=[CSVLogger(out / "logs", "csv"), TensorBoardLogger(out / "logs", "tensorboard")],
     )
     loaders = CropLoaders(training, validation, config, workers)
-    trainer.fit(task, datamodule=loaders, ckpt_path=str(last) if resume else None, weights_only=True)
+    _fit(trainer, task, loaders, last if resume else None)
     trainer.strategy.barrier()
     kept = torch.load(out / f"{config.keep}.ckpt", map_location="cpu", weights_only=True)
     mae = float(kept["val_mae"])
@@ -209,6 +211,33 @@ def train_regressor(
         )
         save_weights(target, header, task.kept.state_dict())
     return Trained(target, mae, trainer.current_epoch, minutes)
+
+
+def _fit(trainer: L.Trainer, task: RegressorTask, loaders: CropLoaders, last: Path | None) -> None:
+    """Train, from the checkpoint `last` if there is one.
+
+    A SIGTERM ends the process with the code 143, where Lightning would end it with 0. Raises TrainingError for a
+    damaged checkpoint, and where the workers have too little shared memory.
+    """
+    if last is not None:
+        try:
+            torch.load(last, map_location="cpu", weights_only=True, mmap=True)
+        except Exception as error:  # torch raises errors of every kind on damaged files
+            raise TrainingError(
+                f"{last}: is damaged ({one_line(error)}), so the run cannot go on; put back a copy of it, or begin "
+                "again in another folder"
+            ) from error
+    try:
+        trainer.fit(task, datamodule=loaders, ckpt_path=None if last is None else str(last), weights_only=True)
+    except SIGTERMException as error:
+        raise SystemExit(128 + signal.SIGTERM) from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            f"a process that prepares batches was ended ({one_line(error)}); give --workers 0, or more memory in "
+            "/dev/shm"
+        ) from error
 
 
 def _check(

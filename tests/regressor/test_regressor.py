@@ -142,6 +142,24 @@ def test_a_folder_with_a_run_is_not_overwritten_nor_resumed_with_other_settings(
         train_regressor(training, validation, tmp_path, settings(1, loss="mse"), resume=True, workers=0)
 
 
+def test_a_damaged_checkpoint_is_named_and_a_sigterm_is_no_success(cohort, tmp_path, monkeypatch):
+    import lightning as L
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    def stopped(*_, **__):
+        raise SIGTERMException
+
+    training, validation = part(cohort, 0, 6), part(cohort, 6, 8)
+    with monkeypatch.context() as patch:
+        patch.setattr(L.Trainer, "fit", stopped)
+        with pytest.raises(SystemExit) as stop:
+            train_regressor(training, validation, tmp_path, settings(1), workers=0)
+    assert stop.value.code == 143
+    (tmp_path / "last.ckpt").write_bytes(b"PK half a checkpoint")
+    with pytest.raises(TrainingError, match=r"last\.ckpt: is damaged .*put back a copy"):
+        train_regressor(training, validation, tmp_path, settings(1), resume=True, workers=0)
+
+
 def test_films_shared_by_training_and_validation_are_refused(cohort, tmp_path):
     with pytest.raises(TrainingError, match="both train and validate"):
         train_regressor(part(cohort, 0, 32), part(cohort, 31, 40), tmp_path, settings(1), workers=0)
