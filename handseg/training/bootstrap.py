@@ -116,33 +116,16 @@ def train_segmenter(
     for number in range(config.rounds):
         stored = out / f"round-{number}.pt"
         if stored.exists():
-            try:
-                record = torch.load(stored, weights_only=True)
-                net.load_state_dict(record["state"])
-                figures = dict(record["figures"])
-            except Exception as error:  # torch raises errors of every kind on damaged files
-                raise TrainingError(
-                    f"{stored}: is damaged ({one_line(error)}); delete it, and its round is trained again"
-                ) from error
+            figures = _load_round(stored, net)
             log.info("round %d: already done, IoU %.4f", number, figures["iou"])
             continue
         labelled = _labelled_films(_drawn(films, config, number), net if number else None, config)
         log.info("round %d: %d films with masks that passed the filter", number, len(labelled))
-        if not labelled and number:
-            log.warning("round %d: no mask was sure enough to learn from; the round before stays", number)
+        if not _enough(labelled, kept, films, number, config):
             break
-        if not labelled and not kept:
-            raise TrainingError(
-                f"none of {min(len(films), config.films)} films got a plausible mask and there are no more than "
-                f"{HELD_OUT_CUTOUTS} cut-out hands; give more with --cutouts"
-            )
-        training = SegmentationSet(
-            Pools(kept, synthetic[:-20], labelled),
-            config.shares,
-            config.input_size,
-            config.steps * config.batch_size,
-            config.seed + 1000 * (number + 1),
-        )
+        seed, films_a_round = config.seed + 1000 * (number + 1), config.steps * config.batch_size
+        pools = Pools(kept, synthetic[:-20], labelled)
+        training = SegmentationSet(pools, config.shares, config.input_size, films_a_round, seed)
         figures = _fit(SegmenterTask(net, config), training, validation, config, workers, out / f"round-{number}")
         log.info("round %d: IoU %.4f on held-out composites", number, figures["iou"])
         with whole_file(stored, ours=anything) as temporary:
@@ -163,6 +146,36 @@ def train_segmenter(
         header = with_contents(header, net, films, negatives, config)
     save_weights(target, header, net.state_dict())
     return target
+
+
+def _load_round(stored: Path, net: nn.Module) -> dict[str, float]:
+    """Give the net the weights of a finished round, and return its figures; TrainingError where it is damaged."""
+    try:
+        record = torch.load(stored, weights_only=True)
+        net.load_state_dict(record["state"])
+        return dict(record["figures"])
+    except Exception as error:  # torch raises errors of every kind on damaged files
+        raise TrainingError(
+            f"{stored}: is damaged ({one_line(error)}); delete it, and its round is trained again"
+        ) from error
+
+
+def _enough(
+    labelled: Sequence[Any], cutouts: Sequence[Any], films: Sequence[Path], number: int, config: SegmenterConfig
+) -> bool:
+    """Whether a round has films to learn from, or is the first, which can do with cut-out hands alone.
+
+    Raises TrainingError for a first round without both.
+    """
+    if not labelled and number:
+        log.warning("round %d: no mask was sure enough to learn from; the round before stays", number)
+        return False
+    if not labelled and not cutouts:
+        raise TrainingError(
+            f"none of {min(len(films), config.films)} films got a plausible mask and there are no more than "
+            f"{HELD_OUT_CUTOUTS} cut-out hands; give more with --cutouts"
+        )
+    return True
 
 
 def with_turns(header: Header, net: nn.Module, films: Sequence[Path], config: SegmenterConfig) -> Header:

@@ -100,6 +100,18 @@ def film_file_options(command: F) -> F:
     return wrapped
 
 
+def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str, bool]) -> Path | None:
+    """The table asked for. UsageError for two, for options `about` a table without one, and for options that clash."""
+    if csv_file and parquet_file:
+        raise click.UsageError("--csv and --parquet were given; give one, the other is made of it in a line of pandas")
+    table = csv_file or parquet_file
+    if not table and (given := [f"--{name}" for name, on in about.items() if on]):
+        raise click.UsageError(f"{given[0]} is about a table; give --csv or --parquet too")
+    if about["resume"] and about["overwrite"]:
+        raise click.UsageError("--resume adds to a table and --overwrite replaces it; give one of them")
+    return table
+
+
 @click.command(short_help="Read bone age from films.")
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @child_options
@@ -189,14 +201,7 @@ def predict(
       boneage predict films/ more.dcm --sex M --json --csv readings.csv
       boneage predict cohort.csv --parquet readings.parquet --workers 4 --resume
     """
-    if csv_file and parquet_file:
-        raise click.UsageError("--csv and --parquet were given; give one, the other is made of it in a line of pandas")
-    table = csv_file or parquet_file
-    about_a_table = {"resume": resume, "overwrite": overwrite, "patient-ids": patient_ids}
-    if not table and (given := [f"--{name}" for name, on in about_a_table.items() if on]):
-        raise click.UsageError(f"{given[0]} is about a table; give --csv or --parquet too")
-    if resume and overwrite:
-        raise click.UsageError("--resume adds to a table and --overwrite replaces it; give one of them")
+    table = _table(csv_file, parquet_file, {"resume": resume, "overwrite": overwrite, "patient-ids": patient_ids})
 
     from ...data.inputs import read_inputs
 

@@ -157,35 +157,7 @@ def train_regressor(
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     task = _task(training, config)
-    callbacks: list[Callback] = [EpochLines(), WithinEpoch(last)]
-    if config.keep == "best":
-        callbacks.append(ModelCheckpoint(out, "best", monitor="val_mae", save_top_k=1, enable_version_counter=False))
-        callbacks.append(EarlyStopping("val_mae", patience=config.patience, check_on_train_epoch_end=True))
-    # the last epoch is always stored, to go on from, with what the others know by then
-    latest = ModelCheckpoint(out, "last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True)
-    callbacks.append(latest)
-    if sys.stderr.isatty():
-        callbacks.append(RichProgressBar())
-    several = nodes > 1 or (devices if isinstance(devices, int) else torch.cuda.device_count()) > 1
-    trainer = L.Trainer(
-        default_root_dir=out,
-        max_epochs=config.epochs,
-        accelerator="auto",
-        devices=devices if torch.cuda.is_available() or devices != "auto" else 1,
-        num_nodes=nodes,
-        strategy=_strategy(config) if several else "auto",
-        precision=_precision(),
-        gradient_clip_val=config.clip or None,
-        use_distributed_sampler=False,  # EpochOrder shares the films out itself
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        log_every_n_steps=20,
-        enable_progress_bar=sys.stderr.isatty(),
-        enable_model_summary=False,
-        callbacks=callbacks,
-        plugins=[WholeCheckpoints()],
-        logger=[CSVLogger(out / "logs", "csv"), TensorBoardLogger(out / "logs", "tensorboard")],
-    )
+    trainer = _trainer(config, out, devices, nodes)
     loaders = CropLoaders(training, validation, config, workers)
     _fit(trainer, task, loaders, last if resume else None)
     trainer.strategy.barrier()
@@ -206,7 +178,7 @@ def train_regressor(
             sex_coding=SEX_CODING,
             metrics={"validation_mae": {"value": mae, "n": len(validation), "split": "choose, one view"}},
             data=data or {},
-            recipe=_told(config),
+            recipe=_for_header(config),
             licence=licence,
         )
         save_weights(target, header, task.kept.state_dict())
@@ -238,6 +210,39 @@ def _fit(trainer: L.Trainer, task: RegressorTask, loaders: CropLoaders, last: Pa
             f"a process that prepares batches was ended ({one_line(error)}); give --workers 0, or more memory in "
             "/dev/shm"
         ) from error
+
+
+def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int) -> L.Trainer:
+    """Lightning's trainer, with the checkpoints and logs of a run in `out`."""
+    callbacks: list[Callback] = [EpochLines(), WithinEpoch(out / "last.ckpt")]
+    if config.keep == "best":
+        callbacks.append(ModelCheckpoint(out, "best", monitor="val_mae", save_top_k=1, enable_version_counter=False))
+        callbacks.append(EarlyStopping("val_mae", patience=config.patience, check_on_train_epoch_end=True))
+    # the last epoch is always stored, to go on from, with what the others know by then
+    latest = ModelCheckpoint(out, "last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True)
+    callbacks.append(latest)
+    if sys.stderr.isatty():
+        callbacks.append(RichProgressBar())
+    several = nodes > 1 or (devices if isinstance(devices, int) else torch.cuda.device_count()) > 1
+    return L.Trainer(
+        default_root_dir=out,
+        max_epochs=config.epochs,
+        accelerator="auto",
+        devices=devices if torch.cuda.is_available() or devices != "auto" else 1,
+        num_nodes=nodes,
+        strategy=_strategy(config) if several else "auto",
+        precision=_precision(),
+        gradient_clip_val=config.clip or None,
+        use_distributed_sampler=False,  # EpochOrder shares the films out itself
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        log_every_n_steps=20,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
+        logger=[CSVLogger(out / "logs", "csv"), TensorBoardLogger(out / "logs", "tensorboard")],
+    )
 
 
 def _check(
@@ -284,8 +289,8 @@ def _task(training: LabelledCrops, config: RegressorConfig) -> RegressorTask:
     return RegressorTask(net, config, mean, max(sd, 1e-3), steps, teacher)
 
 
-def _told(config: RegressorConfig) -> dict[str, Any]:
-    """The configuration as a weights header tells it: files by name, since their folders mean nothing elsewhere."""
+def _for_header(config: RegressorConfig) -> dict[str, Any]:
+    """The configuration for a weights header: files by name, since their folders mean nothing elsewhere."""
     values = config_values(config)
     values["start"] = Path(config.start).name
     if config.teacher is not None:
