@@ -219,7 +219,7 @@ def test_nothing_readable_is_exit_code_2(weights, tmp_path):
         (lambda folder: folder / "none.png", ["--sex", "F"], "no such file"),
         (lambda folder: _text(folder), ["--sex", "F"], "text.png"),
         (lambda folder: write_dicom(folder / "film", "M"), ["--sex", "F"], "sex F was given, the DICOM says M"),
-        (lambda folder: write_dicom(folder / "film", "O"), [], "sex of the child is not known"),
+        (lambda folder: write_dicom(folder / "film", "O"), [], "PatientSex is 'O', expected F or M"),
         (lambda folder: _grey(folder), [], "sex of the child is not known"),
         (lambda folder: _grey(folder), ["--sex", "X"], "expected F or M"),
         (lambda folder: _grey(folder), ["--sex", "F", "--device", "abacus"], "device is 'abacus'"),

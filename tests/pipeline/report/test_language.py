@@ -62,10 +62,9 @@ def test_a_remark_is_translated_with_the_clauses_numbers_and_dates_in_it():
 
 
 def test_a_list_has_the_and_of_its_language():
-    sides = (Remark("upper"), Remark("left"), Remark("right"))
-    remark = Remark("the hand may be cut off: it reaches the {sides} edges", sides=sides)
-    assert "oberen, linken und rechten Rand" in Language("de").say(remark)
-    assert Language("en").say(remark) == str(remark)
+    words = (Remark("delayed"), Remark("normal"), Remark("advanced"))
+    assert Language("de").say(words) == "verzögert, normal und beschleunigt"
+    assert Language("en").say(words) == "delayed, normal and advanced"
 
 
 def test_a_remark_keeps_its_subject():
