@@ -63,7 +63,7 @@ def test_a_remark_is_translated_with_the_clauses_numbers_and_dates_in_it():
 
 def test_a_list_has_the_and_of_its_language():
     words = (Remark("delayed"), Remark("normal"), Remark("advanced"))
-    assert Language("de").say(words) == "verzögert, normal und beschleunigt"
+    assert Language("de").say(words) == "retardiert, normal und akzeleriert"
     assert Language("en").say(words) == "delayed, normal and advanced"
 
 
