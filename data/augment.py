@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # before the import: it 
 import albumentations as A
 import cv2
 
-PolicyName = Literal["none", "light", "clinic", "randaugment", "uniformaugment"]
+from .policies import PolicyName
+
 POLICIES: tuple[str, ...] = get_args(PolicyName)
 
 Steps = list[A.BasicTransform | A.BaseCompose]

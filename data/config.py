@@ -1,13 +1,18 @@
-"""Configurations: frozen dataclasses filled from YAML, then from the command line; an unknown key is an error."""
+"""Settings: frozen dataclasses filled from YAML, then from the command line; an unknown key is an error.
+
+pydantic checks types and choices by the annotations of the dataclasses. It is imported when settings are read, not
+when they are defined, so that help needs none of it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from contextlib import suppress
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 
@@ -17,23 +22,32 @@ from .text import shortened
 
 T = TypeVar("T")
 
+# what pydantic calls an object and an array
+_IN_YAML = {"dataclass_type": "keys and values", "dict_type": "keys and values", "tuple_type": "a list"}
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-3 as a number; YAML 1.1 asks for a point in it, and takes it for text."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
+
 
 def make_config(kind: type[T], values: Mapping[str, Any], where: str = "configuration") -> T:
     """Build the dataclass `kind` from plain values; nested dataclasses and tuples of them from mappings and lists.
 
-    Raises ConfigError for an unknown key, a wrong type or whatever the dataclass itself refuses; `where` names the
-    source in the message.
+    Whole numbers serve as floats; nothing else is converted. Raises ConfigError with every unknown key, missing key,
+    wrong type, value that is no choice, and whatever the dataclass itself refuses; `where` names the source.
     """
-    hints = get_type_hints(kind)
-    unknown = sorted(str(key) for key in set(values) - set(hints))
-    if unknown:
-        raise ConfigError(
-            f"{where}: unknown key {shortened(', '.join(unknown))}; expected some of {', '.join(sorted(hints))}"
-        )
+    from pydantic import ValidationError
+
     try:
-        return kind(**{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {error}") from error
+        # strictly by type, and as JSON, whose lists serve as tuples and objects as dataclasses
+        return _checker(kind).validate_json(json.dumps({"value": _plain(values)})).value
+    except ValidationError as error:
+        raise ConfigError("; ".join(_fault(kind, where, fault) for fault in error.errors())) from error
+    except TypeError as error:  # of json
+        raise ConfigError(f"{where}: has a value that is not number, text, list or keys ({one_line(error)})") from error
 
 
 def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, Any] | None = None) -> T:
@@ -43,7 +57,7 @@ def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, 
         try:
             text = Path(path).read_text("utf-8")
             refuse_aliases(text)
-            read = yaml.safe_load(text)
+            read = yaml.load(text, _Loader)
         except (OSError, UnicodeError, RecursionError, ValueError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: not a readable YAML file ({one_line(error)})") from error
         if read is None:  # an empty file
@@ -76,13 +90,13 @@ def without_defaults(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {field.name: _plain(field.default) for field in dataclasses.fields(kind)}
     kept: dict[str, Any] = {}
     for name in (*(name for name in hints if name in values), *(name for name in values if name not in hints)):
-        value, hint = values[name], hints.get(name)
+        value = values[name]
         if name in defaults and value == defaults[name]:
             continue
-        inner = next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)
-        if isinstance(inner, type) and isinstance(value, Mapping):
+        inner = _dataclass_in(hints.get(name))
+        if inner and isinstance(value, Mapping):
             value = without_defaults(inner, value)
-        elif isinstance(inner, type) and isinstance(value, (list, tuple)):
+        elif inner and isinstance(value, (list, tuple)):
             value = [without_defaults(inner, part) for part in value]
         kept[name] = value
     return kept
@@ -104,29 +118,39 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    """Lists to tuples, mappings to nested dataclasses; plain types are checked, whole numbers serve as floats."""
-    expected = getattr(hint, "__name__", str(hint))
-    if isinstance(hint, UnionType):  # `kind | None`
-        kind = next(kind for kind in get_args(hint) if kind is not NoneType)
-        return None if value is None else _convert(kind, value, where)
-    if get_origin(hint) is tuple:
-        if isinstance(value, (list, tuple)):
-            return tuple(_convert(get_args(hint)[0], inner, where) for inner in value)
-        expected = "a list"
-    elif get_origin(hint) is dict:
-        if isinstance(value, dict):
-            return value
-        expected = "keys and values"
-    elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        if isinstance(value, Mapping):
-            return make_config(hint, value, where)
-        if isinstance(value, hint):
-            return value
-        expected = "keys and values"
-    elif hint is float and type(value) in (int, str):  # YAML takes 1e-3, without a point, for text
-        with suppress(ValueError):
-            return float(value)
-    elif type(value) is hint:
-        return value
-    raise ConfigError(f"{where} is {shortened(repr(value))}, expected {expected}")
+@cache
+def _checker(kind: type) -> Any:
+    """What builds {"value": a `kind`} from JSON, as strict about the dataclasses in it as about itself."""
+    from pydantic import ConfigDict, create_model
+
+    strict = ConfigDict(extra="forbid", strict=True)
+    return create_model("Settings", __config__=strict, value=(kind, ...)).__pydantic_validator__
+
+
+def _fault(kind: type, where: str, fault: Any) -> str:
+    """One of pydantic's faults as a sentence that names the source and the key."""
+    place: Sequence[str | int] = fault["loc"][1:]  # within the value; places in lists are counted from 0
+    words = [f"{word}" if isinstance(word, str) else f"{word + 1}" for word in place]
+    path = re.sub(r": (\d+)(?=: |$)", r" \1", ": ".join([where, *words]))
+    if fault["type"] == "unexpected_keyword_argument":
+        known = ", ".join(sorted(field.name for field in dataclasses.fields(_kind_at(kind, place[:-1]))))
+        return f"{path.removesuffix(f': {words[-1]}')}: unknown key {shortened(words[-1])}; expected some of {known}"
+    if fault["type"] == "missing":
+        return f"{path.removesuffix(f': {words[-1]}')}: the key {words[-1]} is missing"
+    if fault["type"] == "value_error":
+        return f"{path}: {fault['ctx']['error']}"
+    expected = _IN_YAML.get(fault["type"]) or fault["msg"].removeprefix("Input should be ")
+    return f"{path} is {shortened(repr(fault['input']))}, expected {expected}"
+
+
+def _kind_at(kind: type, place: Sequence[str | int]) -> type:
+    """The dataclass at a place in another."""
+    for word in place:
+        if isinstance(word, str):
+            kind = _dataclass_in(get_type_hints(kind)[word]) or kind
+    return kind
+
+
+def _dataclass_in(hint: Any) -> type | None:
+    """The dataclass that an annotation names: alone, `| None`, or in a tuple."""
+    return next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)  # pyright: ignore

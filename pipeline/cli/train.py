@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from ...data.policies import PolicyName
 from ...regressor.config import Fusion, Loss, RegressorConfig
 from .options import PATH, SEGMENTER_HELP, F, cohort_options, out_option, verbose_option, workers_option
 
@@ -171,9 +172,7 @@ def train_segmenter(
     "--fusion", type=click.Choice(get_args(Fusion)), show_default=DEFAULTS.net.fusion, help="Where sex joins."
 )
 @click.option("--loss", type=click.Choice(get_args(Loss)), show_default=DEFAULTS.loss, help="On z-scored labels.")
-@click.option(
-    "--augmentation", show_default=DEFAULTS.augmentation, help="none, light, clinic, randaugment or uniformaugment."
-)
+@click.option("--augmentation", type=click.Choice(get_args(PolicyName)), show_default=DEFAULTS.augmentation)
 @training_options
 @click.option("--about", default="", help="What the films are, for the weights' header.")
 @click.option("--licence", default="", help="Terms of the weights, for their header.")

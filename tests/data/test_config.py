@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
@@ -15,6 +16,17 @@ from boneage.regressor.config import Distillation, RegressorConfig, Stage
 class Inner:
     size: int = 3
     factor: float = 0.5
+    how: Literal["a", "b"] = "a"
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            raise ValueError("size is negative")
+
+
+@dataclass(frozen=True)
+class Needs:
+    size: int
+    factor: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,7 @@ class Outer:
     maybe: Inner | None = None
     parts: tuple[Inner, ...] = ()
     numbers: tuple[int, ...] = (1, 2)
+    need: Needs | None = None
 
     def __post_init__(self) -> None:
         if self.name == "":
@@ -73,19 +86,24 @@ def test_an_optional_part_may_be_left_empty(tmp_path):
         ("1: x", "unknown key 1"),
         ("inner: {sizes: 7}", "inner: unknown key sizes"),
         ("maybe: {sizes: 7}", "maybe: unknown key sizes"),
-        ("parts: [{sizes: 7}]", "parts: unknown key sizes"),
-        ("name: 5", "name is 5, expected str"),
-        ("flag: 1", "flag is 1, expected bool"),
-        ("inner: {size: 2.5}", "size is 2.5, expected int"),
-        ("inner: {size: true}", "size is True, expected int"),
-        ("inner: {factor: true}", "factor is True, expected float"),
-        ("inner: {factor: large}", "factor is 'large', expected float"),
+        ("parts: [{size: 1}, {sizes: 7}]", "parts 2: unknown key sizes; expected some of factor, how, size"),
+        ("inner: {how: c}", "inner: how is 'c', expected 'a' or 'b'"),
+        ("need: {factor: 1}", "need: the key size is missing"),
+        ("inner: {size: -1}", "inner: size is negative"),
+        ("{name: 5, flag: 1}", "name is 5, expected a valid string; "),
+        ("{name: 5, flag: 1}", "flag is 1, expected a valid boolean"),
+        ("name: 5", "name is 5, expected a valid string"),
+        ("flag: 1", "flag is 1, expected a valid boolean"),
+        ("inner: {size: 2.5}", "inner: size is 2.5, expected a valid integer"),
+        ("inner: {size: true}", "size is True, expected a valid integer"),
+        ("inner: {factor: true}", "factor is True, expected a valid number"),
+        ("inner: {factor: large}", "factor is 'large', expected a valid number"),
         ("inner: 5", "inner is 5, expected keys"),
         ("inner: null", "inner is None, expected keys"),
         ("maybe: 5", "maybe is 5, expected keys"),
         ("parts: {size: 2}", "expected a list"),
         ("numbers: 5", "numbers is 5, expected a list"),
-        ("numbers: [1, two]", "numbers is 'two', expected int"),
+        ("numbers: [1, two]", "numbers 2 is 'two', expected a valid integer"),
         ("name: ''", "name is empty"),
         ("[1, 2]", "expected keys and values, found list"),
         ("[]", "expected keys and values, found list"),

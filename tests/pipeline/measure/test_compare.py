@@ -62,7 +62,6 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
     rows = result.rows.set_index("arm")
     assert list(rows.index) == ["base", *(arm.name for arm in arms)]
     assert list(rows["is_base"]) == [True, True, False, False, False, False]
-    assert result.trained_on == 16
     # the same films in the same order from the same start: what does not matter changes nothing at all
     assert (rows.loc["patient", "difference"], rows.loc["patient", "by_seed"]) == (0.0, (0.0, 0.0))
     assert rows.loc["MSE", "difference"] != 0
@@ -71,7 +70,9 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
     assert rows.loc["broken", "seeds"] == ()
 
     # figures follow from the predictions
-    parts = {film.id for film in split.take(drawn_cohort, "choose")}
+    stored = pd.read_csv(tmp_path / "films.csv", dtype=str)
+    parts = set(stored["id"][stored["part"] == "choose"])
+    assert 0.8 * len(split.ids("choose")) < len(parts) <= len(split.ids("choose"))
     errors = {}
     for name, folder in {"base": "base", "MSE": "loss-mse"}.items():
         tables = [pd.read_csv(tmp_path / "runs" / folder / f"seed-{seed}" / "predictions.csv") for seed in (1, 2)]
@@ -86,8 +87,7 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
 
     # what is reported on is not even decoded, and no more is learned from than the plan says
     assert not {film.path for film in split.take(drawn_cohort, "report")} & read
-    used = pd.read_csv(tmp_path / "films.csv").groupby("part").size()
-    assert dict(used) == {"train": 16, "choose": len(parts)}
+    assert 12 < result.trained_on == (stored["part"] == "train").sum() <= 16  # less those without a usable crop
 
     table = (tmp_path / "comparison.md").read_text("utf-8")
     assert f"| loss | MSE | 2 | {len(parts)} | {rows.loc['MSE', 'mae']:.2f} (" in table
@@ -192,22 +192,22 @@ def test_views_of_a_film_are_cut_as_they_say(tmp_path, tiny_bundle, finds_hands,
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"arms": ()}, "none"),
-        ({"arms": (Arm("a b"), Arm("A-b"))}, "own name"),
-        ({"arms": (Arm("Base"),)}, "own name"),
-        ({"seeds": (1, 1)}, "no two alike"),
+        ({"arms": []}, "none"),
+        ({"arms": [{"name": "a b"}, {"name": "A-b"}]}, "own name"),
+        ({"arms": [{"name": "Base"}]}, "own name"),
+        ({"seeds": [1, 1]}, "no two alike"),
         ({"films": -1}, "films"),
-        ({"view": "foot"}, "foot"),
-        ({"arms": (Arm("x", view="foot"),)}, "foot"),
-        ({"arms": (Arm("x", changes={"seed": 3}),)}, "seed"),
-        ({"arms": (Arm("x", changes={"schedule": "plateau"}),)}, "plateau"),
-        ({"arms": (Arm("x", changes={"lost": "mse"}),)}, "arm x: unknown key lost"),
-        ({"arms": (Arm("x", changes={"net": {"fusion": "never"}}),)}, "never"),
+        ({"view": "foot"}, "view is 'foot', expected 'hand', 'frame' or 'stretched'"),
+        ({"arms": [{"name": "x", "view": "foot"}]}, "arms 1: view is 'foot'"),
+        ({"arms": [{"name": "x", "changes": {"seed": 3}}]}, "seed"),
+        ({"arms": [{"name": "x", "changes": {"schedule": "plateau"}}]}, "plateau"),
+        ({"arms": [{"name": "x", "changes": {"lost": "mse"}}]}, "arm x: unknown key lost"),
+        ({"arms": [{"name": "x", "changes": {"net": {"fusion": "never"}}}]}, "arm x: net: fusion is 'never'"),
     ],
 )
 def test_a_plan_that_cannot_be_run_or_read_is_refused(changes, said):
-    with pytest.raises((ValueError, ConfigError), match=said):
-        Plan(**{"arms": (Arm("MSE", changes={"loss": "mse"}),), **changes})
+    with pytest.raises(ConfigError, match=said):
+        make_config(Plan, {"arms": [{"name": "MSE", "changes": {"loss": "mse"}}], **changes})
 
 
 def test_changes_reach_into_what_is_nested_and_leave_the_rest():
