@@ -136,9 +136,9 @@ def summary(tally: Tally) -> str:
     kinds = ", ".join(f"{tally.statuses[status]:,} {status}" for status in _COLOURS if tally.statuses[status])
     before = f"; {tally.before:,} of them were read before" if tally.before else ""
     lines = [f"{_counted(tally.films, 'film')}: {kinds}{before}"]
-    width = max((len(f"{number:,}") for number in tally.not_aged.values()), default=0)
+    width = max((len(f"{number:,}") for number in tally.not_assessed.values()), default=0)
     lines += [words] if (words := conclude(tally.statuses, "assessed")[0]) else []
-    causes = (((status, for_line(str(why))), number) for (status, why), number in tally.not_aged.most_common())
+    causes = (((status, for_line(str(why))), number) for (status, why), number in tally.not_assessed.most_common())
     lines += [f"  {number:>{width},}  {status}: {why}" for (status, why), number in causes]
     return "\n".join([*lines, *([left_out(tally.no_films)] if tally.no_films else [])])
 

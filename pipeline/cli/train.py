@@ -21,7 +21,7 @@ DEFAULTS = RegressorConfig()
 NEGATIVES_HELP = "Folder of pictures that are no whole hand, with pictures.csv, to refuse such pictures by."
 
 
-def _devices(_: click.Context, __: click.Parameter, value: str) -> int | str:
+def _number(_: click.Context, __: click.Parameter, value: str) -> int | str:
     if value != "auto" and not (value.isdigit() and int(value)):
         raise click.BadParameter(f"{value!r}, expected auto or a number from 1 on")
     return value if value == "auto" else int(value)
@@ -33,7 +33,12 @@ def training_options(command: F) -> F:
     for option in (
         click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines of the run."),
         click.option(
-            "--devices", default="auto", show_default=True, callback=_devices, help="GPUs a machine, or auto."
+            "--gpus",
+            "devices",
+            default="auto",
+            show_default=True,
+            callback=_number,
+            help="GPUs of each machine; without any, processes on its CPU.",
         ),
         workers_option,
         click.option("--resume", is_flag=True, help="Go on with the run that OUT holds, exactly where it stopped."),
@@ -112,7 +117,7 @@ def train(
     metavar="WEIGHTS",
     help=f"Fit the head that tells what a film shows to this one, nothing else. {SEGMENTER_HELP}",
 )
-@click.option("--config", type=PATH, metavar="YAML", help="Settings that differ from the defaults.")
+@click.option("--recipe", type=PATH, metavar="YAML", help="Settings that differ from the defaults.")
 @click.option("--exclude", type=PATH, metavar="CSV", help="Ids (column id) kept out of training, to measure on later.")
 @click.option("--about", default="", help="What the films are, for the weights' header.")
 @click.option("--licence", default="", help="Terms of the weights, for their header.")
@@ -124,7 +129,7 @@ def train_segmenter(
     cutouts: Path | None,
     negatives: Path | None,
     head_of: str | None,
-    config: Path | None,
+    recipe: Path | None,
     exclude: Path | None,
     about: str,
     licence: str,
@@ -145,7 +150,7 @@ def train_segmenter(
     from ...data.table import read_ids
     from ...handseg.config import SegmenterConfig
 
-    settings = load_config(SegmenterConfig, config)
+    settings = load_config(SegmenterConfig, recipe)
     excluded = read_ids(exclude) if exclude else frozenset()
     refuse_test_ids(film.id for film in cohort if film.id not in excluded)
 
@@ -166,7 +171,7 @@ def train_segmenter(
 @cohort_options
 @out_option
 @click.option("--segmenter", default="default", show_default=True, help=SEGMENTER_HELP)
-@click.option("--config", type=PATH, metavar="YAML", help="Settings that differ from the defaults; options win.")
+@click.option("--recipe", type=PATH, metavar="YAML", help="Settings that differ from the defaults; options win.")
 @click.option("--backbone", show_default=DEFAULTS.net.backbone, help="Any timm backbone.")
 @click.option(
     "--fusion", type=click.Choice(get_args(Fusion)), show_default=DEFAULTS.net.fusion, help="Where sex joins."
@@ -181,7 +186,7 @@ def train_regressor(
     cohort: Cohort,
     out: Path,
     segmenter: str,
-    config: Path | None,
+    recipe: Path | None,
     backbone: str | None,
     fusion: str | None,
     loss: str | None,
@@ -200,7 +205,7 @@ def train_regressor(
     from ...data.config import load_config
     from ...data.split import training_split
 
-    settings = load_config(RegressorConfig, config, {"loss": loss, "augmentation": augmentation})
+    settings = load_config(RegressorConfig, recipe, {"loss": loss, "augmentation": augmentation})
     net = {name: value for name, value in (("backbone", backbone), ("fusion", fusion)) if value}
     settings = dataclasses.replace(settings, net=dataclasses.replace(settings.net, **net))
     parts = training_split(cohort, split, out)

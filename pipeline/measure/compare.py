@@ -182,7 +182,7 @@ def _predictions(reader: BoneAgeReader, crops: LabelledCrops) -> pd.DataFrame:
             "id": crops.ids,
             "sex": crops.sexes,
             "labelled_months": crops.months,
-            "predicted_months": months,
+            "bone_age_months": months,
             "error_months": months - crops.months,
         }
     )

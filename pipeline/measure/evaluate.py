@@ -22,10 +22,10 @@ from .metrics import Agreement, agreement, by_group, coverage_by_group
 from .results_io import film_row, read_measured, write_measured
 
 NAME = "predictions"  # of the CSV of every film and the JSON of what was measured
-MONTHS = ("labelled_months", "predicted_months", "error_months", "interval_90_low", "interval_90_high")
+MONTHS = ("labelled_months", "bone_age_months", "error_months", "interval_90_low", "interval_90_high")
 _COLUMNS = ("id", "file", "status", "reasons", "sex", *MONTHS)
 WHOLE = "every film of it"  # films that were read, where no part of a split was named
-_HEAD = ("films", "n", "no prediction", "MAE (95 % interval)", "median", "RMSE", "bias (SD)", "limits of agreement")
+_HEAD = ("films", "n", "not assessed", "MAE (95 % interval)", "median", "RMSE", "bias (SD)", "limits of agreement")
 _HEAD += ("within 6", "within 12")
 
 
@@ -33,10 +33,10 @@ _HEAD += ("within 6", "within 12")
 class Evaluation:
     """What was measured.
 
-    films: one row a film of the cohort: id, file, status, reasons, sex, labelled_months, predicted_months,
+    films: one row a film of the cohort: id, file, status, reasons, sex, labelled_months, bone_age_months,
         error_months (predicted minus labelled), interval_90_low, interval_90_high (months to 0.01; NaN where there is
         none).
-    overall: agreement over the films with a prediction. groups: the same by sex and age band (`metrics.by_group`).
+    overall: agreement over the assessed films. groups: the same by sex and age band (`metrics.by_group`).
     """
 
     cohort: str
@@ -46,9 +46,9 @@ class Evaluation:
     overall: Agreement
     groups: pd.DataFrame
 
-    def without_prediction(self) -> dict[str, int]:
-        """How many films have no prediction, by status: rejected, failed."""
-        statuses = self.films.loc[self.films["predicted_months"].isna(), "status"]
+    def not_assessed(self) -> dict[str, int]:
+        """How many films have no bone age, by status: rejected, failed."""
+        statuses = self.films.loc[self.films["bone_age_months"].isna(), "status"]
         return {str(status): int(number) for status, number in statuses.value_counts(sort=False).items()}
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Evaluation:
             name: round(value, 3) if isinstance(value, float) else value
             for name, value in self.overall.to_dict().items()
         }
-        return {"cohort": self.cohort, "split": self.split, "not_aged": self.without_prediction(), **figures}
+        return {"cohort": self.cohort, "split": self.split, "not_assessed": self.not_assessed(), **figures}
 
     def coverage(self) -> pd.DataFrame:
         """How often the 90 % interval held the label, and its width (`metrics.coverage_by_group`)."""
@@ -66,10 +66,10 @@ class Evaluation:
     def table(self) -> str:
         """All groups as Markdown: what was measured on which films, then one row a group."""
         rows = self.groups.to_dict("records")
-        lost = ", ".join(f"{number:,} {status}" for status, number in self.without_prediction().items())
-        unread = f"; {rows[0]['unread']:,} more have no prediction ({lost})." if lost else "."
+        lost = ", ".join(f"{number:,} {status}" for status, number in self.not_assessed().items())
+        others = f"; {rows[0]['not_assessed']:,} more were not assessed ({lost})." if lost else "."
         return (
-            f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {rows[0]['n']:,} radiographs{unread}\n\n"
+            f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {rows[0]['n']:,} radiographs{others}\n\n"
             "Errors are in months, predicted minus labelled. MAE: mean absolute error with its 95 % bootstrap interval "
             "over films. Limits of agreement: bias -+ 1.96 SD. Within 6 and 12 months: share of the n films.\n\n"
             f"{markdown_table(_HEAD, map(_cells, rows))}\n"
@@ -89,14 +89,14 @@ def evaluate(
     out: folder for predictions.csv and predictions.json, which `read_evaluation` reads, scatter.png, bland-altman.png
         and table.md; None writes nothing.
     split: in words, which films of the data these are. progress: passes the readings on, as a progress bar does.
-    Raises BoneAgeError when not one film has a prediction; predictions.csv then says why.
+    Raises BoneAgeError when not one film was assessed; predictions.csv then says why.
     """
     readings = progress(bone_age.predict_many((film.path, film.sex) for film in cohort))
     films = _frame(cohort, list(readings))
     about = {"cohort": cohort.name, "split": split, "model": bone_age.model}
     if out is not None:
         write_measured(out, NAME, films, about)
-    if films.dropna(subset=["predicted_months"]).empty:
+    if films.dropna(subset=["bone_age_months"]).empty:
         raise BoneAgeError(
             f"{cohort.name}: none of its {len(cohort)} radiographs has a bone age, expected hands; the first: "
             f"{films['status'][0]}: {films['reasons'][0]}"
@@ -109,13 +109,13 @@ def evaluate(
 
 def read_evaluation(folder: str | Path) -> Evaluation:
     """The evaluation that `evaluate` wrote into a folder. Raises BoneAgeError where there is none."""
-    films, about = read_measured(folder, NAME, MONTHS, made_by="boneage evaluate")
+    films, about = read_measured(folder, NAME, _COLUMNS, MONTHS, made_by="boneage evaluate")
     return _measured(films, about)
 
 
 def _measured(films: pd.DataFrame, about: Mapping[str, str]) -> Evaluation:
-    predicted = films.dropna(subset=["predicted_months"])
-    overall = agreement(predicted["predicted_months"], predicted["labelled_months"])
+    predicted = films.dropna(subset=["bone_age_months"])
+    overall = agreement(predicted["bone_age_months"], predicted["labelled_months"])
     return Evaluation(**about, films=films, overall=overall, groups=by_group(films))
 
 
@@ -125,7 +125,7 @@ def _frame(cohort: Cohort, readings: list[Reading]) -> pd.DataFrame:
     frame[[*MONTHS]] = (
         frame[[*MONTHS]].astype("float64").round(2)
     )  # without a number in it, a column would have the type object
-    frame["error_months"] = (frame["predicted_months"] - frame["labelled_months"]).round(2)
+    frame["error_months"] = (frame["bone_age_months"] - frame["labelled_months"]).round(2)
     return frame
 
 
@@ -138,7 +138,7 @@ def _write(evaluation: Evaluation, out: Path) -> None:
 
 def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
     """One group's row of the table; blank where the group has too few films for a figure."""
-    counts = (row["level"], f"{row['n']:,}", f"{row['unread']:,}")
+    counts = (row["level"], f"{row['n']:,}", f"{row['not_assessed']:,}")
     if not row["n"]:
         return *counts, *[""] * 7
     mae, bias, limits = "{mae:.2f}", "{bias:+.2f}", ""

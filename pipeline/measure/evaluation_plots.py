@@ -1,7 +1,7 @@
 """Draw an evaluation: predicted against labelled bone age, and a Bland-Altman plot. Each states its n and its model.
 
-The frame has one row a film: sex ("F" or "M"), labelled_months, and predicted_months, NaN where the film has no
-prediction; such films are counted, not drawn.
+The frame has one row a film: sex ("F" or "M"), labelled_months, and bone_age_months, NaN where the film was
+not assessed; such films are counted, not drawn.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ def bland_altman_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, mod
 
 @dataclass(frozen=True, eq=False)
 class _Films:
-    """The films that have a prediction, each array of shape (n,), and the number of those without one."""
+    """The assessed films, each array of shape (n,), and the number of the others."""
 
     sex: np.ndarray
     labelled: np.ndarray
     predicted: np.ndarray
-    unread: int
+    not_assessed: int
 
     @property
     def n(self) -> int:
@@ -91,16 +91,16 @@ class _Films:
 
 
 def _films(frame: pd.DataFrame) -> _Films:
-    predicted = frame["predicted_months"].to_numpy(np.float64)
+    predicted = frame["bone_age_months"].to_numpy(np.float64)
     read = ~np.isnan(predicted)
     if not read.any():
-        raise BoneAgeError(f"evaluation: none of {len(frame)} films has a prediction; there is nothing to draw")
+        raise BoneAgeError(f"evaluation: none of {len(frame)} films has a bone age; there is nothing to draw")
     sex, labelled = frame["sex"].to_numpy(str), frame["labelled_months"].to_numpy(np.float64)
     return _Films(sex[read], labelled[read], predicted[read], int((~read).sum()))
 
 
 def _title(title: str, films: _Films, model: str) -> str:
-    counted = f"n = {films.n:,}" + (f" ({films.unread:,} more without a prediction)" if films.unread else "")
+    counted = f"n = {films.n:,}" + (f" ({films.not_assessed:,} more not assessed)" if films.not_assessed else "")
     return f"{title}\n{counted}; model {model}"
 
 

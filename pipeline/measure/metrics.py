@@ -96,37 +96,38 @@ def agreement(predicted: ArrayLike, labelled: ArrayLike, *, seed: int = 0, resam
 def by_group(frame: pd.DataFrame, *, seed: int = 0, resamples: int = RESAMPLES) -> pd.DataFrame:
     """Compare predictions with labels overall, by sex and by band of labelled bone age.
 
-    frame: one row a film with the columns sex ("F" or "M"), labelled_months and predicted_months (NaN where the film
-        was rejected and has no prediction).
-    Returns one row a group that has films: `group` ("all", "sex", "age band"), `level` (in words), `unread` (films
-    without a prediction, in no other number of the row), then the fields of Agreement, NaN where every film is unread.
-    Raises BoneAgeError if there is no film.
+    frame: one row a film with the columns sex ("F" or "M"), labelled_months and bone_age_months (NaN where the film
+        was not assessed).
+    Returns one row a group that has films: `group` ("all", "sex", "age band"), `level` (in words), `not_assessed`
+    (films without a bone age, in no other number of the row), then the fields of Agreement, NaN where no film was
+    assessed. Raises BoneAgeError if there is no film.
     """
     if frame.empty:
         raise BoneAgeError("evaluation: no films; expected at least one prediction with its label")
     rows: list[dict[str, object]] = []
     for group, level, films in _groups(frame):
-        read = films[films["predicted_months"].notna()]
-        row: dict[str, object] = {"group": group, "level": level, "unread": len(films) - len(read), "n": len(read)}
+        read = films[films["bone_age_months"].notna()]
+        row: dict[str, object] = {"group": group, "level": level, "n": len(read)}
+        row["not_assessed"] = len(films) - len(read)
         if len(read):
-            measured = agreement(read["predicted_months"], read["labelled_months"], seed=seed, resamples=resamples)
+            measured = agreement(read["bone_age_months"], read["labelled_months"], seed=seed, resamples=resamples)
             row |= asdict(measured)
         rows.append(row)
     fields = [name for name in Agreement.__dataclass_fields__ if name != "n"]
-    return pd.DataFrame(rows, columns=["group", "level", "unread", "n", *fields])
+    return pd.DataFrame(rows, columns=["group", "level", "not_assessed", "n", *fields])
 
 
 def coverage_by_group(frame: pd.DataFrame) -> pd.DataFrame:
     """How often the 90 % interval of a reading held the label, and how wide it was.
 
-    frame: one row a film with the columns sex, labelled_months, predicted_months, interval_90_low and interval_90_high
+    frame: one row a film with the columns sex, labelled_months, bone_age_months, interval_90_low and interval_90_high
         (months); films without an interval are left out.
     Returns one row a group that has films: `group` ("all", "sex", "band of reading", "band of label"), `level` (in
     words), `n`, `covered` (share, 0 to 1), `width` (mean, months). There are two kinds of bands: a user knows only the
     reading, but bands of the label show whether the interval fails children who are read too young or too old.
     """
     films = frame.dropna(subset=["labelled_months", "interval_90_low", "interval_90_high"])
-    read = films.assign(read_months=films["predicted_months"].clip(0, 240))
+    read = films.assign(read_months=films["bone_age_months"].clip(0, 240))
     names = {"age band": "band of reading"}
     groups = [(names.get(group, group), level, of) for group, level, of in _groups(read, "read_months")]
     groups += [("band of label", level, of) for group, level, of in _groups(films) if group == "age band"]

@@ -28,7 +28,7 @@ def film_row(film: Film, reading: Reading) -> dict[str, object]:
         "reasons": joined(reading.reasons),
         "sex": film.sex,
         "labelled_months": film.bone_age_months,
-        "predicted_months": reading.bone_age_months,
+        "bone_age_months": reading.bone_age_months,
         "interval_90_low": low,
         "interval_90_high": high,
     }
@@ -47,21 +47,23 @@ def write_measured(folder: str | Path, name: str, readings: pd.DataFrame, about:
 
 
 def read_measured(
-    folder: str | Path, name: str, months: Sequence[str], *, made_by: str
+    folder: str | Path, name: str, columns: Sequence[str], months: Sequence[str], *, made_by: str
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read what `write_measured` wrote: the readings, columns `months` as numbers, and what was measured.
 
     All other columns are text, "" where blank. Raises BoneAgeError, which names the command `made_by`, where a file is
-    missing or of another kind.
+    missing, of another kind, or lacks one of `columns`, as those of earlier versions do.
     """
     folder = Path(folder)
     try:
         readings = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False).map(from_csv_cell)
         about = json.loads((folder / f"{name}.json").read_text("utf-8"))
+        if lacking := [column for column in columns if column not in readings]:
+            raise ValueError(f"the CSV has no column {', '.join(lacking)}")
         readings[list(months)] = readings[list(months)].replace("", "nan").astype("float64")
         return readings, {key: str(about[key]) for key in ABOUT}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BoneAgeError(
             f"{folder}: {name}.csv and {name}.json are not there or not whole ({error}); expected a folder that "
-            f"`{made_by} -o` wrote"
+            f"`{made_by} -o` of this version wrote"
         ) from error

@@ -35,7 +35,7 @@ FAR = 12.0  # months
 SEED = 0  # of a sample of films
 YES = "yes"
 _STATUSES = ("ok", "review", "rejected", "failed")
-_MONTHS = ("labelled_months", "predicted_months", "interval_90_low", "interval_90_high", "change_months")
+_MONTHS = ("labelled_months", "bone_age_months", "interval_90_low", "interval_90_high", "change_months")
 _COLUMNS = ("id", "copy", "status", "reasons", "notes", "rotation_noted", "sex", *_MONTHS)
 _HEAD = ("copy", "n", "ok / review / rejected / failed", "MAE (95 % interval)", "change, mean", "95th percentile")
 _HEAD += ("over 12",)
@@ -59,7 +59,7 @@ class Robustness:
     """What was measured.
 
     readings: one row a film and copy: id, copy (a name of `COPIES`), status, reasons, notes, rotation_noted ("yes"
-        where a note states how the hand was rotated), sex, labelled_months, predicted_months, interval_90_low,
+        where a note states how the hand was rotated), sex, labelled_months, bone_age_months, interval_90_low,
         interval_90_high, change_months (to the reading of the plain copy), all months to 0.01 and NaN where there is
         none.
     """
@@ -158,7 +158,7 @@ def measure_robustness(
 
 def read_robustness(folder: str | Path) -> Robustness:
     """What `measure_robustness` wrote into a folder. Raises BoneAgeError where there is none."""
-    readings, about = read_measured(folder, NAME, _MONTHS, made_by="boneage robustness")
+    readings, about = read_measured(folder, NAME, _COLUMNS, _MONTHS, made_by="boneage robustness")
     return Robustness(**about, readings=readings)
 
 
@@ -194,8 +194,8 @@ def _rows(film: Film, readings: Mapping[str, Reading]) -> Iterator[dict[str, obj
 
 
 def _summarised(name: str, films: pd.DataFrame) -> dict[str, object]:
-    predicted, change = films.dropna(subset=["predicted_months"]), films["change_months"].dropna().abs()
-    measured = agreement(predicted["predicted_months"], predicted["labelled_months"]) if len(predicted) else None
+    predicted, change = films.dropna(subset=["bone_age_months"]), films["change_months"].dropna().abs()
+    measured = agreement(predicted["bone_age_months"], predicted["labelled_months"]) if len(predicted) else None
     return {
         "copy": name,
         "n": len(films),

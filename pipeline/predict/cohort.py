@@ -35,13 +35,13 @@ from .rows import Row, row_of
 class Tally:
     """Counts over a run, which are all that is kept of it.
 
-    statuses: films by status. not_aged: films by status and cause (`Reading.cause`). no_films: other files, by what
+    statuses: films by status. not_assessed: films by status and cause (`Reading.cause`). no_films: other files, by what
     they are. before: films of which a row was there. why: the reasons of the last film that was not assessed, in full.
     faults: why, for each file about a film that could not be written.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
-    not_aged: Counter[tuple[str, str]] = field(default_factory=Counter)
+    not_assessed: Counter[tuple[str, str]] = field(default_factory=Counter)
     no_films: Counter[Remark] = field(default_factory=Counter)
     before: int = 0
     why: str = ""
@@ -67,7 +67,7 @@ class Tally:
         self.before += before
         if status in ("failed", "rejected"):
             self.why = row["reasons"] or ""
-            self.not_aged[status, row["cause"] or ""] += 1
+            self.not_assessed[status, row["cause"] or ""] += 1
 
 
 def predict_cohort(

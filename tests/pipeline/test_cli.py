@@ -410,7 +410,7 @@ def asked(monkeypatch) -> dict[str, tuple]:
 def test_options_win_over_the_configuration_file(asked, cohort_table, tiny_bundle, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("loss: mse\nema: 0.5\nnet:\n  pooling: 2x2\n  fusion: both\n")
-    options = ("--config", config, "--loss", "smooth_l1", "--fusion", "early", "--segmenter", tiny_bundle)
+    options = ("--recipe", config, "--loss", "smooth_l1", "--fusion", "early", "--segmenter", tiny_bundle)
     run("train-regressor", cohort_table, "-o", tmp_path / "run", "--split", tmp_path / "split.csv", *options)
     (_, split, out, settings), passed = asked["train_regressor_on"]
     assert (settings.loss, settings.ema, settings.net.fusion, settings.net.pooling) == (
@@ -432,7 +432,7 @@ def test_train_hands_on_its_recipe_and_keeps_the_split_it_made(asked, hand_films
         lines.append(f"{k}.png,{'FM'[k % 2]},{12 * k}\n")
     (tmp_path / "cohort.csv").write_text("path,sex,bone_age_months\n" + "".join(lines))
     (tmp_path / "recipe.yaml").write_text("regressors:\n  - batch_size: 4\nbundles:\n  - name: mine\n")
-    options = ("--recipe", tmp_path / "recipe.yaml", "--devices", "2", "--resume")
+    options = ("--recipe", tmp_path / "recipe.yaml", "--gpus", "2", "--resume")
     result = run("train", tmp_path / "cohort.csv", "-o", tmp_path / "run", *options)
     (_, split, _, recipe), passed = asked["train_bundle"]
     assert (recipe.bundles[0].name, recipe.regressors[0].batch_size) == ("mine", 4)
@@ -445,7 +445,7 @@ def test_train_hands_on_its_recipe_and_keeps_the_split_it_made(asked, hand_films
 
 def test_an_unknown_key_of_a_configuration_is_named(cohort_table, tmp_path):
     (tmp_path / "config.yaml").write_text("epoch: 3\n")
-    result = run("train-segmenter", cohort_table, "-o", tmp_path / "run", "--config", tmp_path / "config.yaml")
+    result = run("train-segmenter", cohort_table, "-o", tmp_path / "run", "--recipe", tmp_path / "config.yaml")
     assert (result.exit_code, "unknown key epoch" in result.stderr) == (2, True)
 
 

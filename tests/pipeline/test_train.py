@@ -58,7 +58,7 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
 
     made = read_bundle(bundle)
     report = made.metrics["report"]
-    assert report["n"] + sum(report["not_aged"].values()) == len(split.take(cohort, "report"))
+    assert report["n"] + sum(report["not_assessed"].values()) == len(split.take(cohort, "report"))
     assert (made.name, made.licence) == ("small", "Apache-2.0")
     assert made.calibration is not None
     assert made.recipe == config_values(RECIPE)
@@ -175,8 +175,8 @@ def test_two_processes_train_one_regressor_by_the_same_command(cohort, tmp_path)
     rows = [f"{film.path},{film.sex},{film.bone_age_months}" for film in cohort.films[:-1:3]]
     films.write_text("\n".join(["path,sex,bone_age_months", *rows]))
     save_config(SMALL, config)
-    command = [sys.executable, "-m", "boneage", "train-regressor", str(films), "--config", str(config)]
-    command += ["-o", str(tmp_path / "run"), "--devices", "2", "--workers", "0"]
+    command = [sys.executable, "-m", "boneage", "train-regressor", str(films), "--recipe", str(config)]
+    command += ["-o", str(tmp_path / "run"), "--gpus", "2", "--workers", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "run" / "regressor.safetensors")

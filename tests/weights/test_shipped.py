@@ -56,7 +56,7 @@ def test_a_net_that_bundles_share_is_stored_once():
 def test_the_shipped_weights_say_what_they_are(name):
     bundle = read_bundle(name)
     report = bundle.metrics["report"]
-    assert report["n"] + sum(report["not_aged"].values()) == len(rsna_split().ids("report"))
+    assert report["n"] + sum(report["not_assessed"].values()) == len(rsna_split().ids("report"))
     assert report["mae_low"] < report["mae"] < report["mae_high"]
     assert bundle.name == name
     for net in (bundle.segmenter, *bundle.regressors):

@@ -40,14 +40,14 @@ def films(n: int = 120, bias: float = 0.0, half: float = 20.0) -> pd.DataFrame:
     predicted = (labelled + np.random.default_rng(0).uniform(-25, 25, n) + bias).round(2)
     frame = pd.DataFrame({"id": map(str, range(n)), "file": "x.png", "status": "ok", "reasons": ""})
     frame["sex"] = ["FM"[k % 2] for k in range(n)]
-    frame["labelled_months"], frame["predicted_months"] = labelled, predicted
+    frame["labelled_months"], frame["bone_age_months"] = labelled, predicted
     frame["error_months"] = (predicted - labelled).round(2)
     frame["interval_90_low"], frame["interval_90_high"] = predicted - half, predicted + half
     return frame
 
 
 def evaluation(frame: pd.DataFrame, model: str = "tiny") -> Evaluation:
-    overall = agreement(frame["predicted_months"], frame["labelled_months"])
+    overall = agreement(frame["bone_age_months"], frame["labelled_months"])
     return Evaluation("made up", "all of it", model, frame, overall, by_group(frame))
 
 
@@ -62,7 +62,7 @@ def robustness() -> Robustness:
             "rotation_noted": "yes" if copy.startswith("rotated") else "",
             "sex": "F",
             "labelled_months": 100.0,
-            "predicted_months": 104.25 + 2 * (copy == "mirrored"),
+            "bone_age_months": 104.25 + 2 * (copy == "mirrored"),
             "interval_90_low": 90.0,
             "interval_90_high": 120.0,
             "change_months": 2.0 * (copy == "mirrored"),
@@ -136,7 +136,7 @@ def test_leaning_bands_are_named_with_their_bias(measured_bundle):
     bands = by_group(frame).query("group == 'age band'")
     for band in bands.to_dict("records"):
         assert f"{band['level']} are read {band['bias']:.1f} months too old" in parts["Known failures"]
-    fair = films().assign(predicted_months=lambda frame: frame["labelled_months"])
+    fair = films().assign(bone_age_months=lambda frame: frame["labelled_months"])
     assert "too old" not in model_card(measured_bundle, evaluation(fair), None, CASES_READ)
 
 
@@ -197,3 +197,19 @@ def test_a_measurement_of_other_weights_is_refused(bundle):
 def test_a_folder_without_an_evaluation_is_refused(bundle, tmp_path):
     result = CliRunner().invoke(main, ["card", str(bundle), "--evaluation", str(tmp_path)])
     assert (result.exit_code, "boneage evaluate -o" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "earlier"),
+    [("predictions", "bone_age_months", "predicted_months"), ("robustness", "rotation_noted", "turn_noted")],
+)
+def test_measurements_of_an_earlier_version_are_refused_in_a_line(bundle, name, column, earlier):
+    assert run(bundle, robustness()).exit_code == 0
+    folder = bundle.parent / "measured"
+    file = folder / f"{name}.csv"
+    file.write_text(file.read_text("utf-8").replace(column, earlier, 1), "utf-8")
+    options = ("card", str(bundle), "--evaluation", str(folder), "--robustness", str(folder))
+    result = CliRunner().invoke(main, options)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"no column {column}" in result.stderr
+    assert "of this version" in result.stderr

@@ -78,7 +78,7 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
         tables = [pd.read_csv(tmp_path / "runs" / folder / f"seed-{seed}" / "predictions.csv") for seed in (1, 2)]
         assert all(set(table["id"]) == parts for table in tables)
         for table in tables:  # to 0.01 months, as every column is rounded by itself
-            differences = table["predicted_months"] - table["labelled_months"]
+            differences = table["bone_age_months"] - table["labelled_months"]
             assert np.allclose(differences, table["error_months"], atol=0.011)
         errors[name] = np.mean([np.abs(table["error_months"]) for table in tables], axis=0)
     assert rows.loc["base", "mae"] == pytest.approx(errors["base"].mean())

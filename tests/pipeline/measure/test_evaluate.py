@@ -40,8 +40,8 @@ def test_figures_are_over_the_aged_films_and_the_others_are_counted(tmp_path):
     assert measured.overall.n == 2
     assert measured.overall.mae == pytest.approx(9.0)
     assert measured.overall.bias == pytest.approx(-3.0)
-    assert measured.without_prediction() == {"rejected": 1}
-    assert dict(zip(measured.groups["level"], measured.groups["unread"], strict=True))["boys"] == 1
+    assert measured.not_assessed() == {"rejected": 1}
+    assert dict(zip(measured.groups["level"], measured.groups["not_assessed"], strict=True))["boys"] == 1
 
 
 def test_every_film_is_in_the_csv_with_its_own_numbers_and_reasons(tmp_path):
@@ -51,7 +51,7 @@ def test_every_film_is_in_the_csv_with_its_own_numbers_and_reasons(tmp_path):
     assert films.loc["b", "error_months"] == -12
     assert films.loc["b", "interval_90_high"] == 98
     assert films.loc["c", ["status", "reasons", "sex"]].tolist() == ["rejected", "no hand was found", "M"]
-    assert pd.isna(films.loc["c", "predicted_months"])
+    assert pd.isna(films.loc["c", "bone_age_months"])
 
 
 def test_plots_and_table_are_written_and_name_cohort_split_and_model(tmp_path):
@@ -84,7 +84,7 @@ def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
 def test_the_summary_is_json_and_says_on_which_films(tmp_path):
     summary = json.loads(json.dumps(evaluate(Reader(a=56.0, b=None, c=None), cohort()).to_dict(), allow_nan=False))
     assert (summary["n"], summary["mae"], summary["mae_low"]) == (1, 6, None)
-    assert summary["not_aged"] == {"rejected": 2}
+    assert summary["not_assessed"] == {"rejected": 2}
     assert summary["cohort"] == "three"
 
 
@@ -94,25 +94,25 @@ def test_no_aged_film_is_an_error_and_the_csv_tells_why(tmp_path):
     assert (tmp_path / "predictions.csv").read_text().count("no hand was found") == 3
 
 
-def many_films(n: int, unread: int) -> tuple[Reader, Cohort]:
-    """Films of both sexes with errors of some months, the first of them without a prediction."""
+def many_films(n: int, lost: int) -> tuple[Reader, Cohort]:
+    """Films of both sexes with errors of some months, the first `lost` of them without a bone age."""
     random = np.random.default_rng(n)
     labelled = random.uniform(1, 228, n).round()
-    months = {f"f{k}": None if k < unread else value + random.normal(2, 9) for k, value in enumerate(labelled)}
+    months = {f"f{k}": None if k < lost else value + random.normal(2, 9) for k, value in enumerate(labelled)}
     films = (Film(id, Path(f"{id}.png"), "FM"[k % 2], labelled[k], id) for k, id in enumerate(months))
     return Reader(**months), Cohort("made of numbers", tuple(films))
 
 
 def test_the_table_has_n_split_and_interval_in_every_group():
-    measured = evaluate(*many_films(300, unread=4), split="part report of a split")
+    measured = evaluate(*many_films(300, lost=4), split="part report of a split")
     text = measured.table()
     assert text.startswith("Model told on cohort made of numbers, part report of a split: n = 296 radiographs; 4 more")
-    assert "4 more have no prediction (4 rejected)." in text
+    assert "4 more were not assessed (4 rejected)." in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(measured.groups) == 2 + 7
     assert len({row.count("|") for row in rows}) == 1
     for row, (_, group) in zip(rows[2:], measured.groups.iterrows(), strict=True):
-        assert f"| {group.level} | {group.n} | {group.unread} |" in row
+        assert f"| {group.level} | {group.n} | {group.not_assessed} |" in row
         assert f"| {group.mae:.2f} ({group.mae_low:.2f} to {group.mae_high:.2f}) |" in row
 
 

@@ -14,7 +14,7 @@ from boneage.pipeline.measure.evaluation_plots import bland_altman_plot, scatter
 NAMES = {"cohort": "made of numbers", "model": "tiny"}
 
 
-def frame_of(n: int, unread: int = 0) -> pd.DataFrame:
+def frame_of(n: int, lost: int = 0) -> pd.DataFrame:
     random = np.random.default_rng(n)
     labelled = random.uniform(1, 228, n).round()
     frame = pd.DataFrame(
@@ -23,11 +23,11 @@ def frame_of(n: int, unread: int = 0) -> pd.DataFrame:
             "file": "x.png",
             "sex": random.choice(["F", "M"], n),
             "labelled_months": labelled,
-            "predicted_months": labelled + random.normal(2, 9, n),
+            "bone_age_months": labelled + random.normal(2, 9, n),
             "status": "ok",
         }
     )
-    frame.loc[: unread - 1, "predicted_months"] = math.nan
+    frame.loc[: lost - 1, "bone_age_months"] = math.nan
     return frame
 
 
@@ -46,13 +46,13 @@ def test_a_plot_is_a_whole_picture_with_something_on_it(tmp_path, plot, n):
 def test_titles_axes_and_lines_say_what_they_show(tmp_path):
     with matplotlib.rc_context({"svg.fonttype": "none"}):  # text stays text, so that it can be read back
         for plot in (scatter_plot, bland_altman_plot):
-            plot(frame_of(200, unread=3), tmp_path / f"{plot.__name__}.svg", **NAMES)
-    frame = frame_of(200, unread=3)
-    errors = (frame["predicted_months"] - frame["labelled_months"]).dropna()
+            plot(frame_of(200, lost=3), tmp_path / f"{plot.__name__}.svg", **NAMES)
+    frame = frame_of(200, lost=3)
+    errors = (frame["bone_age_months"] - frame["labelled_months"]).dropna()
     scatter = (tmp_path / "scatter_plot.svg").read_text()
     bland_altman = (tmp_path / "bland_altman_plot.svg").read_text()
     for text in (scatter, bland_altman):
-        for words in ("made of numbers", "n = 197", "3 more without a prediction", "model tiny", "girls", "boys"):
+        for words in ("made of numbers", "n = 197", "3 more not assessed", "model tiny", "girls", "boys"):
             assert words in text
         assert "(months)" in text
         assert "(years)" in text
@@ -64,5 +64,5 @@ def test_titles_axes_and_lines_say_what_they_show(tmp_path):
 
 def test_nothing_predicted_is_an_error_and_leaves_no_file(tmp_path):
     with pytest.raises(BoneAgeError, match="none of 4 films"):
-        scatter_plot(frame_of(4, unread=4), tmp_path / "plot.png", **NAMES)
+        scatter_plot(frame_of(4, lost=4), tmp_path / "plot.png", **NAMES)
     assert not list(tmp_path.iterdir())

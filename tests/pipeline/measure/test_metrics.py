@@ -78,7 +78,7 @@ def test_unusable_values_are_refused(predicted, labelled):
 
 
 def frame_of(*films: tuple[str, float, float]) -> pd.DataFrame:
-    frame = pd.DataFrame(list(films), columns=["sex", "labelled_months", "predicted_months"])
+    frame = pd.DataFrame(list(films), columns=["sex", "labelled_months", "bone_age_months"])
     return frame.assign(id=range(len(frame)), file="x.png", status="ok")
 
 
@@ -106,9 +106,9 @@ def test_groups_are_cut_by_sex_and_at_the_edges_of_the_age_bands():
 def test_films_without_a_prediction_are_counted_and_not_measured():
     groups = by_group(frame_of(("F", 50, 52), ("F", 55, math.nan), ("M", 200, math.nan)), resamples=50)
     overall = groups.iloc[0]
-    assert (overall["n"], overall["unread"], overall["mae"]) == (1, 2, 2)
+    assert (overall["n"], overall["not_assessed"], overall["mae"]) == (1, 2, 2)
     boys = groups[groups["level"] == "boys"].iloc[0]
-    assert (boys["n"], boys["unread"]) == (0, 1)
+    assert (boys["n"], boys["not_assessed"]) == (0, 1)
     assert math.isnan(boys["mae"])
     assert "60-119" not in " ".join(groups["level"])  # no films, no row
 
@@ -120,9 +120,7 @@ def test_no_films_is_an_error():
 
 def test_coverage_is_counted_by_the_band_of_the_reading_and_by_that_of_the_label():
     frame = frame_of(("F", 50, 70), ("F", 100, 108), ("M", 130, 110), ("M", 150, math.nan), ("M", 236, 241))
-    frame = frame.assign(
-        interval_90_low=frame["predicted_months"] - 10, interval_90_high=frame["predicted_months"] + 12
-    )
+    frame = frame.assign(interval_90_low=frame["bone_age_months"] - 10, interval_90_high=frame["bone_age_months"] + 12)
     covered = coverage_by_group(frame).set_index(["group", "level"])
     assert covered.loc[("all", "all"), "n"] == 4  # one film has no interval
     assert covered.loc[("all", "all"), "covered"] == pytest.approx(2 / 4)
