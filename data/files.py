@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import OutputError
+
+log = logging.getLogger(__name__)
 
 MARK = "made by boneage"  # stands in each file that is written, as its format allows, near the begin or the end
 _DICOM_MARK = b"\x08\x00\x90\x10LO\x08\x00boneage "  # ManufacturerModelName, as it is written
@@ -42,6 +46,7 @@ def whole_file(path: str | Path, *, ours: Callable[[Path], bool] | None = None) 
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private; the result should be as readable as any other
         refuse_foreign(path, ours)
         temporary.replace(path)
+        log.debug("%s is written", path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -102,11 +107,18 @@ def is_marked(path: str | Path) -> bool:
         if not Path(path).is_file():
             return False
         with open(path, "rb") as file:
-            start = file.read(_NEAR)
-            file.seek(max(file.seek(0, os.SEEK_END) - _NEAR, 0))
-            return any(mark in part for part in (start, file.read(_NEAR)) for mark in _MARKS)
+            return has_mark(file)
     except (OSError, ValueError):
         return False
+
+
+def has_mark(file: BinaryIO) -> bool:
+    """Whether an open file carries the mark of this program; it is left at its start."""
+    start = file.read(_NEAR)
+    file.seek(max(file.seek(0, os.SEEK_END) - _NEAR, 0))
+    end = file.read(_NEAR)
+    file.seek(0)
+    return any(mark in part for part in (start, end) for mark in _MARKS)
 
 
 def _is_own_folder(path: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from .inputs_table import InputRow, read_inputs_table
 from .listing import files_below, is_hidden, is_pattern, matches
 from .remark import Remark, Value, Verbatim
 from .sex import Sex, parse_sex
-from .source import Film, as_source, is_film, why_no_film
+from .source import Film, as_source, is_film
 from .text import for_file_name, for_line
 
 log = logging.getLogger(__name__)
@@ -49,29 +48,6 @@ def read_inputs(
     listed = (inputs,) if is_film(inputs) else cast("Iterable[Film | InputRow]", inputs)
     known = _Known(given, columns, images)
     return tuple(row for item in listed for row in _rows(item, known))
-
-
-def films_among(rows: Iterable[InputRow]) -> tuple[list[Path], Counter[Remark]]:
-    """The files without those that were found and can be no films, and how many there are of each kind of these.
-
-    Raises ReadError when no film is left.
-    """
-    files: list[Path] = []
-    no_films: Counter[Remark] = Counter()
-    for row in rows:
-        if row.found and (kind := why_no_film(row.path)):
-            no_films[kind] += 1
-        else:
-            files.append(row.path)
-    if not files:
-        raise no_film_among(no_films)
-    return files, no_films
-
-
-def no_film_among(no_films: Counter[Remark]) -> ReadError:
-    """The error for files of which none is a film; `no_films`: how many there are of each kind."""
-    kinds = (Remark("{number:,} {kind}", number=number, kind=kind) for kind, number in no_films.most_common())
-    return ReadError(None, Remark("there are no radiographs among the files: {kinds}", kinds=tuple(kinds)))
 
 
 def output_names(files: Sequence[Path]) -> tuple[str, ...]:

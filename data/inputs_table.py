@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .child import Child, age_of, height_of, parse_age, parse_date, parse_height
 from .columns import INPUTS, sex_of
-from .errors import ChildError, CohortError
+from .errors import ChildError, CohortError, as_film_error
 from .table import Row, Table, read_table
 from .table_files import TableFiles
 from .text import shortened
@@ -43,6 +43,16 @@ class InputRow:
     found: bool = False
     table: Path | None = None
     source: Source | None = None
+
+    def opened(self) -> Source | None:
+        """The film, opened once; None where it cannot be opened, which reading it will say."""
+        from .source import open_source
+
+        try:
+            return self.source or open_source(self.path, found=self.found)
+        except BaseException as error:
+            as_film_error(self.path, error)  # raises what is meant to end the program
+            return None
 
 
 def read_inputs_table(

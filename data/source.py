@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ import numpy as np
 from PIL import Image
 
 from .errors import ReadError
-from .files import SUFFIXES, is_marked
+from .files import SUFFIXES, has_mark
 from .listing import is_hidden
 from .remark import Remark, Verbatim
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+log = logging.getLogger(__name__)
 
 # What a film comes in: a path, a file's bytes, an open file, grey levels, a picture of Pillow, a dataset of pydicom.
 Film: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | np.ndarray | Image.Image | Dataset | Source"
@@ -153,8 +156,11 @@ def name_of(film: Film) -> str:
 def open_source(path: str | os.PathLike[str], *, found: bool = False) -> Source:
     """Open a film's file, once, and read it whole.
 
-    found: the file was found in a folder, not named, so it may be no film: then `no_film` says what it is, as
-        `why_no_film` does, and it is not read on. Raises ReadError for what is no readable file.
+    found: the file was found in a folder, not named, so it may be no film: then `no_film` says what it is, and it is
+        not read on. No film is a DICOM without a picture (reports, directories), with several (cine loops), of a class
+        or modality that takes no radiographs, or made by this program; a picture made by it; what is neither DICOM nor
+        picture, unless its suffix says so; and what is hidden, or no file. A film that is damaged may be one.
+    Raises ReadError for what is no readable file.
     """
     path = Path(path)
     try:
@@ -180,24 +186,8 @@ def open_source(path: str | os.PathLike[str], *, found: bool = False) -> Source:
         raise ReadError(
             path, Remark("cannot be opened ({error}); check the path and its permissions", error=cause)
         ) from error
+    log.debug("%s: %d bytes are read", path, len(content))
     return Source(str(path), content)
-
-
-def why_no_film(path: str | Path) -> Remark | None:
-    """Say in a few words what a file is that can be no radiograph of a hand; None for whatever may be one.
-
-    No film is a DICOM without a picture (reports, directories), with several (cine loops), of a class or modality that
-    takes no radiographs, or made by this program; a picture made by it; what is neither DICOM nor picture, unless its
-    suffix says so; and what is hidden, or no file. A film that is damaged or missing may be one: the reader says so.
-    """
-    path = Path(path)
-    try:
-        if (no_file := _why_no_file(path)) or not path.is_file():
-            return no_file
-        with open(path, "rb") as file:
-            return _why_no_film(path, file)
-    except (OSError, ValueError):
-        return None
 
 
 def _why_no_file(path: Path) -> Remark | None:
@@ -224,7 +214,7 @@ def _why_no_film(path: Path, file: BinaryIO) -> Remark | None:
     try:
         if is_dicom(start):
             return _why_no_film_of_dicom(path, file)
-        if is_marked(path):
+        if has_mark(file):
             return Remark("file made by this program")
         if path.suffix.lower() not in SUFFIXES:
             with Image.open(file):  # reads the header only

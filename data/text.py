@@ -69,6 +69,11 @@ def shortened(text: str, length: int = 200) -> str:
     return text if len(text) <= length else f"{text[:half]} ... {text[-half:]}"
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number and what there are so many of: "1 film", "2,000 films"; `several`: a plural that takes no s."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 def _csv_cell(text: str) -> str:
     text = for_cell(text)
     if _FORMULA.match(text) and not _NUMBER.fullmatch(text):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.cohort import Cohort, Film
 from ..data.errors import BoneAgeError, TrainingError
+from ..data.progress import tracked
 from ..data.radiograph import Radiograph
 from ..data.read import read_radiograph
 from ..data.remark import joined
@@ -47,7 +48,8 @@ def cache_crops(cohort: Cohort, store: CropStore, finder: Finder) -> None:
     keyed = {store.key_of(film.path): film for film in cohort}
     todo = [(key, film) for key, film in keyed.items() if key not in store]
     log.info("%d of %d films are cached already", len(keyed) - len(todo), len(cohort))
-    films = chain.from_iterable(ahead(partial(_cut, finder=finder), in_batches(todo, BATCH), cores()))
+    cut = chain.from_iterable(ahead(partial(_cut, finder=finder), in_batches(todo, BATCH), cores()))
+    films = tracked("Cutting crops", cut, len(todo))
     for shard in in_batches(films, SHARD):
         rows, crops = zip(*shard, strict=True)
         store.append(rows, crops)

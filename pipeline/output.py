@@ -1,20 +1,19 @@
-"""Results for people and programs: text and JSON lines on stdout, everything else on stderr, one exit code."""
+"""Results for people and programs: text and JSON lines on stdout. On a terminal a film is one line of 80 columns."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..data.remark import Remark, joined
-from ..data.text import for_line, for_lines
+from ..data.text import counted, for_line, for_lines
 from .reading import DISCLAIMER as DISCLAIMER
 from .reading import Reading, in_years
 
@@ -22,33 +21,9 @@ if TYPE_CHECKING:
     from .growth.growth import Film, Growth
     from .predict.cohort import Tally
 
-T = TypeVar("T")
-
 _COLOURS = {"ok": "green", "review": "yellow", "rejected": "red", "failed": "red"}
 _INTERVAL = "90 % interval"
-
-
-@contextmanager
-def progress_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
-    """Give a function that moves a progress bar one on, which shows rate and time left on stderr if that is a terminal.
-
-    What is printed meanwhile to a terminal appears above the bar; what is printed to a file stays as it is.
-    """
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from .progress import bar
-
-    with bar(total, what) as move_on:
-        yield move_on
-
-
-def with_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Pass `items` on under a `progress_bar`."""
-    with progress_bar(total, what) as move_on:
-        for item in items:
-            yield item
-            move_on()
+_LONGEST_NAME = 22  # characters of a file's name in a row on a terminal
 
 
 def show_json(reading: Reading) -> None:
@@ -62,35 +37,78 @@ def text_printer(files: Sequence[str]) -> Callable[[Reading], None]:
     A single file that fails is left to the caller, who says so as an error.
     """
     if len(files) < 2:
-        return lambda reading: click.echo(_paragraph(reading)) if reading.status != "failed" else None
-    width = max(len(for_line(file)) for file in files)
-    head = f"{'file':{width}}  {'status':8}  sex  {'months':>6}  {'bone age':>9}  {_INTERVAL:>14}  reasons and notes"
-    headings = iter([head])
+        return lambda reading: _print(_paragraph(reading)) if reading.status != "failed" else None
+    rows = _Rows(files, f"{'status':8}  sex  {'bone age':>9}  {'months':>6}  {_INTERVAL:>14}    SDS")
 
     def show(reading: Reading) -> None:
-        for heading in headings:
-            click.echo(_styled(heading, bold=True))
-        click.echo(_line(reading, width))
+        facts = [reading.assessment] if reading.assessment else []
+        facts += [f"adult height {reading.adult_height_cm:.1f} cm"] if reading.adult_height_cm is not None else []
+        rows.show(reading.file, _cells(reading), (*facts, *reading.reasons, *reading.notes))
 
     return show
 
 
-def show_segments(records: Iterable[Mapping[str, Any]], out: str | Path) -> list[str]:
-    """Print a line for each record of `segment.segment_file`, and return their statuses."""
-    statuses = []
-    for record in records:
-        status, box = record["status"], record["hand_box"]
-        where = "hand at x {}, y {}, {} x {} pixels".format(*box) if box else "no hand"
-        words = "; ".join((where, *record["reasons"], *record["notes"]))
-        click.echo(f"{for_line(record['file'])}  {_status(status)}  {for_line(words)}")
-        statuses.append(status)
-    return statuses
+def segment_printer(files: Sequence[str]) -> Callable[[Mapping[str, Any]], None]:
+    """A function that prints a line for a record of `segment.segment_file`."""
+    rows = _Rows(files, f"{'status':8}  hand")
+
+    def show(record: Mapping[str, Any]) -> None:
+        box = record["hand_box"]
+        where = "x {}, y {}, {} x {} pixels".format(*box) if box else "none"
+        remarks = (*record["reasons"], *record["notes"])
+        rows.show(record["file"], f"{_status(record['status'])}  {where}", remarks)
+
+    return show
+
+
+class _Rows:
+    """Rows under a heading, one for each file, whose remarks end the row; on a terminal they follow below it.
+
+    There, files are named without the folder that all share, and by the end of a long name.
+    """
+
+    def __init__(self, files: Sequence[str], heading: str) -> None:
+        self._on_terminal = sys.stdout.isatty()
+        self._folder = _folder_of(files) if self._on_terminal else ""
+        self._width = max(4, *(len(self._name(file)) for file in files))
+        self._headings = [f"{'file':{self._width}}  {heading}"]
+        if self._folder:
+            self._headings.insert(0, f"files in {for_line(self._folder)}")
+
+    def show(self, file: str, cells: str, remarks: Sequence[Remark | str]) -> None:
+        """Print a row, the first under the heading."""
+        for heading in self._headings:
+            _print(_styled(heading, bold=True))
+        self._headings = []
+        row = f"{self._name(file):{self._width}}  {cells}"
+        if not self._on_terminal:
+            _print(f"{row}  {for_line(joined(remarks))}".rstrip())
+            return
+        _print(row.rstrip())
+        width = shutil.get_terminal_size().columns
+        for remark in remarks:
+            lines = textwrap.wrap(for_line(str(remark)), width, initial_indent="  ", subsequent_indent="  ")
+            _print(_styled("\n".join(lines), dim=True))
+
+    def _name(self, file: str) -> str:
+        name = for_line(file[len(self._folder) :])
+        if not self._on_terminal or len(name) <= _LONGEST_NAME:
+            return name
+        _, separator, whole = (end := name[1 - _LONGEST_NAME :]).partition(os.sep)
+        return f"…{separator}{whole or end}"
+
+
+def _folder_of(files: Sequence[str]) -> str:
+    """The folder that all files are in, with its separator; "" where there is none."""
+    shared = os.path.commonprefix([file.rpartition(os.sep)[0] + os.sep for file in files])  # noqa: RUF071 - by letters
+    folder = shared[: shared.rfind(os.sep) + 1]
+    return "" if folder == os.sep else folder
 
 
 def show_markdown(text: str) -> None:
     """Print Markdown, laid out on a terminal; into a file or pipe it goes as it is."""
     if not sys.stdout.isatty():
-        click.echo(for_lines(text), nl=False)
+        print(for_lines(text), end="", flush=True)
         return
     from rich.console import Console
     from rich.markdown import Markdown
@@ -105,12 +123,12 @@ def show_growth(growths: Sequence[Growth]) -> None:
     rows = [("patient", "sex", "films", "from", "to", "bone age grows by"), *cells]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     head, *lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    click.echo(_styled(head, bold=True))
+    _print(_styled(head, bold=True))
     for line, growth in zip(lines, shown, strict=True):
-        click.echo(line)
+        _print(line)
         for colour, sentences in (("red", growth.contradictions), ("yellow", growth.notes)):
             for sentence in sentences:
-                click.echo(_styled(f"  {for_line(sentence)}", fg=colour))
+                _print(_styled(f"  {for_line(sentence)}", fg=colour))
 
 
 def _growth_cells(growth: Growth) -> tuple[str, ...]:
@@ -125,49 +143,27 @@ def growth_summary(growths: Sequence[Growth], films: Sequence[Film]) -> str:
     several = sum(len(growth.films) > 1 for growth in growths)
     against = sum(bool(growth.contradictions) for growth in growths)
     nobodys = sum(not film.patient for film in films)
-    children = "1 child" if len(growths) == 1 else f"{len(growths):,} children"
-    words = f"{children}: {several:,} with several films that count, {len(growths) - several:,} with one or none"
+    words = f"{counted(len(growths), 'child', 'children')}: {several:,} with several films that count"
+    words += f", {len(growths) - several:,} with one or none"
     words += f"; {against:,} with contradictions" if against else ""
-    return words + (f"; {_counted(nobodys, 'film')} without a patient left out" if nobodys else "")
+    return words + (f"; {counted(nobodys, 'film')} without a patient left out" if nobodys else "")
 
 
-def summary(tally: Tally) -> str:
-    """A run in some lines: films by status, those not assessed by reason, and the files that are no films."""
+def summary(tally: Tally, done: str = "assessed") -> str:
+    """A run in some lines: films by status, those not `done` by reason, and the files that are no films."""
     kinds = ", ".join(f"{tally.statuses[status]:,} {status}" for status in _COLOURS if tally.statuses[status])
     before = f"; {tally.before:,} of them were read before" if tally.before else ""
-    lines = [f"{_counted(tally.films, 'film')}: {kinds}{before}"]
+    lines = [f"{counted(tally.films, 'film')}: {kinds}{before}"]
+    if tally.lost:
+        lost = ", ".join(f"{number} {status}" for status, number in tally.lost.items())
+        lines.append(f"{tally.lost.total()} of {tally.films} not {done} ({lost})")
     width = max((len(f"{number:,}") for number in tally.not_assessed.values()), default=0)
-    lines += [words] if (words := conclude(tally.statuses, "assessed")[0]) else []
     causes = (((status, for_line(str(why))), number) for (status, why), number in tally.not_assessed.most_common())
     lines += [f"  {number:>{width},}  {status}: {why}" for (status, why), number in causes]
-    return "\n".join([*lines, *([left_out(tally.no_films)] if tally.no_films else [])])
-
-
-def left_out(no_films: Counter[Remark]) -> str:
-    """Say which of the files found are no films: "2 files left out as no films: 1 DICOM Basic Text SR, 1 ..."."""
-    kinds = ", ".join(f"{number:,} {for_line(str(kind))}" for kind, number in no_films.most_common())
-    return f"{_counted(no_films.total(), 'file')} left out as no films: {kinds}"
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
-
-
-def conclude(statuses: Iterable[str] | Mapping[str, int], done: str) -> tuple[str, int]:
-    """Say how many of several films were not `done` ("assessed", "segmented"; "" if none), and give the exit code.
-
-    0: all were; 1: some failed or were rejected; 2: not one could be read.
-    """
-    counts: Counter[str] = Counter(statuses)
-    total, lost = (
-        counts.total(),
-        Counter({status: counts[status] for status in ("failed", "rejected") if counts[status]}),
-    )
-    if not lost:
-        return "", 0
-    kinds = ", ".join(f"{number} {status}" for status, number in sorted(lost.items()))
-    words = "" if total == 1 else f"{lost.total()} of {total} not {done} ({kinds})"
-    return words, 2 if lost["failed"] == total else 1
+    if tally.no_films:
+        others = ", ".join(f"{number:,} {for_line(str(kind))}" for kind, number in tally.no_films.most_common())
+        lines.append(f"{counted(tally.no_films.total(), 'file')} left out as no films: {others}")
+    return "\n".join(lines)
 
 
 def _paragraph(reading: Reading) -> str:
@@ -213,23 +209,26 @@ def _range(ends: tuple[float, float] | None, form: str) -> str:
     return f" ({ends[0]:{form}} to {ends[1]:{form}} over the {_INTERVAL})" if ends else ""
 
 
-def _line(reading: Reading, width: int) -> str:
-    months = years = interval = ""
+def _cells(reading: Reading) -> str:
+    months = years = interval = sds = ""
     if reading.bone_age_months is not None:
         months, years = f"{reading.bone_age_months:.1f}", str(in_years(reading.bone_age_months))
     if reading.interval_90:
         interval = "{:.1f} to {:.1f}".format(*reading.interval_90)
-    facts = [f"{reading.assessment}, SDS {reading.sds:+.2f}"] if reading.sds is not None else []
-    facts += [f"adult height {reading.adult_height_cm:.1f} cm"] if reading.adult_height_cm is not None else []
-    words = for_line(joined((*facts, *reading.reasons, *reading.notes)))
-    cells = f"{reading.sex or '?':3}  {months:>6}  {years:>9}  {interval:>14}  {words}"
-    return f"{for_line(reading.file):{width}}  {_status(reading.status)}  {cells}".rstrip()
+    if reading.sds is not None:
+        sds = f"{reading.sds:+.2f}"
+    return f"{_status(reading.status)}  {reading.sex or '?':3}  {years:>9}  {months:>6}  {interval:>14}  {sds:>5}"
 
 
 def _status(status: str, width: int = 8) -> str:
     return _styled(f"{status:{width}}", fg=_COLOURS[status])
 
 
+def _print(text: str) -> None:
+    """Print, above a bar if there is one; click.echo writes past the stream that stands for stdout then."""
+    print(text, flush=True)
+
+
 def _styled(text: str, **style: Any) -> str:
-    """Text with a style, which click leaves out again where stdout is not a terminal."""
-    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
+    """Text with a style where stdout is a terminal."""
+    return click.style(text, **style) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text

@@ -1,8 +1,9 @@
-"""Write what the hand finder makes of a radiograph: mask, crop, overlay, and a record with the way back."""
+"""Find the hand on films and write what was found: mask, crop, overlay, and a record with the way back."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,19 @@ from PIL import Image
 
 from ..data.errors import BoneAgeError
 from ..data.files import MARK, is_marked, whole_file
+from ..data.inputs import output_names, read_inputs
+from ..data.inputs_table import InputRow
+from ..data.progress import tracked
 from ..data.radiograph import Radiograph
 from ..data.read import read_radiograph
+from ..data.source import Film, name_of
 from ..handseg.crop import CROP_VERSION, Crop
 from ..handseg.finder import Hand, HandFinder
 from ..regressor.common import common_header
 from ..weights.backend import chosen_backend
 from ..weights.bundle import read_bundle
 from .overlay import outlined, write_png
+from .predict.cohort import Tally
 
 
 def load_finder(weights: str | Path = "default", device: str = "auto", engine: str = "auto") -> tuple[HandFinder, str]:
@@ -32,7 +38,35 @@ def load_finder(weights: str | Path = "default", device: str = "auto", engine: s
     return HandFinder.load(bundle.segmenter, common_header(bundle.regressors).input_size, backend), bundle.name
 
 
-def segment_file(file: str | Path, finder: HandFinder, out: str | Path, name: str, model: str = "") -> dict[str, Any]:
+def segment_films(
+    films: Film | Iterable[Film | InputRow],
+    finder: HandFinder,
+    out: str | Path,
+    model: str = "",
+    *,
+    on_record: Callable[[dict[str, Any]], None] | None = None,
+) -> Tally:
+    """Segment films of any number, as `segment_file` does, each under a name of its own; returns counts.
+
+    films: as for `data.inputs.read_inputs`. on_record: called with each film's record. Raises what
+    `read_inputs` raises, and ReadError where no file is a film.
+    """
+    rows = read_inputs(films)
+    names, tally = output_names([row.path for row in rows]), Tally()
+    for row, name in tracked("Segmenting", zip(rows, names, strict=True), len(rows)):
+        source = row.opened()
+        if source and source.no_film:
+            tally.no_films[source.no_film] += 1
+            continue
+        record = segment_file(source or row.path, finder, out, name, model)
+        tally.statuses[record["status"]] += 1
+        if on_record:
+            on_record(record)
+    tally.refuse_none()
+    return tally
+
+
+def segment_file(film: Film, finder: HandFinder, out: str | Path, name: str, model: str = "") -> dict[str, Any]:
     """Segment one radiograph and write `out/name.json` and, where a hand was found, three pictures beside it.
 
     `name-mask.png`: the hand, 255 on 0, in the geometry of the original. `name-crop.png`: the prepared square.
@@ -47,11 +81,11 @@ def segment_file(file: str | Path, finder: HandFinder, out: str | Path, name: st
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, NDArray[np.uint8] | None] = {"mask": None, "crop": None, "overlay": None}
-    record: dict[str, Any] = {"file": str(file), "status": "failed", "reasons": [], "notes": []}
+    record: dict[str, Any] = {"file": name_of(film), "status": "failed", "reasons": [], "notes": []}
     record |= {"width": None, "height": None, "hand_box": None, "crop": None, "model": model}
     record["made_by"] = MARK
     try:
-        radiograph = read_radiograph(file)
+        radiograph = read_radiograph(film)
     except BoneAgeError as error:
         record["reasons"] = [str(error)]
     else:

@@ -21,7 +21,7 @@ from boneage.handseg.finder import Hand
 from boneage.handseg.quality import Verdict
 from boneage.pipeline import output
 from boneage.pipeline.cli.group import Failure
-from boneage.pipeline.cli.options import _HarmlessFormatter
+from boneage.pipeline.cli.options import LogLines
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.growth.files import file_names, growth_plot
 from boneage.pipeline.growth.growth import Film, growths_of
@@ -79,22 +79,22 @@ def test_plain_text_of_any_language_stays_as_it_is():
 def test_terminal(text, capsys):
     output.text_printer([text])(reading(text))
     output.text_printer([text, text])(reading(text))
-    output.show_segments([{"file": text, "status": "ok", "hand_box": None, "reasons": [text], "notes": []}], ".")
+    record = {"file": text, "status": "ok", "hand_box": None, "reasons": [text], "notes": []}
+    output.segment_printer([text, text])(record)
     shown = capsys.readouterr().out
     assert not CONTROL.search(shown)
-    lines = 5 + 2 + 1  # a paragraph, heading and line, a segment
+    lines = 5 + 2 + 2  # a paragraph, heading and line of a reading and of a segment
     assert len(shown.splitlines()) == lines
     output.show_json(reading(text))
     assert capsys.readouterr().out.isascii()
 
 
 @every
-def test_log_and_errors(text):
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(_HarmlessFormatter("%(message)s"))
-    handler.emit(logging.LogRecord("x", 30, "", 1, "%s: odd", (text,), None))
-    assert not CONTROL.search(stream.getvalue())
+def test_log_and_errors(text, capsys):
+    LogLines().emit(logging.LogRecord("x", 30, "", 1, "%s: odd", (text,), None))
+    logged = capsys.readouterr().err
+    assert logged.endswith(": odd\n")
+    assert not CONTROL.search(logged)
     assert not CONTROL.search(Failure(str(BoneAgeError(text))).message)
     assert len(Failure(text * 10_000).message) < 11_000
 

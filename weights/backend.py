@@ -51,8 +51,12 @@ def chosen_backend(device: str = "auto", engine: str = "auto") -> Backend:
     `device`: auto (a GPU where there is one), cpu, cuda or cuda:N. `engine`: auto (torch on a GPU, else onnx, unless
     the environment variable BONEAGE_ENGINE says which), torch or onnx.
     """
-    if engine == "auto":
-        engine = os.environ.get(VARIABLE) or "auto"
+    backend = _chosen(device, os.environ.get(VARIABLE) or "auto" if engine == "auto" else engine)
+    log.debug("nets are run by the engine %s on the device %s", backend.engine, backend.device)
+    return backend
+
+
+def _chosen(device: str, engine: str) -> Backend:
     if engine not in ENGINES:
         raise ConfigError(f"engine is {engine!r}, expected one of {', '.join(ENGINES)}")
     if engine == "onnx" and device in ("auto", "cpu"):

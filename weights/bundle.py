@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -16,6 +17,8 @@ from typing import Any, Self, TypeVar
 
 from ..data.errors import WeightsError, one_line
 from ..data.files import MARK, sha256_of, whole_file
+
+log = logging.getLogger(__name__)
 
 File = TypeVar("File", bound="NetFile")
 HOME = Path(__file__).parent  # of the shipped bundles
@@ -100,6 +103,7 @@ def read_bundle(weights: str | Path) -> Bundle:
     """
     file = _find(weights)
     bundle = _parsed(_values(file), file)
+    log.debug("%s: the weights %s, SHA-256 %s", file, bundle.name, bundle.digest)
     for net in (bundle.segmenter, *bundle.regressors):
         if not net.path.is_file():
             raise WeightsError(f"{net.path}: no such weights file, but {file} names it; fetch the bundle again")

@@ -6,9 +6,8 @@ When the rounds are done, heads are fitted on the encoder: one tells which way u
 from __future__ import annotations
 
 import logging
-import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.loggers import CSVLogger
 from segmentation_models_pytorch.losses import DiceLoss
 from torch import nn
@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from ...data.config import config_values, load_config, save_config
 from ...data.errors import BoneAgeError, TrainingError, one_line
 from ...data.files import anything, whole_file
+from ...data.progress import progress, tracked
 from ...data.read import read_radiograph
 from ...weights.header import Header
 from ...weights.weights_file import load_net, save_weights
@@ -246,32 +247,34 @@ def _fit(
     workers: int,
     folder: Path,
 ) -> dict[str, float]:
-    trainer = L.Trainer(
-        max_steps=config.steps,
-        accelerator="auto",
-        devices=1,
-        logger=CSVLogger(folder, name=None, version=""),
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
-        check_val_every_n_epoch=1,
-        log_every_n_steps=20,
-        num_sanity_val_steps=0,
-    )
     task.net.train().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    trainer.fit(
-        task,
-        DataLoader(training, config.batch_size, num_workers=workers, persistent_workers=workers > 0),
-        DataLoader(validation, config.batch_size),
-    )
+    with progress("Training the segmenter", config.steps) as advance:
+        trainer = L.Trainer(
+            max_steps=config.steps,
+            accelerator="auto",
+            devices=1,
+            logger=CSVLogger(folder, name=None, version=""),
+            callbacks=[LambdaCallback(on_train_batch_end=lambda *_: advance())],
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            check_val_every_n_epoch=1,
+            log_every_n_steps=20,
+            num_sanity_val_steps=0,
+        )
+        trainer.fit(
+            task,
+            DataLoader(training, config.batch_size, num_workers=workers, persistent_workers=workers > 0),
+            DataLoader(validation, config.batch_size),
+        )
     task.net.cpu()
     return {"iou": float(trainer.callback_metrics["iou"])}
 
 
-def _labelled_films(paths: Iterable[Path], net: nn.Module | None, config: SegmenterConfig) -> list[Example]:
+def _labelled_films(paths: Sequence[Path], net: nn.Module | None, config: SegmenterConfig) -> list[Example]:
     """Films with masks to learn from: classical where there is no network yet, its own where it is sure."""
     squares = []
-    for path in paths:
+    for path in tracked("Reading films", paths, len(paths)):
         try:
             squares.append(letterbox(read_radiograph(path).pixels, config.input_size))
         except BoneAgeError as error:

@@ -18,6 +18,7 @@ from torch import nn
 
 from ...data.augment import MaskPolicy
 from ...data.errors import BoneAgeError
+from ...data.progress import tracked
 from ...data.read import read_radiograph
 from ..config import SegmenterConfig, TurnConfig
 from ..geometry import quarter_turned
@@ -43,7 +44,7 @@ def learn_turns(net: nn.Module, films: Sequence[Path], config: SegmenterConfig) 
     unet: Any = net
     head = turn_head(unet.encoder.out_channels[-1], config.turn.grid)
     pool, rows = head[:-1], []
-    for k in order:
+    for k in tracked("Reading films", order, len(order)):
         try:
             square, _ = letterbox(read_radiograph(films[k]).pixels, config.input_size)
         except BoneAgeError as error:

@@ -15,7 +15,9 @@ from typing import Any
 import click
 
 from ...data.errors import BoneAgeError, one_line
+from ...data.progress import shown_by
 from ...data.text import for_lines, shortened
+from .bars import Bars
 
 _LONGEST = 10_000  # characters of a message
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM") if hasattr(signal, name)]
@@ -53,7 +55,7 @@ class LazyCommands(click.Group):
         """Run the command named; BoneAgeError, errors of the file system and lack of memory become Failure."""
         _print_anything()
         try:
-            with _stops_told():
+            with _stops_told(), shown_by(Bars()):
                 result = super().invoke(ctx)
                 sys.stdout.flush()
                 return result

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,8 +72,7 @@ def evaluate(
     from ..predict.bone_age import BoneAge
 
     bone_age = BoneAge.load(weights, device, engine)
-    progress = functools.partial(output.with_progress, total=len(cohort), what="Reading")
-    output.show_markdown(measure(bone_age, cohort, out, split=words, progress=progress).table())
+    output.show_markdown(measure(bone_age, cohort, out, split=words).table())
     if out:
         click.echo(f"predictions.csv and .json, scatter.png, bland-altman.png and table.md are in {out}", err=True)
 
@@ -117,8 +114,7 @@ def robustness(
 
     bone_age = BoneAge.load(weights, device, engine)
     cohort = sample(cohort, films or len(cohort))
-    progress = functools.partial(output.with_progress, total=len(cohort), what="Copying and reading")
-    measured = measure_robustness(bone_age, cohort, out, split=words, progress=progress)
+    measured = measure_robustness(bone_age, cohort, out, split=words)
     output.show_markdown(measured.table())
     click.echo(f"robustness.csv, .json and .md are in {out}", err=True)
 
@@ -146,12 +142,7 @@ def screen(folder: Path, weights: str, out: Path, device: str, engine: str) -> N
     from ..segment import load_finder
 
     finder, _ = load_finder(weights, device, engine)
-
-    def progress(rows: Iterable) -> Iterable:
-        rows = list(rows)
-        return output.with_progress(rows, len(rows), "Reading")
-
-    click.echo(write_screened(out, measure(folder, finder, progress)))
+    output.show_markdown(write_screened(out, measure(folder, finder)))
 
 
 @click.command(short_help="Write the model card of a bundle.")

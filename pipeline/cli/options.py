@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,18 +28,22 @@ def _columns(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
     return {role: name for role, _, name in pairs}
 
 
-class _HarmlessFormatter(logging.Formatter):
-    """Lines of a log without control characters: names of files are in them."""
+class LogLines(logging.Handler):
+    """Prints records to stderr, above a bar if there is one, without control characters: names of files are in them."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return for_lines(super().format(record))
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record with its time."""
+        try:
+            print(for_lines(self.format(record)), file=sys.stderr, flush=True)  # click.echo writes past the bar
+        except Exception:  # as all handlers do: what is wrong with a log stops no program
+            self.handleError(record)
 
 
 def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
     """Log to stderr; without -v the libraries are silent, and ours says what matters, or how a training goes."""
     training = (ctx.info_name or "").startswith(("train", "compare"))
-    handler = logging.StreamHandler()
-    handler.setFormatter(_HarmlessFormatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    handler = LogLines()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     if verbose:
         logging.basicConfig(level=logging.WARNING, handlers=[handler])
     else:
@@ -50,7 +55,8 @@ def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
         warnings.simplefilter("ignore")
         for layer in ("pytorch", "fabric"):
             logging.getLogger(f"lightning.{layer}.utilities.rank_zero").setLevel(logging.ERROR)
-    logging.getLogger("boneage").setLevel(logging.INFO if verbose or training else logging.WARNING)
+    level = logging.DEBUG if verbose else logging.INFO if training else logging.WARNING
+    logging.getLogger("boneage").setLevel(level)
 
 
 verbose_option = click.option(

@@ -193,7 +193,7 @@ def predict(
     for the film hand.png, or a path with {name} in it for the film's: reports/{name}.pdf.
 
     Exit code, of one film as of many: 0 when every film was assessed and every file written; 2 when no film could be
-    read, or the call is wrong; 1 otherwise.
+    read, or the command is wrong; 1 otherwise.
 
     \b
     Examples:
@@ -213,20 +213,18 @@ def predict(
     from ..predict.cohort import predict_cohort
 
     show = output.show_json if as_json else output.text_printer([str(row.path) for row in rows])
-    with output.progress_bar(len(rows), "Reading") as on_progress:
-        tally = predict_cohort(
-            functools.partial(BoneAge.load, weights, device, engine, hand),
-            rows,
-            table=table,
-            resume=resume,
-            overwrite=overwrite,
-            patient_ids=patient_ids,
-            files=files,
-            language=language,
-            workers=workers,
-            on_reading=show,
-            on_progress=on_progress,
-        )
+    tally = predict_cohort(
+        functools.partial(BoneAge.load, weights, device, engine, hand),
+        rows,
+        table=table,
+        resume=resume,
+        overwrite=overwrite,
+        patient_ids=patient_ids,
+        files=files,
+        language=language,
+        workers=workers,
+        on_reading=show,
+    )
     if len(rows) == 1 and tally.statuses["failed"]:
         raise Failure(tally.why)
     click.echo(output.DISCLAIMER, err=True)

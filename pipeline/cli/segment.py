@@ -40,20 +40,16 @@ def segment(
     Example:
       boneage segment films/ -o segmented/
     """
-    from ...data.inputs import films_among, output_names, read_inputs
+    from ...data.inputs import read_inputs
 
-    files, no_films = films_among(read_inputs(inputs, columns=columns))
+    rows = read_inputs(inputs, columns=columns)
 
     from .. import output
-    from ..segment import load_finder, segment_file
+    from ..segment import load_finder, segment_films
 
     finder, model = load_finder(weights, device, engine)
-    named = output.with_progress(zip(files, output_names(files), strict=True), len(files), "Segmenting")
-    records = (segment_file(file, finder, out, name, model) for file, name in named)
-    statuses = output.show_segments(records, out)
-    if no_films:
-        click.echo(output.left_out(no_films), err=True)
-    summary, code = output.conclude(statuses, "segmented")
-    if summary:
-        click.echo(summary, err=True)
-    ctx.exit(code)
+    show = output.segment_printer([str(row.path) for row in rows])
+    tally = segment_films(rows, finder, out, model, on_record=show)
+    if len(rows) > 1:
+        click.echo(output.summary(tally, "segmented"), err=True)
+    ctx.exit(tally.exit_code)

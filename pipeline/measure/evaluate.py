@@ -5,7 +5,7 @@ The evaluation can be made again from these files, without the films.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 
 from ...data.cohort import Cohort
 from ...data.errors import BoneAgeError
+from ...data.progress import tracked
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
@@ -82,17 +83,16 @@ def evaluate(
     out: str | Path | None = None,
     *,
     split: str = WHOLE,
-    progress: Callable[[Iterator[Reading]], Iterator[Reading]] = iter,
 ) -> Evaluation:
     """Read every film of a cohort with its own sex and compare with its label.
 
     out: folder for predictions.csv and predictions.json, which `read_evaluation` reads, scatter.png, bland-altman.png
         and table.md; None writes nothing.
-    split: in words, which films of the data these are. progress: passes the readings on, as a progress bar does.
+    split: in words, which films of the data these are.
     Raises BoneAgeError when not one film was assessed; predictions.csv then says why.
     """
-    readings = progress(bone_age.predict_many((film.path, film.sex) for film in cohort))
-    films = _frame(cohort, list(readings))
+    readings = bone_age.predict_many((film.path, film.sex) for film in cohort)
+    films = _frame(cohort, list(tracked("Reading", readings, len(cohort))))
     about = {"cohort": cohort.name, "split": split, "model": bone_age.model}
     if out is not None:
         write_measured(out, NAME, films, about)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ import pandas as pd
 
 from ...data.cohort import Cohort, Film
 from ...data.errors import ReadError
+from ...data.progress import tracked
 from ...data.read import read_radiograph
 from ...data.remark import joined
 from ...data.split import make_split
@@ -137,15 +138,18 @@ def measure_robustness(
     out: str | Path | None = None,
     *,
     split: str = WHOLE,
-    progress: Callable[[Iterator[Film]], Iterator[Film]] = iter,
 ) -> Robustness:
     """Write every copy of `COPIES` of each film of a cohort, read the files, and compare with the plain copy.
 
     out: folder for robustness.csv and robustness.json, which `read_robustness` reads, and robustness.md; None writes
         nothing.
-    split: in words, which films of the data these are. progress: passes the films on, as a progress bar does.
+    split: in words, which films of the data these are.
     """
-    rows = [row for film in progress(iter(cohort)) for row in _rows(film, _read_copies(bone_age, film))]
+    rows = [
+        row
+        for film in tracked("Copying and reading", cohort, len(cohort))
+        for row in _rows(film, _read_copies(bone_age, film))
+    ]
     readings = pd.DataFrame(rows, columns=_COLUMNS)
     readings[list(_MONTHS)] = readings[list(_MONTHS)].astype("float64").round(2)
     robustness = Robustness(cohort.name, split, bone_age.model, readings)

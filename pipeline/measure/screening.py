@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...data.errors import BoneAgeError, CohortError
 from ...data.files import whole_file
+from ...data.progress import tracked
 from ...data.read import read_radiograph
 from ...handseg.finder import HandFinder
 from .markdown import markdown_table
@@ -30,9 +31,7 @@ class Screened:
     reasons: str
 
 
-def screen(
-    folder: str | Path, finder: HandFinder, progress: Callable[[Iterable], Iterable] = iter
-) -> Iterator[Screened]:
+def screen(folder: str | Path, finder: HandFinder) -> Iterator[Screened]:
     """Look for a hand on every picture that `folder/pictures.csv` lists, with the columns COLUMNS.
 
     Raises CohortError for a table that cannot be used.
@@ -43,7 +42,7 @@ def screen(
             rows = [tuple(row[column] for column in COLUMNS) for row in csv.DictReader(file)]
     except (OSError, KeyError) as error:
         raise CohortError(f"{table}: cannot be used ({error!r}); expected the columns {', '.join(COLUMNS)}") from error
-    for name, kind, source in progress(rows):
+    for name, kind, source in tracked("Reading", rows, len(rows)):
         try:
             verdict = finder.find([read_radiograph(Path(folder) / name)])[0].verdict
         except BoneAgeError as error:

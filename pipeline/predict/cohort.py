@@ -6,6 +6,7 @@ Nothing is kept of a film but counts, so ten thousand films need no more memory 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,14 +15,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ...data.child import Child
-from ...data.errors import as_film_error
+from ...data.errors import ReadError
 from ...data.files import refuse_inputs
-from ...data.inputs import no_film_among, read_inputs
+from ...data.inputs import read_inputs
 from ...data.inputs_table import InputRow
+from ...data.progress import progress
 from ...data.remark import Remark
 from ...data.sex import Sex
-from ...data.source import Film, Source, open_source
-from ...data.text import for_cell
+from ...data.source import Film, Source
+from ...data.text import counted, for_cell
 from ..examination import Examination
 from ..reading import Reading
 from .bone_age import BATCH, BoneAge
@@ -29,6 +31,8 @@ from .film_files import FilmFiles
 from .parallel import ahead, cores, in_batches
 from .readings_file import ReadingsFile, partial_of
 from .rows import Row, row_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -53,12 +57,24 @@ class Tally:
         return self.statuses.total()
 
     @property
+    def lost(self) -> Counter[str]:
+        """Films by status that were not assessed."""
+        return Counter({status: n for status in ("failed", "rejected") if (n := self.statuses[status])})
+
+    @property
     def exit_code(self) -> int:
-        """0: every film has a bone age and every file is written; 2: no film could be read; 1: anything between."""
-        lost = self.statuses["failed"] + self.statuses["rejected"]
+        """Of a command: docs/reference/exit-codes.md."""
         if self.statuses["failed"] == self.films:
             return 2
-        return int(bool(lost or self.faults))
+        return int(bool(self.lost or self.faults))
+
+    def refuse_none(self) -> None:
+        """Raise ReadError where no file was a film."""
+        if not self.films:
+            kinds = (
+                Remark("{number:,} {kind}", number=number, kind=kind) for kind, number in self.no_films.most_common()
+            )
+            raise ReadError(None, Remark("there are no radiographs among the files: {kinds}", kinds=tuple(kinds)))
 
     def count(self, row: Row, *, before: bool) -> None:
         """Count a film by its row. `before`: the row was there before this run."""
@@ -85,7 +101,6 @@ def predict_cohort(
     language: str = "en",
     workers: int | None = None,
     on_reading: Callable[[Reading], None] | None = None,
-    on_progress: Callable[[], None] | None = None,
 ) -> Tally:
     """Read films of any number in order; a film that fails is a reading of status `failed`, not an error.
 
@@ -103,7 +118,6 @@ def predict_cohort(
         single film a file. A film that an earlier run read gets the files that are missing. language: of the reports.
     workers: batches that are read at the same time, each by a thread of its own; by default one for each core.
     on_reading: called with each film's reading once its row is stored, but not for rows from before.
-    on_progress: called after each file that was named or found, a film or not.
 
     Returns counts, and which files could not be written. Raises what `read_inputs`, `FilmFiles` and `ReadingsFile`
     raise before any film is read, and ReadError where no file is a film.
@@ -116,19 +130,19 @@ def predict_cohort(
         [path for item in inputs for path in (item.path, item.table) if path],
     )
     with ExitStack() as stack:
+        advance = stack.enter_context(progress("Reading", len(inputs)))
         rows = stack.enter_context(ReadingsFile(table, resume=resume, overwrite=overwrite)) if table else None
         reader = _Reader(bone_age if isinstance(bone_age, BoneAge) else bone_age(), about, rows, patient_ids)
         tally = Tally()
         workers = min(workers or cores(), -(-len(inputs) // BATCH) or 1)  # a single batch has all cores to itself
+        log.debug("%s, in batches of %d by %s", counted(len(inputs), "file"), BATCH, counted(workers, "thread"))
         for outcomes in ahead(reader, in_batches(list(enumerate(inputs)), BATCH), workers):
             if rows:
                 rows.add(outcome.row for outcome in outcomes if outcome.row)
             for outcome in outcomes:
                 _hand_on(outcome, tally, about, on_reading)
-                if on_progress:
-                    on_progress()
-        if not tally.films:
-            raise no_film_among(tally.no_films)
+                advance()
+        tally.refuse_none()
     return tally
 
 
@@ -174,7 +188,7 @@ class _Reader:
         self.model = f"{version('boneage')} {bone_age.digest}"
 
     def __call__(self, batch: Sequence[tuple[int, InputRow]]) -> list[_Outcome]:
-        sources = [_opened(item) for _, item in batch]
+        sources = [item.opened() for _, item in batch]
         outcomes = [self._unread(*numbered, source) for numbered, source in zip(batch, sources, strict=True)]
         films = [(outcome, source) for outcome, source in zip(outcomes, sources, strict=True) if not outcome.no_film]
         if not any(outcome.row is None or self._lacks_files(outcome) for outcome, _ in films):
@@ -229,12 +243,3 @@ class _Reader:
             return ""
         content = source.sha256 if source else "no file"
         return hashlib.sha256(repr((content, item.child, self.model)).encode()).hexdigest()
-
-
-def _opened(item: InputRow) -> Source | None:
-    """The film of an input; None where it cannot be opened, which its examination will say."""
-    try:
-        return item.source or open_source(item.path, found=item.found)
-    except BaseException as error:
-        as_film_error(item.path, error)  # raises what is meant to end the program
-        return None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from ...data.config import config_values, load_config, save_config
 from ...data.errors import TrainingError, one_line
 from ...data.files import anything, whole_file
+from ...data.progress import progress
 from ...weights.header import Header
 from ...weights.weights_file import load_net, save_weights
 from ..config import RegressorConfig, Stage
@@ -121,13 +122,30 @@ class CropLoaders(L.LightningDataModule):
         )
 
 
-class EpochLines(Callback):
-    """One line an epoch in the log, for runs that nobody watches."""
+class Epochs(Callback):
+    """Reports the batches of each epoch as a task, and each epoch as a line of the log."""
+
+    def __init__(self) -> None:
+        self._task = ExitStack()
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Begin the task."""
+        task = f"Epoch {trainer.current_epoch + 1} of {trainer.max_epochs}"
+        self._advance = self._task.enter_context(progress(task, int(trainer.num_training_batches)))
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Report a batch."""
+        self._advance()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log epoch, MAE in months and minutes."""
-        seen = {name: float(trainer.callback_metrics[name]) for name in ("train_mae", "val_mae")}
-        log.info("epoch %d: training MAE %.2f, validation MAE %.2f months", trainer.current_epoch, *seen.values())
+        """End the task; log the epoch and its MAEs in months."""
+        self._task.close()
+        errors = [float(trainer.callback_metrics[name]) for name in ("train_mae", "val_mae")]
+        log.info("epoch %d: training MAE %.2f, validation MAE %.2f months", trainer.current_epoch, *errors)
+
+    def on_exception(self, *_: Any) -> None:
+        """End the task."""
+        self._task.close()
 
 
 def train_regressor(
@@ -214,15 +232,13 @@ def _fit(trainer: L.Trainer, task: RegressorTask, loaders: CropLoaders, last: Pa
 
 def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int) -> L.Trainer:
     """Lightning's trainer, with the checkpoints and logs of a run in `out`."""
-    callbacks: list[Callback] = [EpochLines(), WithinEpoch(out / "last.ckpt")]
+    callbacks: list[Callback] = [Epochs(), WithinEpoch(out / "last.ckpt")]
     if config.keep == "best":
         callbacks.append(ModelCheckpoint(out, "best", monitor="val_mae", save_top_k=1, enable_version_counter=False))
         callbacks.append(EarlyStopping("val_mae", patience=config.patience, check_on_train_epoch_end=True))
     # the last epoch is always stored, to go on from, with what the others know by then
     latest = ModelCheckpoint(out, "last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True)
     callbacks.append(latest)
-    if sys.stderr.isatty():
-        callbacks.append(RichProgressBar())
     several = nodes > 1 or (devices if isinstance(devices, int) else torch.cuda.device_count()) > 1
     return L.Trainer(
         default_root_dir=out,
@@ -237,7 +253,7 @@ def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int)
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         log_every_n_steps=20,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=callbacks,
         plugins=[WholeCheckpoints()],

@@ -25,7 +25,7 @@ from boneage.data.files import sha256_of
 from boneage.data.radiograph import Radiograph
 from boneage.data.read import read_radiograph
 from boneage.data.remark import Remark
-from boneage.data.source import MAX_BYTES, Source, as_source, open_source, why_no_film
+from boneage.data.source import MAX_BYTES, Source, as_source, open_source
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ from boneage.data.source import MAX_BYTES, Source, as_source, open_source, why_n
     ],
 )
 def test_objects_that_are_no_films_are_named(tmp_path, kind, modality, side, tags, why):
-    said = why_no_film(write_object(tmp_path / "IM1", kind, modality, side, **tags))
+    said = open_source(write_object(tmp_path / "IM1", kind, modality, side, **tags), found=True).no_film
     assert said is None if why is None else str(said).startswith(why)
 
 
@@ -67,18 +67,16 @@ def test_a_file_without_suffix_is_a_film_only_as_picture_or_dicom(tmp_path):
     (tmp_path / "LOCKFILE").touch()
     (tmp_path / "README").write_text("how to open this disc")
     Image.new("L", (64, 64)).save(tmp_path / "picture", "PNG")
-    assert (
-        why_no_film(tmp_path / "LOCKFILE") == why_no_film(tmp_path / "README") == Remark("neither a picture nor DICOM")
-    )
-    assert why_no_film(tmp_path / "picture") is None
+    kinds = [open_source(tmp_path / name, found=True).no_film for name in ("LOCKFILE", "README", "picture")]
+    assert kinds == [Remark("neither a picture nor DICOM")] * 2 + [None]
 
 
 def test_a_damaged_film_is_left_to_the_reader_which_says_what_is_wrong(tmp_path):
     (tmp_path / "text.png").write_text("not a picture")
     whole = write_object(tmp_path / "whole.dcm", ComputedRadiographyImageStorage, "CR").read_bytes()
     (tmp_path / "cut.dcm").write_bytes(whole[:180])
-    for name in ("text.png", "cut.dcm", "missing.png"):
-        assert why_no_film(tmp_path / name) is None
+    for name in ("text.png", "cut.dcm"):
+        assert open_source(tmp_path / name, found=True).no_film is None
 
 
 def test_patient_and_date_are_those_of_the_dicom(tmp_path):

@@ -314,7 +314,7 @@ def test_segment_writes_for_each_film_and_never_over_another(weights, hand_films
     written = {name: json.loads((tmp_path / "out" / f"{name}.json").read_text())["file"] for name in ("60", "60-2")}
     assert written == {"60": str(hand_films[0]), "60-2": str(twin)}
     assert len(list((tmp_path / "out").iterdir())) == 8
-    assert len(result.stdout.splitlines()) == 2
+    assert len(result.stdout.splitlines()) == 1 + 2
 
 
 def test_segment_counts_what_it_could_not_do(weights, hand_films, tmp_path):

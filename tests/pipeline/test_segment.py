@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import builtins
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from boneage.data.errors import ReadError
 from boneage.data.read import read_radiograph
 from boneage.handseg.crop import CROP_VERSION
-from boneage.pipeline.segment import load_finder, segment_file
+from boneage.pipeline.segment import load_finder, segment_file, segment_films
 
 KINDS = ("mask", "crop", "overlay")
 
@@ -73,3 +76,20 @@ def test_pictures_of_an_earlier_run_do_not_outlive_a_rejection(finder, hand_film
     record = segment_file(tmp_path / "blank.png", finder, tmp_path, "one")
     assert (record["status"], record["hand_box"], record["crop"]) == ("rejected", None, None)
     assert not any((tmp_path / f"one-{kind}.png").exists() for kind in KINDS)
+
+
+def test_of_a_folder_each_film_is_opened_once_and_the_rest_is_counted(finder, hand_films, tmp_path, monkeypatch):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / "hand.json").write_text("{}")
+    shutil.copy(hand_films[0], folder / "hand.png")
+    records = []
+    opened, really = [], builtins.open
+    monkeypatch.setattr("builtins.open", lambda file, *how, **more: opened.append(file) or really(file, *how, **more))
+    tally = segment_films(folder, finder, tmp_path / "out", on_record=records.append)
+    assert opened.count(folder / "hand.png") == 1
+    assert (tally.films, tally.no_films.total(), len(records)) == (1, 1, 1)
+    assert (tmp_path / "out" / "hand.json").is_file()
+    (folder / "hand.png").unlink()
+    with pytest.raises(ReadError, match="no radiographs among the files: 1 neither a picture nor DICOM"):
+        segment_films(folder, finder, tmp_path / "out")

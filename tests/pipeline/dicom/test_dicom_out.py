@@ -27,7 +27,7 @@ from boneage.data.errors import OutputError
 from boneage.data.radiograph import Radiograph
 from boneage.data.read import read_radiograph
 from boneage.data.remark import Remark
-from boneage.data.source import why_no_film
+from boneage.data.source import open_source
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import cut_crop
 from boneage.handseg.finder import Hand
@@ -494,7 +494,8 @@ def test_the_command_writes_what_is_asked_for_and_names_the_films_it_could_not_w
     assert picture.Columns == 2 * round(320 * 1024 / 400)  # the heat map was asked for
     assert pydicom.dcmread(out / "one-seg.dcm").pixel_array.shape == (400, 320)
     assert numbers(group_of(out / "one-sr.dcm")[0].ContentSequence)["RDE122"] == (120.03, "mo")
-    assert str(why_no_film(out / "one-picture.dcm")) == "DICOM Secondary Capture Image made by this program"
+    made = open_source(out / "one-picture.dcm", found=True).no_film
+    assert str(made) == "DICOM Secondary Capture Image made by this program"
 
 
 # Validation by dicom3tools
