@@ -37,7 +37,7 @@ _ANY_CLASSES = ("Secondary Capture", "Multi-frame", "VL Photographic")
 _NO_FILMS = frozenset(
     ("CT", "MR", "US", "NM", "PT", "MG", "SEG", "SR", "KO", "PR", "AU", "ECG", "EEG", "ES", "GM", "SM", "OP", "OPT")
 ) | {"OCT", "BI", "BMD", "IVUS", "XA", "IO", "PX", "DOC"}
-MAKER = "boneage"  # ManufacturerModelName of the objects that this program writes
+PROGRAM = "boneage"  # ManufacturerModelName of the objects that this program writes
 MAX_BYTES = 256_000_000  # of a file, inflated too: a picture has at most 160 MB (`radiograph.MAX_BYTES`)
 _TOO_LARGE = Remark("has over {most:,} bytes, expected a radiograph; give a film", most=MAX_BYTES)
 
@@ -243,7 +243,7 @@ def _why_no_film_of_dicom(path: Path, file: BinaryIO) -> Remark | None:
         return kind
     if (number_of(tags, "NumberOfFrames", []) or 1) > 1:
         return Remark("{kind} of several pictures", kind=kind)
-    if text_of(tags, "ManufacturerModelName", []) == MAKER:
+    if text_of(tags, "ManufacturerModelName", []) == PROGRAM:
         return Remark("{kind} made by this program", kind=kind)
     return None
 

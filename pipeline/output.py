@@ -126,9 +126,9 @@ def show_growth(growths: Sequence[Growth]) -> None:
     _print(_styled(head, bold=True))
     for line, growth in zip(lines, shown, strict=True):
         _print(line)
-        for colour, sentences in (("red", growth.contradictions), ("yellow", growth.notes)):
-            for sentence in sentences:
-                _print(_styled(f"  {for_line(sentence)}", fg=colour))
+        for colour, remarks in (("red", growth.contradictions), ("yellow", growth.notes)):
+            for remark in remarks:
+                _print(_styled(f"  {for_line(str(remark))}", fg=colour))
 
 
 def _growth_cells(growth: Growth) -> tuple[str, ...]:

@@ -18,13 +18,14 @@ from pydicom.valuerep import DSfloat
 
 from ...data.child import in_years
 from ...data.remark import joined
+from ...data.source import PROGRAM
 from ...data.tags import numbers_of
 from ...data.text import for_dicom
 from ..examination import Examination
 from ..overlay import outlined
 from ..reading import DISCLAIMER, Reading
 from ..report.heatmap import heat_picture
-from .source import NAME, VERSION, identity
+from .source import VERSION, identity
 
 SERIES = 9002
 _LONG_SIDE = (1024, 2048)  # pixels of the film in the picture: room for the text, and no more than a screen shows
@@ -82,7 +83,7 @@ def secondary_capture(
 def _say_where_from(image: SCImage, source: Dataset) -> None:
     """State source and derivation, and carry over what the pixels inherit from the film."""
     image.ConversionType = "WSD"  # made on a workstation; highdicom says a digital interface
-    image.DerivationDescription = f"Film with hand outline, crop box and bone age, by {NAME} {VERSION}"
+    image.DerivationDescription = f"Film with hand outline, crop box and bone age, by {PROGRAM} {VERSION}"
     reference = Dataset()
     reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
     purpose = codes.cid7202.SourceImageForImageProcessingOperation
@@ -128,4 +129,4 @@ def _words(reading: Reading) -> Iterator[tuple[str, tuple[int, int, int], float]
         yield text, _WHITE, 0.9
     if reading.status != "ok":
         yield f"{reading.status}: {joined(reading.reasons)}", _AMBER, 0.9
-    yield f"{NAME} {VERSION}, weights {reading.model}. {DISCLAIMER}", _GREY, 0.75
+    yield f"{PROGRAM} {VERSION}, weights {reading.model}. {DISCLAIMER}", _GREY, 0.75

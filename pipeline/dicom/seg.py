@@ -11,10 +11,11 @@ from pydicom.sr.codedict import codes
 
 from ...data.errors import FilmOutputError
 from ...data.remark import Remark
+from ...data.source import PROGRAM
 from ...data.text import for_dicom
 from ..examination import Examination
 from ..overlay import OUTLINE
-from .source import MAKER, NAME, VERSION, identity, new_uid
+from .source import MAKER, VERSION, identity, new_uid
 
 SERIES = 9003
 _IN_SPACE = ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
@@ -41,7 +42,7 @@ def segmentation(examination: Examination, source: Dataset) -> Segmentation:
         segmented_property_type=codes.SCT.Hand,
         algorithm_type="AUTOMATIC",
         algorithm_identification=AlgorithmIdentificationSequence(
-            f"{NAME} hand segmenter",
+            f"{PROGRAM} hand segmenter",
             family=codes.cid7162.ArtificialIntelligence,
             version=VERSION,
             source=MAKER,

@@ -19,10 +19,10 @@ from ...data.errors import FilmOutputError
 from ...data.quiet import no_warnings
 from ...data.radiograph import Radiograph
 from ...data.remark import Remark, Verbatim
+from ...data.source import PROGRAM
 from ...data.text import for_dicom
 
-NAME = "boneage"
-VERSION = version(NAME)
+VERSION = version(PROGRAM)
 MAKER = "boneage project"  # of device and algorithm
 
 # Without these an object can be neither referred to nor put into the film's study.
@@ -135,7 +135,7 @@ def new_uid() -> UID:
 
 def device_uid(model: str) -> UID:
     """The same UID for each run of one version with one set of weights: the device that observed."""
-    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'{NAME} {VERSION} {model}').int}")
+    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'{PROGRAM} {VERSION} {model}').int}")
 
 
 def identity(model: str, number: int, description: str) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def identity(model: str, number: int, description: str) -> dict[str, Any]:
         "sop_instance_uid": new_uid(),
         "instance_number": 1,
         "manufacturer": MAKER,
-        "manufacturer_model_name": NAME,
+        "manufacturer_model_name": PROGRAM,
         "software_versions": VERSION,
         "device_serial_number": for_dicom(model) or "unnamed",
         "content_qualification": "RESEARCH",

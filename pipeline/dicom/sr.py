@@ -36,11 +36,12 @@ from pydicom.sr.coding import Code
 
 from ...data.child import in_years
 from ...data.remark import joined
+from ...data.source import PROGRAM
 from ...data.text import for_dicom
 from ..clinical.assessment import NORMAL_SDS
 from ..examination import Examination
 from ..reading import DISCLAIMER, Reading
-from .source import MAKER, NAME, VERSION, device_uid, identity, new_uid
+from .source import MAKER, VERSION, device_uid, identity, new_uid
 
 SERIES = 9001
 BONE_AGE = CodedConcept("37362-1", "LN", "XR bone age")
@@ -84,7 +85,7 @@ def structured_report(examination: Examination, source: Dataset) -> Comprehensiv
 
 def _observer(model: str) -> ObserverContext:
     device = DeviceObserverIdentifyingAttributes(
-        uid=device_uid(model), name=NAME, manufacturer_name=MAKER, model_name=for_dicom(f"{NAME} {VERSION}")
+        uid=device_uid(model), name=PROGRAM, manufacturer_name=MAKER, model_name=for_dicom(f"{PROGRAM} {VERSION}")
     )
     return ObserverContext(codes.cid270.Device, device)
 
@@ -97,7 +98,7 @@ def _group(examination: Examination, source: Dataset) -> MeasurementsAndQualitat
         tracking_identifier=TrackingIdentifier(uid=new_uid(), identifier="Bone age"),
         finding_type=PEDIATRIC_BONE_AGE,
         finding_sites=[FindingSite(codes.SCT.Hand, laterality=LATERALITY[laterality] if laterality else None)],
-        algorithm_id=AlgorithmIdentification(NAME, VERSION, parameters=parameters, manufacturer=MAKER),
+        algorithm_id=AlgorithmIdentification(PROGRAM, VERSION, parameters=parameters, manufacturer=MAKER),
         measurements=list(_measurements(reading)),
         qualitative_evaluations=[
             QualitativeEvaluation(DETERMINATION, DETERMINATIONS[name]) for name in (determination,) if name

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 
 from ...data.child import YEAR
 from ...data.inputs import output_names
+from ...data.remark import joined
 from ...data.sex import Sex
 from ...data.table import write_table
 from ...data.text import for_file_name, for_plot
@@ -99,7 +100,7 @@ def _title(growth: Growth) -> str:
     if growth.rate:
         lines.append(f"bone age grows by {growth.rate}".replace("-", "−"))
     else:
-        lines += textwrap.wrap("no rate: " + ("; ".join(growth.contradictions) or "all films are of one day"), 70)
+        lines += textwrap.wrap("no rate: " + (joined(growth.contradictions) or "all films are of one day"), 70)
     return "\n".join(lines)
 
 
@@ -144,14 +145,8 @@ def _child_row(growth: Growth) -> dict[str, Any]:
     for name, film in zip(("first", "last"), ends, strict=True):
         facts = (film.exam_date, film.age, film.bone_age) if film else (None,) * 3
         row |= {f"{name}_{what}": fact for what, fact in zip(_END_COLUMNS, facts, strict=True)}
-    return (
-        row
-        | _rate_cells(growth.rate)
-        | {
-            "contradictions": "; ".join(growth.contradictions),
-            "notes": "; ".join(growth.notes),
-        }
-    )
+    row |= _rate_cells(growth.rate)
+    return row | {"contradictions": joined(growth.contradictions), "notes": joined(growth.notes)}
 
 
 def _rate_cells(rate: Rate | None) -> dict[str, Any]:

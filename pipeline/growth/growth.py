@@ -22,6 +22,7 @@ import numpy as np
 
 from ...data.child import YEAR, in_years, months_between, parse_date
 from ...data.errors import ChildError, CohortError, SexError
+from ...data.remark import Remark, Verbatim
 from ...data.sex import Sex, parse_sex
 from ...data.table import Faults, read_table
 from ..predict.readings_file import parquet_rows
@@ -80,7 +81,7 @@ class Growth:
     times: their ages in months, or, if `by_date`, months since the first film.
     rate: over all of them, None with fewer than two times or with contradictions.
     steps: the rate from each film to the next, None as above.
-    contradictions: sentences on facts that cannot all be true. notes: other sentences.
+    contradictions: facts that cannot all be true. notes: other remarks.
     """
 
     patient: str
@@ -90,8 +91,8 @@ class Growth:
     by_date: bool
     rate: Rate | None
     steps: tuple[Rate | None, ...]
-    contradictions: tuple[str, ...]
-    notes: tuple[str, ...]
+    contradictions: tuple[Remark, ...]
+    notes: tuple[Remark, ...]
 
 
 def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) -> tuple[Film, ...]:
@@ -222,28 +223,39 @@ def _sd(film: Film) -> float:
     return (film.interval_90[1] - film.interval_90[0]) / (2 * _Z_90) if film.interval_90 else math.nan
 
 
-def _contradictions(films: Sequence[Film]) -> Iterator[str]:
+def _contradictions(films: Sequence[Film]) -> Iterator[Remark]:
     sexes = {film.sex: film for film in reversed(films) if film.sex}
     if len(sexes) > 1:
-        yield f"two sexes: F for {sexes['F'].file}, M for {sexes['M'].file}"
+        girl, boy = Verbatim(sexes["F"].file), Verbatim(sexes["M"].file)
+        yield Remark("two sexes: F for {girl}, M for {boy}", girl=girl, boy=boy)
     models = sorted({film.model for film in films if film.model and film.bone_age is not None})
     if len(models) > 1:
-        yield f"read by several models ({', '.join(models)}), whose readings cannot be set against each other"
+        yield Remark(
+            "read by several models ({models}), whose readings cannot be compared", models=Verbatim(", ".join(models))
+        )
     dated = sorted(
         ((film.exam_date, film.age, film) for film in films if film.exam_date and film.age is not None),
         key=lambda known: known[:2],
     )
     for (earlier, age, film), (later, age_then, following) in pairwise(dated):
         if age_then < age - 1:
-            yield (
-                f"exam dates are out of order with age: {in_years(age)} on {earlier} ({film.file}), "
-                f"{in_years(age_then)} on {later} ({following.file})"
+            yield Remark(
+                "exam dates are out of order with age: {age} on {day} ({film}), {later_age} on {later_day} "
+                "({later_film})",
+                age=in_years(age),
+                day=earlier,
+                film=Verbatim(film.file),
+                later_age=in_years(age_then),
+                later_day=later,
+                later_film=Verbatim(following.file),
             )
             return
     births = [months_between(date.min, taken) - age for taken, age, _ in dated]
     if births and max(births) - min(births) > _SAME_CHILD:
-        apart = max(births) - min(births)
-        yield f"ages and exam dates put the birth {apart:.0f} months apart, as if they were of two children"
+        yield Remark(
+            "ages and exam dates put the birth {months:.0f} months apart, as if they were of two children",
+            months=max(births) - min(births),
+        )
 
 
 def _notes(
@@ -253,20 +265,26 @@ def _notes(
     times: Sequence[float],
     rate: Rate | None,
     by_date: bool,
-) -> Iterator[str]:
+) -> Iterator[Remark]:
     if len(films) == 1:
-        yield "one film only"
+        yield Remark("one film only")
     elif times and times[0] == times[-1] and len(used) > 1:
-        yield "all films are of one day"
+        yield Remark("all films are of one day")
     if lost := len(films) - len(assessed):
-        yield f"{lost} of {len(films)} films without a bone age"
+        yield Remark("{lost} of {films} films without a bone age", lost=lost, films=len(films))
     if left := [film.file for film in assessed if film not in used]:
-        yield f"without {'exam date' if by_date else 'age'}, and so left out: {', '.join(left)}"
+        what = Remark("exam date") if by_date else Remark("age")
+        yield Remark("left out without {what}: {films}", what=what, films=Verbatim(", ".join(left)))
     if doubtful := sum(film.status == "review" for film in used):
-        yield f"{doubtful} of {len(used)} readings to be reviewed"
+        yield Remark("{doubtful} of {films} readings to be reviewed", doubtful=doubtful, films=len(used))
     if rate and rate.interval_90 and rate.interval_90[0] < 0:
-        yield "too close in time, or read too coarsely, to tell growth from none"
+        yield Remark("films too close in time, or intervals too wide, to tell growth from none")
     for film, following in pairwise(used):
         fall = (film.bone_age or 0) - (following.bone_age or 0)
         if fall > 0:
-            yield f"bone age falls by {fall:.1f} months from {film.file} to {following.file}, which bones do not"
+            yield Remark(
+                "bone age falls by {months:.1f} months from {film} to {later_film}, which bones do not",
+                months=fall,
+                film=Verbatim(film.file),
+                later_film=Verbatim(following.file),
+            )
