@@ -26,9 +26,9 @@ class Codestream:
     tiles: int = 1
 
     @property
-    def bytes_decoded(self) -> int:
-        """Bytes of all samples, each of 1, 2 or 4 bytes."""
-        return self.width * self.height * self.samples * (1 if self.bits <= 8 else 2 if self.bits <= 16 else 4)
+    def sample_bytes(self) -> int:
+        """Bytes of a sample when decoded: 1, 2 or 4."""
+        return 1 if self.bits <= 8 else 2 if self.bits <= 16 else 4
 
 
 def is_codestream(content: bytes) -> bool:

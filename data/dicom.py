@@ -22,7 +22,7 @@ from .greys import grey_of_colour
 from .radiograph import Radiograph, finished
 from .remark import Remark, Verbatim
 from .source import Source
-from .tags import date_of, exam_date, kind_of, number_of, text_of
+from .tags import date_of, exam_date, kind_of, number_of, take_from_groups, text_of
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom decodes all of them to RGB
@@ -62,6 +62,7 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
         raise ReadError(path, remark)
     notes: list[Remark] = []
     doubts: list[Remark] = []
+    take_from_groups(dataset)
     photometric = text_of(dataset, "PhotometricInterpretation", notes).upper()
     if photometric not in (*_GREY, *_COLOUR, _PALETTE):
         remark = Remark(
@@ -87,7 +88,7 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
         greys=pixels,
         source=path,
         spacing_mm=spacing,
-        aspect=aspect_of(dataset, spacing, notes),
+        aspect=aspect_of(dataset, notes, doubts),
         sex=sex,
         odd_sex=odd_sex,
         age=age,
@@ -105,7 +106,7 @@ def _syntax_as_read(dataset: Dataset) -> UID:
     implicit, little_endian = dataset.original_encoding
     if implicit:
         return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+    return ExplicitVRBigEndian if little_endian is False else ExplicitVRLittleEndian  # None: made in memory
 
 
 def _syntax_name(dataset: Dataset) -> Verbatim | Remark:

@@ -8,38 +8,49 @@ from typing import cast
 from pydicom.dataset import Dataset
 
 from .child import DAYS_IN_MONTH, Age
-from .radiograph import Laterality
+from .radiograph import SQUARE, Laterality
 from .remark import Remark, Verbatim
 from .sex import Sex, parsed_sex
 from .tags import numbers_of, text_of
 
 _MONTHS_IN_UNIT = {"D": 1 / DAYS_IN_MONTH, "W": 7 / DAYS_IN_MONTH, "M": 1.0, "Y": 12.0}
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_RATIO = "PixelAspectRatio"
 
 
 def spacing_of(dataset: Dataset, notes: list[Remark]) -> tuple[float, float] | None:
     """Distance of neighbouring rows and columns in millimetres, None where unknown."""
-    for name in _SPACINGS:
-        numbers = numbers_of(dataset, name, notes)
-        if len(numbers) == 2 and min(numbers) > 0:
-            return numbers
-        if numbers:
-            remark = Remark("{name} is not two numbers above 0 and was ignored", name=Verbatim(name))
-            notes.append(remark)
+    return next((sides for name in _SPACINGS if (sides := _sides(dataset, name, notes))), None)
+
+
+def aspect_of(dataset: Dataset, notes: list[Remark], doubts: list[Remark]) -> float:
+    """Height of a pixel by its width, by the spacing or else PixelAspectRatio; 1 where unknown.
+
+    Where several state it, the first is taken, and doubted if they differ.
+    """
+    stated = {name: sides[0] / sides[1] for name in (*_SPACINGS, _RATIO) if (sides := _sides(dataset, name, notes))}
+    if not stated:
+        return 1.0
+    first, *others = stated
+    for other in others:
+        if abs(stated[other] / stated[first] - 1) > SQUARE:
+            remark = Remark(
+                "{first} and {other} state pixels of other shapes; {first} was believed",
+                first=Verbatim(first),
+                other=Verbatim(other),
+            )
+            doubts.append(remark)
+    return stated[first]
+
+
+def _sides(dataset: Dataset, name: str, notes: list[Remark]) -> tuple[float, float] | None:
+    """Height and width of a pixel that an attribute states, None where there are none; malformed ones are noted."""
+    numbers = numbers_of(dataset, name, notes)
+    if len(numbers) == 2 and min(numbers) > 0:
+        return numbers
+    if numbers:
+        notes.append(Remark("{name} is not two numbers above 0 and was ignored", name=Verbatim(name)))
     return None
-
-
-def aspect_of(dataset: Dataset, spacing: tuple[float, float] | None, notes: list[Remark]) -> float:
-    """Height of a pixel by its width: of the spacing or, where there is none, of PixelAspectRatio; 1 where unknown."""
-    if spacing is not None:
-        return spacing[0] / spacing[1]
-    ratio = numbers_of(dataset, "PixelAspectRatio", notes)
-    if len(ratio) == 2 and min(ratio) > 0:
-        return ratio[0] / ratio[1]
-    if ratio:
-        remark = Remark("{name} is not two numbers above 0 and was ignored", name=Verbatim("PixelAspectRatio"))
-        notes.append(remark)
-    return 1.0
 
 
 def sex_of(dataset: Dataset, notes: list[Remark]) -> tuple[Sex | None, str]:

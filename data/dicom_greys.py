@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 
 from .dicom_pixels import Stored
 from .errors import ReadError
-from .greys import stretch
+from .greys import percentiles, stretch
 from .remark import Remark, Verbatim
 from .tags import number_of, numbers_of, text_of, value_of
 
@@ -28,17 +28,30 @@ _CLIPPED = 0.005  # of the range, within which a grey is plain black or white
 _MOST_CLIPPED = (
     0.7  # of what stands out in the stored values: 0.22 with windows that suit real films, 1 with those of a CT
 )
+_LEAST_CONTRAST = 0.02  # of a picture; less is blank
 _SAMPLE = 256  # rows and columns that tell enough
+_WIDEST = 0.1  # of all values, that blackest ones may take up as padding
+_SOLID = 0.8  # share of padding with padding beside it; a value of the picture is scattered
+_ROUGH = 0.1  # mean step between the entries of a table, as a share of their range; of 16 entries a ramp has 0.07
+_OUTSIDE, _MOST_OUTSIDE = (
+    0.05,
+    0.5,
+)  # share of values without an entry in a table: doubted from here, ignored from there
+_BEYOND, _LEFT_OUT = 0.2, 0.1  # of a window, beyond what the samples can hold; of that, outside the window
 
 Map = Callable[[np.ndarray], np.ndarray]  # values to values, or to greys in [0, 1], pixel by pixel
 
 
 @dataclass(frozen=True)
 class _Look:
-    """One way of the file to show its values: `name`, for messages, and what it makes of them, greys in [0, 1]."""
+    """One way of the file to show its values: `name`, for messages, and what it makes of them, greys in [0, 1].
+
+    `ends`: of a linear window, the values that are black and white.
+    """
 
     name: Remark
     show: Map
+    ends: tuple[float, float] | None = None
 
 
 def greys_of(
@@ -50,8 +63,10 @@ def greys_of(
         doubts.append(Remark("PixelPaddingValue leaves no picture and was ignored"))
         padding = None
     dark_is_white = _dark_is_white(dataset, photometric, notes)
-    modality = _modality(dataset, stored.values, notes, doubts)
-    pixels = _shown(path, dataset, stored.values, modality, padding, dark_is_white, notes, doubts)
+    if padding is not None and _is_scattered(stored.values, padding, dark_is_white):
+        doubts.append(Remark("PixelPaddingValue is a grey level of the picture itself and was ignored"))
+        padding = None
+    pixels = _shown(path, dataset, stored, padding, dark_is_white, notes, doubts)
     if dark_is_white:
         pixels = np.subtract(1, pixels, dtype=np.float32)
     if padding is not None:
@@ -74,43 +89,68 @@ def _dark_is_white(dataset: Dataset, photometric: str, notes: list[Remark]) -> b
     return photometric == "MONOCHROME1" or shape == "INVERSE"
 
 
+def _is_scattered(values: np.ndarray, padding: np.ndarray, dark_is_white: bool) -> bool:
+    """Whether what is stated as padding are values of the picture: not its few blackest, nor in areas of their own."""
+    there, rest = values[padding], values[~padding]
+    if not there.size:
+        return False
+    low, high, least, most = (float(value) for part in (there, rest) for value in (part.min(), part.max()))
+    if low >= most if dark_is_white else high <= least:
+        return high - low > _WIDEST * (max(high, most) - min(low, least))
+    return float((padding[:, 1:] & padding[:, :-1]).sum()) < _SOLID * there.size
+
+
 def _shown(
     path: str,
     dataset: Dataset,
-    stored: np.ndarray,
-    modality: Map,
+    stored: Stored,
     padding: np.ndarray | None,
     dark_is_white: bool,
     notes: list[Remark],
     doubts: list[Remark],
 ) -> np.ndarray:
     """Greys by the first VOI LUT or window that leaves a picture, else by the range of the values."""
-    used = None if padding is None else ~padding
-    step = max(min(stored.shape) // _SAMPLE, 1)
-    few, few_used = stored[::step, ::step], None if used is None else used[::step, ::step]
+    values, used = stored.values, None if padding is None else ~padding
+    step = max(min(values.shape) // _SAMPLE, 1)
+    few = values[::step, ::step]
+    if used is not None and used[::step, ::step].any():
+        few = few[used[::step, ::step]]
+    modality = _modality(dataset, few, notes, doubts)
     sample = modality(few)
-    plain = stretch(sample, few_used)
+    plain = stretch(sample)
     for look in _looks(path, dataset, sample, notes, doubts):
-        if _leaves_picture(look.show(sample), plain, few_used, dark_is_white):
-            return _of_each_value(stored, lambda values: look.show(modality(values)))  # noqa: B023 - used at once
+        if _leaves_picture(look.show(sample).ravel(), plain.ravel(), dark_is_white):
+            if look.ends and _is_beside(look.ends, sorted(modality(np.array(stored.range)).tolist())):
+                doubts.append(Remark("{look} does not fit what the samples can hold", look=look.name))
+            return _of_each_value(values, lambda values: look.show(modality(values)))  # noqa: B023 - used at once
         doubts.append(Remark("{look} leaves no picture and was ignored", look=look.name))
-    return stretch(modality(stored), used)
+    return stretch(modality(values), used)
 
 
-def _leaves_picture(shown: np.ndarray, plain: np.ndarray, used: np.ndarray | None, dark_is_white: bool) -> bool:
+def _is_beside(window: tuple[float, float], held: list[float]) -> bool:
+    """Whether a window reaches beyond what can be held at one end, and leaves that out at the other."""
+    width, span = window[1] - window[0], held[1] - held[0]
+    below, above = (held[0] - window[0]) / width, (window[1] - held[1]) / width
+    out_below, out_above = (window[0] - held[0]) / span, (held[1] - window[1]) / span
+    return (below > _BEYOND and out_above > _LEFT_OUT) or (above > _BEYOND and out_below > _LEFT_OUT)
+
+
+def _leaves_picture(shown: np.ndarray, plain: np.ndarray, dark_is_white: bool) -> bool:
     """Whether what stands out in the values as they are stored is still more than plain black and white when shown.
 
     `plain`: the values stretched to [0, 1]. What stands out is brighter, or with `dark_is_white` darker, than the
     threshold of Otsu. Where the values show nothing, whatever is shown is right.
     """
-    plain, shown = (greys.ravel() if used is None else greys[used] for greys in (plain, shown))
-    if not plain.size or plain.min() == plain.max():
+    if plain.min() == plain.max():
         return True
     levels = np.rint(np.clip(plain, 0, 1) * 255).astype(np.uint8)
     threshold, _ = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     out = levels <= threshold if dark_is_white else levels > threshold
+    if not out.any():
+        return True
+    low, high = percentiles(shown, (1, 99.5))
     clipped = (shown[out] <= _CLIPPED) | (shown[out] >= 1 - _CLIPPED)
-    return not out.any() or float(clipped.mean()) <= max(_MOST_CLIPPED, _clipped(plain[out]))
+    return high - low >= _LEAST_CONTRAST and float(clipped.mean()) <= max(_MOST_CLIPPED, _clipped(plain[out]))
 
 
 def _clipped(plain: np.ndarray) -> float:
@@ -127,10 +167,10 @@ def _of_each_value(stored: np.ndarray, greys: Map) -> np.ndarray:
     return greys(values)[stored.view(index)]
 
 
-def _modality(dataset: Dataset, stored: np.ndarray, notes: list[Remark], doubts: list[Remark]) -> Map:
+def _modality(dataset: Dataset, sample: np.ndarray, notes: list[Remark], doubts: list[Remark]) -> Map:
     """Values after the modality LUT or the rescale."""
     for item in _items(dataset, "ModalityLUTSequence", doubts):
-        if table := _table(item, Remark("the modality LUT"), stored, doubts):
+        if table := _table(item, Remark("the modality LUT"), sample, doubts):
             return table.look_up
     found: list[Remark] = []
     slope, intercept = (number_of(dataset, name, found) for name in ("RescaleSlope", "RescaleIntercept"))
@@ -157,7 +197,8 @@ def _looks(
     function = text_of(dataset, "VOILUTFunction", notes).upper() or "LINEAR"
     for centre, width in _windows(dataset, function, notes):
         name = Remark("the window of centre {centre:g} and width {width:g}", centre=centre, width=width)
-        yield _Look(name, _window(path, centre, width, function))
+        ends = (centre - width / 2, centre + width / 2) if function.startswith("LINEAR") else None
+        yield _Look(name, _window(path, centre, width, function), ends)
 
 
 def _items(dataset: Dataset, name: str, doubts: list[Remark]) -> list[Dataset]:
@@ -192,32 +233,51 @@ def _table(item: Dataset, name: Remark, values: np.ndarray, doubts: list[Remark]
     found: list[Remark] = []
     descriptor = numbers_of(item, "LUTDescriptor", found)
     data = value_of(item, "LUTData", found)
-    entries = np.zeros(0) if len(descriptor) != 3 or data is None else _entries(item, data, descriptor)
-    if not entries.size or entries.min() == entries.max():
+    held = np.zeros(0) if len(descriptor) != 3 or data is None else _entries(item, data, descriptor)
+    if not held.size or held.min() == held.max():
         doubts.append(Remark("{name} is malformed or empty and was ignored", name=name))
         return None
     stated, first = int(descriptor[0]) or 2**16, int(descriptor[1])
-    if len(entries) < stated:
-        remark = Remark("{name} states {stated} entries and holds {held}", name=name, stated=stated, held=len(entries))
-        doubts.append(remark)
     if first >= 2**15 and values.min() < 0:
         first -= 2**16
-    return _Table(entries, first)
+    if len(held) < stated or values.max() - first >= stated < len(held):
+        remark = Remark("{name} states {stated} entries and holds {held}", name=name, stated=stated, held=len(held))
+        doubts.append(remark)
+    else:
+        held = held[:stated]
+    outside = float(((values < first) | (values >= first + len(held))).mean())
+    if outside > _MOST_OUTSIDE or (outside > _OUTSIDE and len(held) < stated):
+        remark = Remark("{name} has no entry for {share:.0%} of the values and was ignored", name=name, share=outside)
+        doubts.append(remark)
+        return None
+    if outside > _OUTSIDE:
+        doubts.append(Remark("{name} has no entry for {share:.0%} of the values", name=name, share=outside))
+    swapped = held.astype(np.uint16).byteswap().astype(np.float64)
+    if _is_rough(held) and not _is_rough(swapped):
+        doubts.append(Remark("{name} has its bytes swapped and was read the other way", name=name))
+        held = swapped
+    return _Table(held, first)
+
+
+def _is_rough(entries: np.ndarray) -> bool:
+    """Whether neighbours in a table differ as those of a curve do not."""
+    return float(np.abs(np.diff(entries)).mean()) > _ROUGH * np.ptp(entries)
 
 
 def _entries(item: Dataset, data: object, descriptor: tuple[float, ...]) -> np.ndarray:
+    """All entries that a LUT holds."""
     count, bits = int(descriptor[0]) or 2**16, descriptor[2]
     if not isinstance(data, bytes):
         words = np.atleast_1d(np.asarray(data, np.int64))
         packed = bits <= 8 and len(words) == -(-count // 2) < count and int(words.max()) > 255
-        return (words.astype("<u2").view("u1") if packed else words)[:count].astype(np.float64)
+        return (words.astype("<u2").view("u1")[:count] if packed else words).astype(np.float64)
     big_endian = item.original_encoding[1] is False
     if bits <= 8 and len(data) in (count, count + count % 2):
         packed = np.frombuffer(data, "u1")
         packed = packed.reshape(-1, 2)[:, ::-1].ravel() if big_endian and len(data) % 2 == 0 else packed
         return packed[:count].astype(np.float64)
     whole = data[: len(data) // 2 * 2]
-    return np.frombuffer(whole, f"{'>' if big_endian else '<'}u2")[:count].astype(np.float64)
+    return np.frombuffer(whole, f"{'>' if big_endian else '<'}u2").astype(np.float64)
 
 
 def _windows(dataset: Dataset, function: str, notes: list[Remark]) -> Iterator[tuple[float, float]]:

@@ -23,6 +23,7 @@ from .remark import Remark, Verbatim
 
 _MOST_INFLATED = 256_000_000  # bytes, as many as a file may have (`source.MAX_BYTES`)
 _PICTURE = 0x7FE0  # group of the pixels
+_MACROS = ("PixelMeasuresSequence", "FrameVOILUTSequence", "PixelValueTransformationSequence")
 
 
 def parsed(path: str | Path, file: BinaryIO, *, with_picture: bool = False) -> FileDataset:
@@ -81,6 +82,22 @@ def copy_of(dataset: Dataset, *, with_picture: bool = False) -> Dataset:
     meta = getattr(dataset, "file_meta", None)
     copied.file_meta = FileMetaDataset() if meta is None else copy.deepcopy(meta)
     return copied
+
+
+def take_from_groups(dataset: Dataset) -> None:
+    """Add what an enhanced object states in functional groups of its frame (PS3.3 C.7.6.16), unless it does itself."""
+    for groups in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
+        for group in _first_item(dataset, groups):
+            for macro in _MACROS:
+                for element in _first_item(group, macro):
+                    for tag in element.keys() - dataset.keys():
+                        dataset[tag] = element.get_item(tag)
+
+
+def _first_item(dataset: Dataset, name: str) -> list[Dataset]:
+    """The first item of a sequence, none where it is missing, empty, or malformed."""
+    items = value_of(dataset, name, [])
+    return [item for item in items[:1] if isinstance(item, Dataset)] if isinstance(items, Sequence) else []
 
 
 def class_name(dataset: Dataset) -> Verbatim:
