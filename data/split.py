@@ -14,6 +14,7 @@ from .errors import CohortError
 from .table import list_ids, read_table, write_table
 
 TRAIN, CHOOSE, REPORT = "train", "choose", "report"
+WHOLE = "every film of it"  # films that are measured on, where no part of a split is named
 DEFAULT_PARTS: Mapping[str, float | int] = {TRAIN: 0.8, CHOOSE: 0.1, REPORT: 0.1}
 
 # Ids of the 200 test radiographs in RSNA's test table (Case ID 4360 to 4559); Halabi et al., Radiology 2018;290:498-503
@@ -22,6 +23,7 @@ RSNA_TEST_IDS = frozenset(str(number) for number in range(4360, 4560))
 
 RSNA_PARTS: Mapping[str, float | int] = {TRAIN: 1.0, CHOOSE: 600, REPORT: 600}
 RSNA_SEED = 2017
+RSNA = "rsna"  # what users call `rsna_split`
 _RSNA_FILE = Path(__file__).parent / "splits" / "rsna-2017.csv"
 
 _BAND_MONTHS = 12
@@ -115,7 +117,20 @@ def read_split(path: str | Path) -> Split:
 
 def named_split(name: str | Path) -> Split:
     """The split that a user names: `rsna` for `rsna_split`, else a stored split's CSV."""
-    return rsna_split() if name == "rsna" else read_split(name)
+    return rsna_split() if name == RSNA else read_split(name)
+
+
+def part_of(cohort: Cohort, split: str | Path | None, part: str | None) -> tuple[Cohort, str]:
+    """The films to measure on, and in words which they are: a part (default REPORT) of a `named_split`, else all.
+
+    Raises CohortError for a part without a split, and as `Split.take`.
+    """
+    if split is None:
+        if part:
+            raise CohortError("--part names a part of a split; give --split too")
+        return cohort, WHOLE
+    part = part or REPORT
+    return named_split(split).take(cohort, part), f"part {part} of the split {Path(split).name}"
 
 
 def training_split(cohort: Cohort, name: str | Path | None, folder: str | Path) -> Split:

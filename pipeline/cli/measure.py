@@ -30,19 +30,6 @@ split_option = click.option(
 part_option = click.option("--part", help="Part of the split to read.  [default: report]")
 
 
-def _part_of(cohort: Cohort, split: str | None, part: str | None) -> tuple[Cohort, str]:
-    """The films of the part asked for, else all, and in words which they are."""
-    from ...data.split import REPORT, named_split
-    from ..measure.evaluate import WHOLE
-
-    if part and not split:
-        raise click.UsageError("--part names a part of a split; give --split too")
-    if split is None:
-        return cohort, WHOLE
-    part = part or REPORT
-    return named_split(split).take(cohort, part), f"part {part} of the split {Path(split).name}"
-
-
 @click.command(short_help="Measure the error of a model on labelled films.")
 @cohort_options
 @split_option
@@ -65,7 +52,9 @@ def evaluate(
       boneage evaluate rsna/ --split rsna -o evaluation/
       boneage evaluate own.csv --column bone_age=ba --age-unit years
     """
-    cohort, words = _part_of(cohort, split, part)
+    from ...data.split import part_of
+
+    cohort, words = part_of(cohort, split, part)
 
     from .. import output
     from ..measure.evaluate import evaluate as measure
@@ -106,7 +95,9 @@ def robustness(
     Example:
       boneage robustness rsna/ --split rsna --films 60 -o robustness/
     """
-    cohort, words = _part_of(cohort, split, part)
+    from ...data.split import part_of
+
+    cohort, words = part_of(cohort, split, part)
 
     from .. import output
     from ..measure.robustness import measure_robustness, sample
@@ -180,7 +171,7 @@ def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, en
 @verbose_option
 @click.pass_context
 def compare(
-    ctx: click.Context, plan: Path, data: Path | None, out: Path, split: str | None, segmenter: str, workers: int
+    ctx: click.Context, plan: Path, data: str | Path | None, out: Path, split: str | None, segmenter: str, workers: int
 ) -> None:
     """Compare ways to train the regressor: each arm of PLAN against its base, on the same films.
 
@@ -197,16 +188,14 @@ def compare(
       boneage compare pipeline/recipes/experiments.yaml rsna/ --split rsna -o comparison/
     """
     from ...data.cohort import read_cohort
-    from ...data.config import load_config
     from ...data.split import training_split
-    from ..measure.plan import Plan
+    from ..measure.plan import read_plan
 
-    settings = load_config(Plan, plan)
-    if data is None and not settings.data:
+    settings = read_plan(plan)
+    if not (data := data or settings.data):
         raise click.UsageError(f"{plan} names no data; give DATA too")
-    planned = str(plan.parent / settings.split) if settings.split not in ("", "rsna") else settings.split
-    cohort = read_cohort(data or plan.parent / settings.data)
-    parts = training_split(cohort, split or planned or None, out)
+    cohort = read_cohort(data)
+    parts = training_split(cohort, split or settings.split, out)
 
     from ...weights.bundle import segmenter_of
     from .. import output

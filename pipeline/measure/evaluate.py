@@ -15,6 +15,7 @@ import pandas as pd
 from ...data.cohort import Cohort
 from ...data.errors import BoneAgeError
 from ...data.progress import tracked
+from ...data.split import WHOLE
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
@@ -25,7 +26,6 @@ from .results_io import film_row, read_measured, write_measured
 NAME = "predictions"  # of the CSV of every film and the JSON of what was measured
 MONTHS = ("labelled_months", "bone_age_months", "error_months", "interval_90_low", "interval_90_high")
 _COLUMNS = ("id", "file", "status", "reasons", "sex", *MONTHS)
-WHOLE = "every film of it"  # films that were read, where no part of a split was named
 _HEAD = ("films", "n", "not assessed", "MAE (95 % interval)", "median", "RMSE", "bias (SD)", "limits of agreement")
 _HEAD += ("within 6", "within 12")
 

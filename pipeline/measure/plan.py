@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
-from ...data.config import config_values, make_config
+from ...data.config import config_values, load_config, make_config
+from ...data.split import RSNA
 from ...regressor.config import RegressorConfig
 
 View = Literal["hand", "frame", "stretched"]
@@ -94,6 +96,13 @@ class Plan:
         """Whether an arm is trained just as the base is."""
         seed = self.seeds[0]
         return self.view_of(arm) == self.view and self.settings_of(arm, seed) == self.settings_of(BASE, seed)
+
+
+def read_plan(path: str | Path) -> Plan:
+    """A plan as its YAML file states it, the places of data and split as seen from here. Raises ConfigError."""
+    plan, folder = load_config(Plan, path), Path(path).parent
+    data, split = (str(folder / place) if place not in ("", RSNA) else place for place in (plan.data, plan.split))
+    return replace(plan, data=data, split=split)
 
 
 def images_and_pixels(settings: RegressorConfig, films: int) -> tuple[int, int]:

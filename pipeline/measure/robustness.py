@@ -17,12 +17,11 @@ from ...data.errors import ReadError
 from ...data.progress import tracked
 from ...data.read import read_radiograph
 from ...data.remark import joined
-from ...data.split import make_split
+from ...data.split import WHOLE, make_split
 from ...handseg.orientation import ROTATED
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .copies import COPIES, PLAIN, write_copies
-from .evaluate import WHOLE
 from .markdown import markdown_table, write_markdown
 from .metrics import agreement
 from .results_io import film_row, read_measured, write_measured

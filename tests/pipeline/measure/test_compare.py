@@ -314,7 +314,7 @@ def test_the_command_takes_data_and_split_from_the_plan_and_says_what_failed(
     assert (tmp_path / "out" / "differences.png").exists()
     record = json.loads((tmp_path / "out" / "runs" / "base" / "seed-1" / "run.json").read_text("utf-8"))
     assert record["settings"]["seed"] == 1
-    assert yaml.safe_load((tmp_path / "out" / "plan.yaml").read_text("utf-8"))["split"] == "split.csv"
+    assert yaml.safe_load((tmp_path / "out" / "plan.yaml").read_text("utf-8"))["split"] == str(tmp_path / "split.csv")
 
     save_config(replace(plan, data=""), tmp_path / "plan.yaml")
     done = CliRunner().invoke(main, command)
