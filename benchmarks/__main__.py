@@ -14,22 +14,13 @@ from rich.console import Console
 from . import machine, report
 from .setting import Setting
 
-PARTS = (
-    "cold",
-    "film",
-    "folder",
-    "floor",
-    "rivals",
-    "segmentation",
-    "training",
-)  # training last: it changes the process
+PARTS = ("cold", "film", "folder", "floor", "rivals", "training")  # training last: it changes the process
 PATH = click.Path(path_type=Path)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--only", "parts", multiple=True, type=click.Choice(PARTS), help="A part to measure; may be repeated.")
 @click.option("--quick", is_flag=True, help="Few films and rounds: to see that it runs. The figures mean little.")
-@click.option("--data", type=PATH, help="Folder of the real radiographs, which the part segmentation needs.")
 @click.option(
     "-o",
     "--out",
@@ -39,17 +30,15 @@ PATH = click.Path(path_type=Path)
     help="Folder for results.md and .json.",
 )
 @click.option("--write", type=PATH, metavar="PAGE", help="Also fill the marked places of this Markdown page.")
-def main(parts: tuple[str, ...], quick: bool, data: Path | None, out: Path, write: Path | None) -> None:
+def main(parts: tuple[str, ...], quick: bool, out: Path, write: Path | None) -> None:
     """Measure how fast boneage is on this machine, beside the machine's floor and what people would use instead.
 
     Medians over rounds in which everything compared takes its turn. Let nothing else run meanwhile.
     """
-    if "segmentation" in parts and data is None:
-        raise click.UsageError("segmentation needs the real radiographs; give their folder with --data")
     if write and quick:
         raise click.UsageError("--quick and --write were given; a page takes figures of a whole run")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    chosen = [part for part in PARTS if (part in parts if parts else part != "segmentation" or data)]
+    chosen = [part for part in PARTS if part in (parts or PARTS)]
     terminal, facts = Console(), machine.facts()
     if not terminal.is_terminal:
         terminal.width = 132
@@ -57,7 +46,7 @@ def main(parts: tuple[str, ...], quick: bool, data: Path | None, out: Path, writ
         terminal.print(f"{name}: {value}", highlight=False)
     found: dict[str, report.Findings] = {}
     with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(Path(folder), quick, data)
+        setting = Setting(Path(folder), quick)
         for part in chosen:
             start, busy = time.monotonic(), machine.load()
             with terminal.status(f"measuring: {part}"):

@@ -11,14 +11,10 @@ from .films import AGES, draw
 
 @dataclass(frozen=True)
 class Setting:
-    """`quick`: few films and rounds, to see that everything runs. `folder`: for what is made and thrown away.
-
-    `data`: folder of the real radiographs, where they are at hand.
-    """
+    """`quick`: few films and rounds, to see that everything runs. `folder`: for temporary files."""
 
     folder: Path
     quick: bool = False
-    data: Path | None = None
 
     def rounds(self, number: int) -> int:
         """How often to measure what a thorough run measures `number` times."""

@@ -1,4 +1,4 @@
-"""Training: images a second of the loader alone, of the step alone and of both, and how fast a cached cohort opens.
+"""Training: images a second of the loader alone, of the step alone and of both.
 
 It changes the process (the threads of OpenCV, the allocator), so nothing else is measured after it.
 """
@@ -19,12 +19,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from boneage.data.cohort import Cohort, read_cohort
 from boneage.data.sex import Sex
 from boneage.data.synthetic import synthetic_hand
+from boneage.data.text import counted
 from boneage.handseg.crop import CROP_VERSION
-from boneage.pipeline.crops import cache_crops, labelled
-from boneage.pipeline.measure.views import WholeFrame
 from boneage.pipeline.predict.parallel import cores
 from boneage.regressor.config import NetConfig, RegressorConfig, Stage
 from boneage.regressor.crop_store import CropStore, StoredCrop, StoreKind
@@ -34,7 +32,7 @@ from boneage.regressor.training.memory import keep_freed_memory
 from boneage.regressor.training.task import RegressorTask
 from boneage.regressor.training.train import CropLoaders
 
-from .clock import Sample, in_turns, timed
+from .clock import Sample, in_turns
 from .report import Bar, Findings, Table
 from .setting import Setting
 
@@ -43,7 +41,6 @@ SIZE = 256  # pixels
 HANDS = 64  # drawn; the store holds each of them several times
 CROPS, STEPS = 1024, 7
 AHEAD = 4  # batches that two workers have ready before the first is asked for
-COHORT = 12_611  # films of RSNA's training set
 # as the shipped weights' last stage, whose frozen blocks make the step cheap and whose augmentation is the dearest
 CONFIG = RegressorConfig(
     net=NetConfig("tf_efficientnet_lite2", fusion="both", hidden=(256,)),
@@ -52,11 +49,12 @@ CONFIG = RegressorConfig(
     augmentation="clinic",
 )
 
-TIMES_STEP, SCALING, OPENING = 2.0, 1.5, 2.0  # loader over step; two workers over one; seconds
+_workers = functools.partial(counted, one="worker")
+TIMES_STEP, SCALING = 2.0, 1.5  # loader over step; two workers over one
 
 
 def measure(setting: Setting) -> Findings:
-    """Loader and step in turns, alone and together, with 0, 1 and 2 workers; then the opening of a cached cohort."""
+    """Loader and step in turns, alone and together, with 0, 1 and 2 workers."""
     crops = _crops(setting.folder / "crops", 8 * CONFIG.batch_size if setting.quick else CROPS)
     batches = list(islice(_loader(crops, 0), 4))
     steps = 3 if setting.quick else STEPS
@@ -79,20 +77,14 @@ def measure(setting: Setting) -> Findings:
     speed = Table(f"training at {SIZE} px", "images/s", rows, ("x step alone",), note)
     best = max(samples[f"loader alone, {_workers(number)}"].over(step) for number in workers)
     scaling = samples[f"loader alone, {_workers(2)}"].over(samples[f"loader alone, {_workers(1)}"])
-    opening, seconds = _opening(setting, films := 500 if setting.quick else COHORT)
     return Findings(
-        [speed, opening],
+        [speed],
         [
             Bar(f"loader alone: at least {TIMES_STEP:g} x what the step takes", f"{best:.1f} x", best >= TIMES_STEP),
             Bar(
                 f"loader alone: two workers at least {SCALING} x one, on two cores or more",
                 f"{scaling:.2f} x on {cores()} cores",
                 scaling >= SCALING,
-            ),
-            Bar(
-                f"a cached cohort of {films:,} films opens in under {OPENING:g} s",
-                f"{seconds:.2f} s",
-                seconds < OPENING,
             ),
         ],
     )
@@ -147,10 +139,6 @@ class _Clock(L.Callback):
         self.ends.append(time.perf_counter())
 
 
-def _workers(number: int) -> str:
-    return "1 worker" if number == 1 else f"{number} workers"
-
-
 def _loader(crops: LabelledCrops, workers: int) -> DataLoader[Batch]:
     """The training's own loader, as the first epoch of the only process gets it."""
     loaders = CropLoaders(crops, crops, CONFIG, workers)
@@ -166,52 +154,7 @@ def _crops(folder: Path, number: int) -> LabelledCrops:
     hands = [synthetic_hand(float(age), "FM"[k % 2], k, (SIZE, SIZE)).pixels for k, age in enumerate(months)]
     pictures = [np.rint(hand * 255).astype(np.uint8) for hand in hands]
     keys = tuple(f"film-{k}" for k in range(number))
-    store.append([_row(key, key, 1, 1) for key in keys], [pictures[k % drawn] for k in range(number)])
+    rows = [StoredCrop(key, key, 1, 1, "ok", "", 300, 250, 900, 1500) for key in keys]
+    store.append(rows, [pictures[k % drawn] for k in range(number)])
     sexes: tuple[Sex, ...] = tuple("FM"[k % 2] for k in range(number))
     return LabelledCrops(store, keys, keys, sexes, np.resize(months, number))
-
-
-def _opening(setting: Setting, films: int) -> tuple[Table, float]:
-    """How long a cohort takes whose crops are all cached: read its table, open the store, find each film's crop."""
-    folder, kind = setting.folder / "cohort", StoreKind(CROP_VERSION, 8, "0" * 64)
-    _make_cohort(folder, kind, films)
-    table, crops = folder / "films.csv", folder / "crops"
-    cohort, store = read_cohort(table), CropStore(crops, kind)
-    samples = timed(
-        {
-            "read the table": lambda: read_cohort(table),
-            "open the store": lambda: CropStore(crops, kind),
-            "find each film's crop": functools.partial(_find, cohort, store),
-            "all of it": lambda: _find(read_cohort(table), CropStore(crops, kind)),
-        },
-        setting.rounds(5),
-    )
-    rows = [(name, sample, ()) for name, sample in samples.items()]
-    return Table(f"opening a cached cohort of {films:,} films", "s", rows), samples["all of it"].median
-
-
-def _find(cohort: Cohort, store: CropStore) -> LabelledCrops:
-    """As in a training: check that no crop is missing, then look up each of them."""
-    cache_crops(cohort, store, WholeFrame(store.kind.size, stretched=False))
-    return labelled(cohort, store)
-
-
-def _make_cohort(folder: Path, kind: StoreKind, films: int, shard: int = 512) -> None:
-    """Files that are never read, their table, and a store with a blank crop for each."""
-    images = folder / "films"
-    images.mkdir(parents=True)
-    rows, lines = [], ["id,boneage,male"]
-    for number in range(films):
-        file = images / f"{number}.png"
-        file.write_bytes(b"-")
-        rows.append(_row(f"{number:064x}", str(file), 1, file.stat().st_mtime_ns))
-        lines.append(f"{number},{12 + number % 200},{number % 2 == 0}")
-    (folder / "films.csv").write_text("\n".join(lines) + "\n")
-    store, blank = CropStore(folder / "crops", kind), np.zeros((kind.size, kind.size), np.uint8)
-    for start in range(0, films, shard):
-        part = rows[start : start + shard]
-        store.append(part, [blank] * len(part))
-
-
-def _row(key: str, file: str, size: int, modified: int) -> StoredCrop:
-    return StoredCrop(key, file, size, modified, "ok", "", 300, 250, 900, 1500)

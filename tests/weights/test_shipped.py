@@ -14,10 +14,10 @@ import numpy as np
 import pydicom
 import pytest
 from conftest import ROOT
+from keypoints import check_keypoints
 from matplotlib import cbook
 from PIL import Image, ImageDraw
 
-from benchmarks.keypoints import check_keypoints
 from boneage import BoneAge
 from boneage.data.cohort import read_cohort
 from boneage.data.radiograph import Radiograph
