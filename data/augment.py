@@ -46,10 +46,10 @@ class Policy:
 
 
 class MaskPolicy:
-    """Strong augmentation of a picture with its hand mask, for the segmenter: any turn, any exposure."""
+    """Strong augmentation of a picture with its hand mask, for the segmenter: any rotation, any exposure."""
 
     def __init__(self, quarter_turns: float = 0.1) -> None:
-        """`quarter_turns`: share of the pictures turned by a multiple of 90 degrees on top of everything else."""
+        """`quarter_turns`: share of the pictures rotated by a multiple of 90 degrees on top of everything else."""
         self._compose = A.Compose(
             [
                 A.HorizontalFlip(p=0.5),
@@ -70,7 +70,7 @@ class MaskPolicy:
     def __call__(
         self, picture: NDArray[np.uint8], mask: NDArray[np.uint8], seed: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Picture and mask (both uint8, height x width), turned and moved together."""
+        """Picture and mask (both uint8, height x width), rotated and moved together."""
         _seed(self._compose, seed)
         done = self._compose(image=picture, mask=mask)
         return done["image"], done["mask"]

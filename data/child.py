@@ -1,6 +1,6 @@
 """What is known of the child beside the film: sex, age, dates and height, and the one age that they agree on.
 
-Nothing is guessed: a fact is given by the user or stated by the DICOM, and where two of them differ it is said.
+Nothing is guessed: a fact is given by the user or stated by the DICOM. Where two differ, that is an error or a note.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ AgeUnit = Literal["months", "years"]
 
 YEAR = 12  # months
 DAYS_IN_MONTH = 365.25 / YEAR
-OLDEST_MONTHS = 300.0  # 25 years; whoever is older is no child, whatever the dates say
+OLDEST_MONTHS = 300.0  # 25 years; older persons are no children
 HEIGHTS_CM = (40.0, 230.0)  # a newborn's and a tall adult's
 DAY = 1 / DAYS_IN_MONTH  # in months
 _GIVEN = Remark("age given")
@@ -43,7 +43,7 @@ class Age:
     source: Remark
 
     def agrees_with(self, other: Age) -> bool:
-        """Whether both are the same age, as far as the coarser of them can tell."""
+        """Whether both are the same age, to the precision of the coarser of them."""
         return abs(self.months - other.months) <= max(self.resolution_months, other.resolution_months)
 
     @property
@@ -77,16 +77,16 @@ def parse_age(text: str, where: str = "--age") -> Age:
 
     `where` names the option or column in the message. Raises ChildError for other forms and ages over 25 years.
     """
-    said, quoted = text.strip().lower(), Verbatim(repr(text))
-    if both := _BOTH.fullmatch(said):
+    given, quoted = text.strip().lower(), Verbatim(repr(text))
+    if both := _BOTH.fullmatch(given):
         years, months = int(both[1]), int(both[2])
         if months > 11:
             remark = Remark("age is {text}, expected at most 11 months beside the years; check the age", text=quoted)
             raise ChildError(where, remark)
         age = Age(12.0 * years + months, 1.0, _GIVEN)
-    elif part := _YEARS.fullmatch(said):
+    elif part := _YEARS.fullmatch(given):
         age = _years(part)
-    elif part := _MONTHS.fullmatch(said):
+    elif part := _MONTHS.fullmatch(given):
         age = _months(part)
     else:
         raise ChildError(

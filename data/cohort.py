@@ -13,7 +13,7 @@ from .errors import CohortError
 from .sex import Sex
 from .table import Row, Table, list_ids, read_table
 from .table_files import TableFiles
-from .text import shortened
+from .text import counted, shortened
 
 _OUTPUT = "fingerprint"  # a column that only this program's own tables of readings have
 _EXPECTED = (
@@ -57,7 +57,7 @@ class Cohort:
         wanted = set(ids)
         films = tuple(film for film in self.films if film.id in wanted)
         if unknown := wanted.difference(film.id for film in films):
-            raise CohortError(f"{self.name}: {list_ids(unknown)} not among its {len(self)} radiographs")
+            raise CohortError(f"{self.name}: {list_ids(unknown)} not among its {counted(len(self), 'radiograph')}")
         return Cohort(self.name, films)
 
 
@@ -78,7 +78,7 @@ def read_cohort(
         are searched in the folder with the CSV's own name (`boneage-training-dataset/`) or else in the CSV's folder.
     columns: role -> column name, for columns without a usual name. Roles: `path`, `id`, `sex` (words), `male` (True,
         False, 1, 0), `bone_age_months`, `bone_age_years`, `bone_age` (needs `age_unit`), `patient`.
-    age_unit: "months" or "years", for a column whose name does not tell.
+    age_unit: "months" or "years", for a column whose name does not state it.
 
     A row has a path, or an id that is a file's name with or without suffix. Without an id column the path is the id.
     Raises CohortError: no usable table, or every fault of every row in one message (missing files, unknown sex, bone
@@ -136,8 +136,8 @@ def _cohort_table(where: Path, table: str | Path | None, columns: Mapping[str, s
             f"{where}: several tables could be the cohort's ({names}); give the CSV instead of the folder"
         )
     if not usable:
-        seen = "\n".join(passed_over) or f"{where}: no CSV in it (save an Excel table as CSV)"
-        raise CohortError(f"{where}: no table of radiographs; {_EXPECTED}. Seen:\n{seen}")
+        found = "\n".join(passed_over) or f"{where}: no CSV in it (save an Excel table as CSV)"
+        raise CohortError(f"{where}: no table of radiographs; {_EXPECTED}. Found:\n{found}")
     return usable[0]
 
 
@@ -173,7 +173,7 @@ def _age_unit(sheet: Table, asked: AgeUnit | None) -> AgeUnit:
     stated: dict[str, AgeUnit] = {"bone_age_months": "months", "bone_age_years": "years"}
     unit = stated.get(sheet.roles["bone age"]) or asked
     if unit is None:
-        raise CohortError(f"{sheet.path}: the unit of its bone ages is not told; say months or years")
+        raise CohortError(f"{sheet.path}: the unit of its bone ages is not stated; give --age-unit months or years")
     if asked not in (None, unit):
         raise CohortError(f"{sheet.path}: its column is for bone ages in {unit}, but {asked} were asked for")
     return unit

@@ -1,6 +1,6 @@
 """The project's own errors, each one sentence a user can act on; and the messages of others in one line.
 
-A message names the file, what was seen, what was expected and what to do. The command line prints it as one line
+A message names the file, what was found, what was expected and what to do. The command line prints it as one line
 and leaves with a non-zero exit code; a batch turns it into a row.
 """
 

@@ -29,7 +29,7 @@ SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp",
 def whole_file(path: str | Path, *, ours: Callable[[Path], bool] | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it to `path` when the block ends well, delete it when it fails.
 
-    ours: tells whether a file that lies at `path` may be replaced; by default whether it carries the mark.
+    ours: whether a file that lies at `path` may be replaced; by default whether it carries the mark.
     The temporary name is short and hidden and keeps the suffix of `path`, so libraries that choose a format by suffix
     work. A reader never sees a half-written file: the move is atomic on one file system. Raises OutputError, before
     the block and again before the move, where `path` is a file that this program did not write, or no file.
@@ -127,7 +127,7 @@ def _is_own_folder(path: Path) -> bool:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from all others, whatever its name; None where there is no file."""
+    """The identity of a file, whatever its name; None where there is no file."""
     try:
         stat = path.stat()
     except (OSError, ValueError):
@@ -136,7 +136,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _name(path: Path) -> str:
-    """A path by which two files that are not there yet can be told apart; without case, as some systems read names."""
+    """The name of a file that may not exist yet, to compare; without case, as some systems read names."""
     try:
         return str(path.resolve()).casefold()
     except (OSError, ValueError, RuntimeError):  # a loop of links, a NUL

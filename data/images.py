@@ -1,6 +1,6 @@
 """Ordinary picture files (PNG, JPEG, WebP, TIFF, BMP) decoded to one grey scale.
 
-Pillow decodes them: it tells the size before it decodes, refuses truncated files (OpenCV fills them up in silence),
+Pillow decodes them: it states the size before it decodes, refuses truncated files (OpenCV fills them up in silence),
 and handles EXIF orientation, palettes and 16-bit greys. Colour of 16 bits, which Pillow would cut to 8, is decoded by
 OpenCV, and most PNGs of 8-bit greys by the faster decoder in `png`.
 

@@ -142,7 +142,7 @@ def _below(match: Path) -> list[Path]:
 
 
 def _agreeing(table: Path, rows: Sequence[InputRow], child: Child) -> Sequence[InputRow]:
-    """The rows, none of which says of its child what the options deny."""
+    """Return the rows unchanged; raise SexError or ChildError if one contradicts an option."""
     for field in fields(Child):
         said = getattr(child, field.name)
         against = [row for row in rows if said is not None and getattr(row.child, field.name) not in (None, said)]

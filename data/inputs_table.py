@@ -30,7 +30,7 @@ class InputRow:
     """One radiograph to predict.
 
     path: its file, existing or not.
-    child: what the user says of the child.
+    child: what is known of the child.
     patient: the child's id, where a table has one.
     found: the file was found in a folder or by a pattern, not named, so it may well be no film.
     table: the CSV that names it; None without one.
@@ -45,7 +45,7 @@ class InputRow:
     source: Source | None = None
 
     def opened(self) -> Source | None:
-        """The film, opened once; None where it cannot be opened, which reading it will say."""
+        """The film, opened once; None where it cannot be opened: reading it raises the error."""
         from .source import open_source
 
         try:
@@ -104,7 +104,7 @@ def _name_unused(sheet: Table) -> None:
 
 
 def _child(row: Row, sheet: Table) -> Child:
-    """What a row says of the child; None for what is blank, or cannot be read and is noted."""
+    """What a row states of the child; None for a cell that is blank, or cannot be read and is a fault."""
     readers: dict[str, Callable[[str, str], Any]] = {
         "age": parse_age,
         "age_months": lambda text, where: age_of(sheet.number(text), "months", where),

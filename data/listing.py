@@ -23,7 +23,7 @@ def is_pattern(path: Path) -> bool:
 def files_below(folder: Path) -> list[Path]:
     """All that is in a folder and its folders, sorted by path: files of every kind, hidden ones too.
 
-    Also links that lead nowhere, and folders that are not looked into: hidden ones, and those that may not be listed.
+    Also links that lead nowhere, and folders that are not listed: hidden ones, and those that may not be listed.
     Links to folders are followed once all other folders were visited, and to folders that were not; of several links
     to one file outside, and of a file and links to it, the first by path stands for all, a file before links.
     """
@@ -66,7 +66,7 @@ def _expanded(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[bool, Path]]:
-    """Each folder that is looked into, with True, and everything else below it, with False; links to folders last."""
+    """Each folder that is listed, with True, and everything else below it, with False; links to folders last."""
     visited: set[tuple[int, int]] = set()
     links, waiting = [folder], list[Path]()
     while links:
@@ -97,8 +97,8 @@ def _listed(folder: Path) -> tuple[list[Path], bool]:
         return [], False
 
 
-def _first(target: str, seen: set[str]) -> bool:
-    """Whether a file has not been seen; it has then."""
-    new = target not in seen
-    seen.add(target)
+def _first(target: str, known: set[str]) -> bool:
+    """Whether a file is not among the known ones; it is added to them."""
+    new = target not in known
+    known.add(target)
     return new

@@ -9,14 +9,14 @@ from PIL import Image
 
 from .errors import is_stop
 
-# where a PNG may say that it is to be turned (EXIF, or XMP), which Pillow does
+# where a PNG may ask for a rotation (EXIF, or XMP), which Pillow does
 _SAYS_TURN = (b"eXIf", b"tEXtRaw profile type exif\0", b"zTXtRaw profile type exif\0", b"iTXtXML:com.adobe.xmp\0")
 
 
 def read_grey_png(content: bytes, picture: Image.Image) -> NDArray[np.uint8] | None:
     """The pixels of a PNG of 8-bit greys, height x width, whose `content` Pillow has opened and not decoded yet.
 
-    None for any other picture, for one that may have to be turned, and for one that cannot be decoded whole: Pillow,
+    None for any other picture, for one that may have to be rotated, and for one that cannot be decoded whole: Pillow,
     which can go on with it, knows what to make of those, or says what is wrong.
     """
     if not content or picture.format != "PNG" or picture.mode != "L" or _may_be_turned(content):
@@ -30,7 +30,7 @@ def read_grey_png(content: bytes, picture: Image.Image) -> NDArray[np.uint8] | N
 
 
 def _may_be_turned(content: bytes) -> bool:
-    """Whether one of a PNG's chunks says so; what cannot be told is left to the decoder."""
+    """Whether a chunk of a PNG may do so; an unclear one is left to the decoder."""
     place = 8  # after the signature
     while len(start := content[place : place + 40]) >= 8:
         if start[4:].startswith(_SAYS_TURN):

@@ -15,7 +15,7 @@ from .source import Film, Source, as_source
 
 
 def read_radiograph(film: Film, *, correct_inversion: bool = True) -> Radiograph:
-    """Read a radiograph from a PNG, JPEG, WebP, TIFF, BMP or DICOM file, told apart by content, not by suffix.
+    """Read a radiograph from a PNG, JPEG, WebP, TIFF, BMP or DICOM file, recognised by content, not by suffix.
 
     `film`: its path, or another form that `source.as_source` understands. An ordinary picture whose bone is dark is
     inverted (`polarity.bone_is_dark`), unless `correct_inversion` is False; `inverted` and a note say so. A DICOM

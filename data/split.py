@@ -12,6 +12,7 @@ from pathlib import Path
 from .cohort import Cohort, Film
 from .errors import CohortError
 from .table import list_ids, read_table, write_table
+from .text import counted
 
 TRAIN, CHOOSE, REPORT = "train", "choose", "report"
 WHOLE = "every film of it"  # films that are measured on, where no part of a split is named
@@ -172,8 +173,8 @@ def _sizes(parts: Mapping[str, float | int], n: int) -> dict[str, int]:
     if not parts or min(parts.values()) <= 0 or left < 0 or (left and abs(whole - 1) > 1e-6):
         asked = ", ".join(f"{part}: {size}" for part, size in parts.items())
         raise CohortError(
-            f"split: parts ({asked}) do not add up for {n} films; expected numbers of films, and shares of the rest "
-            "that sum to 1"
+            f"split: parts ({asked}) do not add up for {counted(n, 'film')}; expected numbers of films, and shares of "
+            "the rest that sum to 1"
         )
     due = {part: left * share / whole for part, share in shares.items()}
     sizes = {part: int(films) for part, films in due.items()}

@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import CohortError
 from .files import whole_file
-from .text import csv_line, for_line, from_csv_cell, shortened
+from .text import counted, csv_line, for_line, from_csv_cell, shortened
 
 # Field of a row -> roles that its column can have (sex as a word, or as male yes or no) -> usual names of the column
 Fields = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -53,7 +53,7 @@ class Faults:
         total = len(self.found)
         self.found.sort(key=lambda fault: fault[0])
         kinds = ", ".join(f"{kind}: {n}" for kind, n in Counter(kind for _, kind, _ in self.found).items())
-        head = f"{self.path}: {total} fault{'s' if total > 1 else ''} ({kinds}); mend the table and try again"
+        head = f"{self.path}: {counted(total, 'fault')} ({kinds}); mend the table and try again"
         shown = [f"  line {line}: {kind}: {detail}" for line, kind, detail in self.found[:_FAULTS_SHOWN]]
         lines = [for_line(head), *(for_line(shortened(line, _LONGEST_DETAIL)) for line in shown)]
         if total > _FAULTS_SHOWN:
@@ -160,7 +160,7 @@ def list_ids(ids: Iterable[str], shown: int = 10) -> str:
     """Name ids in a message: "3 ids (1377, 1378, 1379)", at most `shown` of them."""
     ordered = sorted(ids, key=lambda id: (len(id), id))
     more = f" and {len(ordered) - shown} more" if len(ordered) > shown else ""
-    return f"{len(ordered)} id{'s' if len(ordered) > 1 else ''} ({', '.join(ordered[:shown])}{more})"
+    return f"{counted(len(ordered), 'id')} ({', '.join(ordered[:shown])}{more})"
 
 
 def _text_of(path: Path) -> str:
@@ -178,7 +178,7 @@ def _text_of(path: Path) -> str:
 
 
 def _joined(cells: Sequence[str], separator: str, columns: int) -> bool:
-    """Whether a cell holds what looks like whole further rows: a quote was opened and closed only lines later."""
+    """Whether a cell seems to hold whole further rows: a quote was opened and closed only lines later."""
     further = (line for cell in cells for line in cell.splitlines()[1:])
     return columns > 1 and any(line.count(separator) >= columns - 1 for line in further)
 
@@ -205,9 +205,9 @@ def _recognise(
         if not hits and field in _SECOND_NAMES:
             hits = _numbered(names, {field: _SECOND_NAMES[field]})
         if len(hits) > 1:
-            seen = ", ".join(header[number] for _, number in hits)
+            names = ", ".join(header[number] for _, number in hits)
             raise CohortError(
-                f"{path}: several columns for {field} ({seen}); name the one to use, or rename the others"
+                f"{path}: several columns for {field} ({names}); name the one to use, or rename the others"
             )
         if hits:
             numbers[field] = hits[0]

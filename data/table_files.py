@@ -17,7 +17,7 @@ class TableFiles:
     """
 
     def __init__(self, table: Table, images: str | Path | None = None) -> None:
-        """`images`: folder of the files, relative to the table's; default: as `cohort.read_cohort` says.
+        """`images`: folder of the files, relative to the table's; default: as for `cohort.read_cohort`.
 
         Raises CohortError where it is no folder.
         """

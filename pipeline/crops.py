@@ -18,6 +18,7 @@ from ..data.progress import tracked
 from ..data.radiograph import Radiograph
 from ..data.read import read_radiograph
 from ..data.remark import joined
+from ..data.text import counted
 from ..handseg.finder import Hand
 from ..regressor.crop_store import CropStore, StoredCrop
 from ..regressor.reader import BoneAgeReader
@@ -26,7 +27,7 @@ from .predict.parallel import ahead, cores, in_batches
 
 log = logging.getLogger(__name__)
 
-BATCH = 4  # films that the segmenter sees together
+BATCH = 4  # films that the segmenter takes together
 SHARD = 512  # crops written together
 
 
@@ -47,13 +48,13 @@ def cache_crops(cohort: Cohort, store: CropStore, finder: Finder) -> None:
     """
     keyed = {store.key_of(film.path): film for film in cohort}
     todo = [(key, film) for key, film in keyed.items() if key not in store]
-    log.info("%d of %d films are cached already", len(keyed) - len(todo), len(cohort))
+    log.info("%d of %s cached already", len(keyed) - len(todo), counted(len(cohort), "film"))
     cut = chain.from_iterable(ahead(partial(_cut, finder=finder), in_batches(todo, BATCH), cores()))
     films = tracked("Cutting crops", cut, len(todo))
     for shard in in_batches(films, SHARD):
         rows, crops = zip(*shard, strict=True)
         store.append(rows, crops)
-        log.info("%d films cached", len(store))
+        log.info("%s cached", counted(len(store), "film"))
 
 
 def labelled(cohort: Cohort, store: CropStore) -> LabelledCrops:
@@ -61,7 +62,7 @@ def labelled(cohort: Cohort, store: CropStore) -> LabelledCrops:
     films = [(film, store.key_of(film.path)) for film in cohort]
     kept = [(film, key) for film, key in films if key in store and store.row(key).status != "rejected"]
     if len(kept) < len(films):
-        log.warning("%d of %d films left out: rejected or not cached", len(films) - len(kept), len(films))
+        log.warning("%d of %s left out: rejected or not cached", len(films) - len(kept), counted(len(films), "film"))
     if not kept:
         raise TrainingError(f"{cohort.name}: no film with a usable crop; see the reasons in {store.folder}")
     return LabelledCrops(

@@ -1,4 +1,4 @@
-"""What is installed and what the weights say of themselves."""
+"""What is installed, and what the files of the weights state."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..data.text import counted
 from ..weights.backend import chosen_backend
 from ..weights.bundle import NetFile, read_bundle
 from ..weights.header import read_header
@@ -42,7 +43,7 @@ def information(weights: str | Path = "default") -> dict[str, Any]:
 
 
 def summary(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What most readers want of `information`, in a line each."""
+    """The main facts of `information`, a line for each."""
     weights, versions = found["weights"], found["versions"]
     report = weights["metrics"].get("report", {})
     lines = {
@@ -55,7 +56,7 @@ def summary(found: Mapping[str, Any]) -> dict[str, Any]:
         "crop version": weights["regressors"][0]["crop_version"],
     }
     if "mae" in report:
-        lines["MAE"] = f"{report['mae']:.2f} months on {report['n']} films"
+        lines["MAE"] = f"{report['mae']:.2f} months on {counted(report['n'], 'film')}"
     return lines | {"licence": weights["licence"]}
 
 

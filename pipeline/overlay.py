@@ -1,4 +1,4 @@
-"""Draw on a radiograph where its hand and its crop are, and write pictures that are known again as this program's."""
+"""Draw hand and crop on a radiograph, and write pictures with the mark of this program."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class BundleConfig:
     zooms: tuple[float, ...] = (1.0,)  # how much larger than in the crop each view shows it, 0.5 to 2
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be read with."""
+        """Refuse a bundle that could not read."""
         if not self.name or not self.zooms or not all(0.5 <= zoom <= 2 for zoom in self.zooms):
             raise ValueError(f"bundle {self.name!r} has zooms {self.zooms}, expected a name, and zooms from 0.5 to 2")
 
@@ -38,7 +38,7 @@ class Recipe:
     licence: str = ""  # terms of the weights, which follow the films' terms
 
     def __post_init__(self) -> None:
-        """Refuse a recipe without a regressor, and bundles that cannot be made or told apart."""
+        """Refuse a recipe without a regressor, and bundles that cannot be made or have one name."""
         if not self.regressors:
             raise ValueError("there are no regressors; give at least one")
         names = [bundle.name for bundle in self.bundles]

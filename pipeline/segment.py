@@ -73,9 +73,9 @@ def segment_file(film: Film, finder: HandFinder, out: str | Path, name: str, mod
     `name-overlay.png`: the radiograph with the hand's outline (orange) and the box of the crop (blue).
     Returns the record that the JSON holds: file, status, reasons, notes, width and height of the original, hand_box (x,
     y, width, height in original pixels, null without a hand), crop (its box in original pixels, its size, version,
-    `turned`, the quarter turns anticlockwise that brought the hand upright, and `to_original`, the 2 x 3 matrix that
+    `quarter_turns` anticlockwise that brought the hand upright, and `to_original`, the 2 x 3 matrix that
     takes (x, y, 1) in the crop to (x, y) in the original, pixel centres being whole numbers; null without a crop),
-    model and made_by. Pictures that an earlier run left under `name` are removed where there is nothing to show now.
+    model and made_by. Pictures that an earlier run left under `name` are removed where none is made now.
     A file that cannot be read gets a record of status failed.
     """
     out = Path(out)
@@ -125,7 +125,7 @@ def _way_back(hand: Hand, crop: Crop) -> dict[str, Any]:
         "box": list(hand.crop_box.as_tuple()) if hand.crop_box else None,
         "size": crop.fit.size,
         "version": CROP_VERSION,
-        "turned": crop.fit.turn,
+        "quarter_turns": crop.fit.turn,
         "to_original": np.column_stack([steps, corner]).tolist(),
     }
 

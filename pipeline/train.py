@@ -13,6 +13,7 @@ from ..data.config import config_values, load_config, save_config
 from ..data.errors import TrainingError
 from ..data.files import whole_folder
 from ..data.split import CHOOSE, REPORT, TRAIN, Split
+from ..data.text import counted
 from ..handseg.config import SegmenterConfig
 from ..handseg.crop import CROP_VERSION
 from ..handseg.finder import HandFinder
@@ -149,7 +150,7 @@ def train_segmenter_on(
 
 
 def _begin(out: Path, recipe: Recipe, resume: bool) -> None:
-    if not is_first_process():  # the first process of a distributed run has looked already
+    if not is_first_process():  # the first process of a distributed run has checked already
         return
     stored = out / "recipe.yaml"
     if stored.exists() and load_config(Recipe, stored) != recipe:
@@ -172,7 +173,7 @@ def _after(weights: Path, config: RegressorConfig) -> RegressorConfig:
 def _crops(
     cohort: Cohort, split: Split, out: Path, segmenter: NetFile, size: int, finer: Cohort | None = None
 ) -> dict[str, LabelledCrops]:
-    """The crops of the parts that training sees: `train`, with the finer copies after it, and `choose`."""
+    """The crops of the parts that training reads: `train`, with the finer copies after it, and `choose`."""
     parts = {part: split.take(cohort, part) for part in (TRAIN, CHOOSE)}
     if finer is not None:
         parts[TRAIN] = Cohort(cohort.name, (*parts[TRAIN], *split.take(finer, TRAIN)))
@@ -210,8 +211,8 @@ def make_bundle(bundle: Bundle, choose: LabelledCrops, report: Cohort, folder: s
     bone_age, words = BoneAge.load(bundle), "films that no training saw"
     evaluation = evaluate(bone_age, report, Path(steps) / "evaluation", split=words)
     some = sample(report, ROBUSTNESS_FILMS)
-    log.info("reading changed copies of %d films", len(some))
-    drawn = words if len(some) == len(report) else f"a sample, alike in sex and bone age, of the {words}"
+    log.info("reading changed copies of %s", counted(len(some), "film"))
+    drawn = words if len(some) == len(report) else f"a sample, stratified by sex and bone age, of the {words}"
     robustness = measure_robustness(bone_age, some, Path(steps) / "robustness", split=drawn)
     bundle = replace(bundle, metrics={**bundle.metrics, "report": evaluation.to_dict()})
     with whole_folder(folder) as making:

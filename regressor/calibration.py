@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..data.errors import TrainingError
 from ..data.sex import Sex
+from ..data.text import counted
 
 BAND_EDGES = (60.0, 120.0, 180.0)  # months of bone age: under 5, 5 to 9, 10 to 14, from 15 years on
 LEVEL = 0.90
@@ -80,7 +81,9 @@ def fit_calibration(raw: ArrayLike, labelled: ArrayLike, sexes: Sequence[Sex]) -
     """
     raw, labelled, of = np.asarray(raw, np.float64), np.asarray(labelled, np.float64), np.asarray(sexes)
     if len(raw) < _FEWEST_IN_ALL:
-        raise TrainingError(f"{len(raw)} films are too few for a 90 % interval, at least {_FEWEST_IN_ALL} are needed")
+        raise TrainingError(
+            f"{counted(len(raw), 'film')}: too few for a 90 % interval, at least {_FEWEST_IN_ALL} are needed"
+        )
     slope, intercept = np.polyfit(raw, labelled, 1) if np.ptp(raw) > 1 else (1.0, float((labelled - raw).mean()))
     corrected = slope * raw + intercept
     errors, read_in, labelled_in = np.abs(corrected - labelled), _band(corrected), _band(labelled)

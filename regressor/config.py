@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..data.policies import PolicyName
+from ..data.text import counted
 
 Fusion = Literal["late", "early", "both", "none"]
 Loss = Literal["l1", "mse", "smooth_l1"]
@@ -45,7 +46,7 @@ class Stage:
         """Refuse what cannot be trained."""
         if self.epochs < 1 or self.size < 32 or self.size % 32:
             raise ValueError(
-                f"a stage has {self.epochs} epochs at {self.size} px, expected at least 1 at a multiple of 32"
+                f"a stage has {counted(self.epochs, 'epoch')} of {self.size} px, expected 1 or more of a multiple of 32"
             )
 
 

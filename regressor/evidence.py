@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..data.resize import resize_square
 from .network import FEATURE_STRIDES, BoneAgeNet, normalise
 
-MIN_CELLS = 12  # cells a side below which a map is too coarse to tell the wrist from the palm
+MIN_CELLS = 12  # cells a side below which a map is too coarse to separate the wrist from the palm
 
 
 def evidence_map(
@@ -45,11 +45,11 @@ def _both_views(net: BoneAgeNet, crop: NDArray[np.uint8], sex_code: float) -> ND
     square = torch.from_numpy(crop[None])
     views = normalise(torch.cat([square, square.flip(-1)]).to(device))
     with torch.inference_mode(False), torch.enable_grad():
-        # it is the input that asks for gradients, so that nets whose weights are frozen have them too
+        # gradients are asked for by the input, so that nets with frozen weights give them, too
         readings, features = net.with_features(views.requires_grad_(), torch.full((2,), sex_code, device=device))
-        seen = features[_level(views.shape[-1])]
-        (gradient,) = torch.autograd.grad(readings.sum(), seen)
-    plain, mirrored = (seen * gradient).sum(1).detach().float()
+        deep = features[_level(views.shape[-1])]
+        (gradient,) = torch.autograd.grad(readings.sum(), deep)
+    plain, mirrored = (deep * gradient).sum(1).detach().float()
     return ((plain + mirrored.flip(-1)) / 2).cpu().numpy()
 
 

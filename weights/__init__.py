@@ -1,1 +1,1 @@
-"""Trained nets as files: safetensors with a header that says all there is to know."""
+"""Trained nets as files: safetensors with a header that describes the net."""

@@ -1,4 +1,4 @@
-"""An engine runs a net, from arrays to arrays; a NetSpec tells it which."""
+"""An engine runs a net, from arrays to arrays; a NetSpec describes the net."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def posed_rays(rng: np.random.Generator) -> list[Array]:
     for ray in RAYS:
         joints = [np.array(ray.base), np.array(ray.knuckle)]
         lean = spread * ray.spread + rng.normal(0, 1.5)
-        if len(ray.lengths) == 2:  # the thumb turns about its base as well
+        if len(ray.lengths) == 2:  # the thumb rotates about its base as well
             joints[1] = joints[0] + turned(joints[1] - joints[0], 0.6 * lean)
         for length, degrees in zip(ray.lengths, ray.degrees, strict=True):
             direction = turned(np.array([0.0, 1.0]), degrees + lean + rng.normal(0, 1.2))
@@ -45,7 +45,7 @@ class Flesh(NamedTuple):
 
 
 def flesh_around(rays: list[Array], lean: float, build: Build) -> Flesh:
-    """Soft tissue around a posed skeleton; `lean` turns the forearm about the wrist, in degrees."""
+    """Soft tissue around a posed skeleton; `lean` rotates the forearm about the wrist, in degrees."""
     fat = build.flesh * (1.22 - 0.22 * build.maturity)
     circles = []
     for number, (joints, ray) in enumerate(zip(rays, RAYS, strict=True)):

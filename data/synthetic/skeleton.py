@@ -20,7 +20,7 @@ class Ray(NamedTuple):
     knuckle: tuple[float, float]  # metacarpophalangeal joint
     lengths: tuple[float, ...]  # phalanges, proximal first
     degrees: tuple[float, ...]  # their directions from the long axis of the hand, positive to the thumb
-    spread: float  # degrees by which a fully spread finger turns
+    spread: float  # degrees by which a fully spread finger rotates
     girth: float  # width of its flesh and bones, the middle finger's being 1
     bones: tuple[str, ...]  # from the metacarpal to the tip
 
@@ -159,7 +159,7 @@ def _tubular(start: Array, end: Array, tube: Tube, state: Ossified, build: Build
 
 
 def turned(points: Array, degrees: float) -> Array:
-    """Points turned about the wrist, positive towards the thumb."""
+    """Points rotated about the wrist, positive towards the thumb."""
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return points @ np.array([[c, -s], [s, c]])
 
@@ -181,7 +181,7 @@ def hand_bones(rays: list[Array], states: dict[str, Ossified], build: Build) -> 
 
 
 def forearm_bones(lean: float, states: dict[str, Ossified], build: Build) -> list[Bone]:
-    """Radius and ulna with their epiphyses, down to about the elbow, turned about the wrist by `lean` degrees."""
+    """Radius and ulna with their epiphyses, down to about the elbow, rotated about the wrist by `lean` degrees."""
     bones = []
     for name, outline, plate, waist, x in (
         ("radius", RADIUS_EPIPHYSIS, 0.138, 0.075, 0.055),

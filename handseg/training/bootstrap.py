@@ -26,6 +26,7 @@ from ...data.errors import BoneAgeError, TrainingError, one_line
 from ...data.files import anything, whole_file
 from ...data.progress import progress, tracked
 from ...data.read import read_radiograph
+from ...data.text import counted
 from ...weights.header import Header
 from ...weights.weights_file import load_net, save_weights
 from ..config import SegmenterConfig
@@ -121,7 +122,7 @@ def train_segmenter(
             log.info("round %d: already done, IoU %.4f", number, figures["iou"])
             continue
         labelled = _labelled_films(_drawn(films, config, number), net if number else None, config)
-        log.info("round %d: %d films with masks that passed the filter", number, len(labelled))
+        log.info("round %d: %s with masks that passed the filter", number, counted(len(labelled), "film"))
         if not _enough(labelled, kept, films, number, config):
             break
         seed, films_a_round = config.seed + 1000 * (number + 1), config.steps * config.batch_size

@@ -20,6 +20,7 @@ from ...data.augment import MaskPolicy
 from ...data.errors import BoneAgeError
 from ...data.progress import tracked
 from ...data.read import read_radiograph
+from ...data.text import counted
 from ..config import SegmenterConfig, TurnConfig
 from ..geometry import quarter_turned
 from ..letterbox import letterbox
@@ -53,7 +54,9 @@ def learn_turns(net: nn.Module, films: Sequence[Path], config: SegmenterConfig) 
         with torch.no_grad():
             rows.append(pool(unet.encoder(_views(square, policy, rng))[-1]))
     if len(rows) < HELD_OUT:
-        log.warning("%d films are too few to learn which way up hands lie; turned ones will go unnoticed", len(rows))
+        log.warning(
+            "%s: too few to learn the rotation of hands; rotated ones will not be noticed", counted(len(rows), "film")
+        )
         return {}
     features = torch.stack(rows).float()  # films x TURNS x features
     held, taught = features[::HELD_OUT], features[torch.arange(len(features)) % HELD_OUT > 0]

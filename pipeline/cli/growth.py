@@ -1,4 +1,4 @@
-"""The command `growth`: what the films of each child say together."""
+"""The command `growth`: the bone age of each child over its films."""
 
 # ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
 

@@ -13,11 +13,11 @@ from .options import PATH, verbose_option, weights_option
 
 @click.command(short_help="Show versions, device and weights.")
 @weights_option
-@click.option("--all", "everything", is_flag=True, help="Also all that the files of the weights state, as YAML.")
+@click.option("--all", "everything", is_flag=True, help="Everything that the files of the weights state, as YAML.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with everything instead of text.")
 @verbose_option
 def info(weights: str, everything: bool, as_json: bool) -> None:
-    """Show versions, device, and what the weights say of themselves: in short, or with --all in full.
+    """Show versions, device, and what the files of the weights state: in short, or with --all in full.
 
     \b
     Example:
@@ -39,12 +39,12 @@ def info(weights: str, everything: bool, as_json: bool) -> None:
 
 @click.command(short_help="Make the ONNX files of a bundle.")
 @weights_option
-@click.option("-o", "--out", type=PATH, help="Folder to write to.  [default: the cache, where they are looked for]")
+@click.option("-o", "--out", type=PATH, help="Folder to write to.  [default: the user's cache folder]")
 @verbose_option
 def export(weights: str, out: Path | None) -> None:
     """Make the ONNX files that the engine onnx reads with, ahead of their first use.
 
-    They are found in the cache and in the bundle's own folder, for all who read with it; the files' names are printed.
+    They are found in the cache and in the bundle's own folder. The names of the files are printed.
 
     \b
     Example:

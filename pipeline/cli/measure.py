@@ -86,10 +86,10 @@ def robustness(
     device: str,
     engine: str,
 ) -> None:
-    """Measure how much readings change when the films of DATA are turned, mirrored, inverted, re-saved and so on.
+    """Measure how much readings change when the films of DATA are rotated, mirrored, inverted, re-saved and so on.
 
     Each film is written as a file in every such way and read back. Prints a table with the MAE and the change of the
-    reading, and says which promises hold; OUT gets it as robustness.md, and every reading in robustness.csv.
+    reading, and which promises hold; OUT gets it as robustness.md, and every reading in robustness.csv.
 
     \b
     Example:

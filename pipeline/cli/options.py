@@ -40,7 +40,7 @@ class LogLines(logging.Handler):
 
 
 def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
-    """Log to stderr; without -v the libraries are silent, and ours says what matters, or how a training goes."""
+    """Log to stderr; without -v other libraries are silent, and this one logs warnings, and events of a training."""
     training = (ctx.info_name or "").startswith(("train", "compare"))
     handler = LogLines()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
@@ -92,7 +92,7 @@ input_column_option = column_option(
 
 
 def cohort_options(command: F) -> F:
-    """Add the argument DATA and the options that say how to read it, handed on as one `cohort`."""
+    """Add the argument DATA and the options on how to read it, handed on as one `cohort`."""
 
     @functools.wraps(command)
     def with_cohort(

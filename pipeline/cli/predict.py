@@ -60,7 +60,7 @@ def _from_stdin() -> Source:
 
 
 def child_options(command: F) -> F:
-    """Add the options that say what is known of the child, handed on as one `child`."""
+    """Add the options on what is known of the child, handed on as one `child`."""
 
     @functools.wraps(command)
     def with_child(sex: Any, age: Any, birth_date: Any, exam_date: Any, height: Any, **others: Any) -> Any:
@@ -70,10 +70,10 @@ def child_options(command: F) -> F:
     wrapped: Any = with_child
     for name, parse, form, text in reversed(
         (
-            ("--sex", parse_sex, "F|M", "Sex of the child; default: as the DICOM or the CSV says."),
-            ("--age", parse_age, "AGE", "Age at the examination: 10y3m, 10.25y or 123mo; default: as the DICOM says."),
+            ("--sex", parse_sex, "F|M", "Sex of the child; default: from the DICOM or the CSV."),
+            ("--age", parse_age, "AGE", "Age at the examination: 10y3m, 10.25y or 123mo; default: from the DICOM."),
             ("--birth-date", parse_date, "DATE", "Birth date, 2010-01-15; with the examination's it gives the age."),
-            ("--exam-date", parse_date, "DATE", "Date of the examination, 2020-04-15; default: as the DICOM says."),
+            ("--exam-date", parse_date, "DATE", "Date of the examination, 2020-04-15; default: from the DICOM."),
             ("--height", parse_height, "CM", "Height at the examination, 140.5cm: adds the predicted adult height."),
         )
     ):
@@ -93,7 +93,7 @@ def film_file_options(command: F) -> F:
         "--language",
         type=click.Choice(list(LANGUAGES)),
         default=preferred_language,
-        help="Of the report; default: as the environment says (LANG), or English.",
+        help="Of the report; default: that of the environment (LANG), or English.",
     )(with_files)
     for kind, text in reversed(FILES.items()):
         wrapped = click.option(f"--{kind}", type=PATH, metavar="FILE", help=text)(wrapped)
@@ -149,7 +149,7 @@ def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str,
     type=click.Choice(("left", "right")),
     default="left",
     show_default=True,
-    help="The hand that is read where a film shows two and their thumbs tell the sides; else the larger.",
+    help="The hand that is read where a film shows two and their thumbs show the sides; else the larger.",
 )
 @film_file_options
 @input_column_option

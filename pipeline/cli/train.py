@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...data.cohort import Cohort
 
 DEFAULTS = RegressorConfig()
-NEGATIVES_HELP = "Folder of pictures that are no whole hand, with pictures.csv, to refuse such pictures by."
+NEGATIVES_HELP = "Folder of pictures that are no whole hand, with pictures.csv: such pictures are then rejected."
 
 
 def _number(_: click.Context, __: click.Parameter, value: str) -> int | str:
@@ -115,7 +115,7 @@ def train(
 @click.option(
     "--head-of",
     metavar="WEIGHTS",
-    help=f"Fit the head that tells what a film shows to this one, nothing else. {SEGMENTER_HELP}",
+    help=f"Only fit the head that classifies what a film shows, to this one. {SEGMENTER_HELP}",
 )
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings that differ from the defaults.")
 @click.option("--exclude", type=PATH, metavar="CSV", help="Ids (column id) kept out of training, to measure on later.")

@@ -18,6 +18,7 @@ from ...data.config import config_values, make_config, save_config
 from ...data.errors import BoneAgeError, TrainingError
 from ...data.files import anything, whole_file
 from ...data.split import CHOOSE, TRAIN, Split, make_split, read_split, write_split
+from ...data.text import counted
 from ...handseg.crop import CROP_VERSION
 from ...regressor.config import RegressorConfig
 from ...regressor.reader import BoneAgeReader
@@ -167,7 +168,9 @@ def _shared_crops(
 def _drawn(films: Cohort, plan: Plan) -> Cohort:
     """The number of films that the plan wants, stratified by sex and bone age."""
     if plan.films > len(films):
-        raise TrainingError(f"{films.name}: {len(films)} films, the plan wants {plan.films}; lower `films` in it")
+        raise TrainingError(
+            f"{films.name}: {counted(len(films), 'film')}, the plan wants {plan.films}; lower `films` in it"
+        )
     if plan.films in (0, len(films)):
         return films
     return make_split(films, {"drawn": plan.films, "left": 1.0}, plan.films_seed).take(films, "drawn")

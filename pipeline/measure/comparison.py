@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ...data.text import counted
 from ...weights.torch_engine import device_name
 from .markdown import markdown_table
 from .plan import BASE, Plan
@@ -48,7 +49,7 @@ class Comparison:
         """All arms as Markdown, with what they were measured on."""
         base = self.plan.settings_of(BASE, self.plan.seeds[0])
         net = f"{base.net.backbone}{' from ImageNet' if base.imagenet else ''}"
-        stages = ", then ".join(f"{stage.epochs} epochs at {stage.size} px" for stage in base.stages)
+        stages = ", then ".join(f"{counted(stage.epochs, 'epoch')} at {stage.size} px" for stage in base.stages)
         settings = (
             f"{net}, view {self.plan.view}, sex {base.net.fusion}, pooling {base.net.pooling}, loss {base.loss}, "
             f"augmentation {base.augmentation}, {stages}"

@@ -1,4 +1,4 @@
-"""Measure what gets an age and what does not: pictures of many kinds, each with the status that it comes back with."""
+"""Measure which pictures would get a bone age: pictures of many kinds, each with its status."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STATUSES = ("ok", "review", "rejected", "failed")
 
 @dataclass(frozen=True)
 class Screened:
-    """A picture, its kind and source, the status that it comes back with, and why."""
+    """A picture, its kind and source, its status, and why."""
 
     file: str
     kind: str

@@ -151,7 +151,7 @@ class _Outcome:
     """What became of one input, as far as it is known.
 
     number, item: the input. no_film: what the file is that is no film, and has nothing of what follows.
-    named: what its row says of the film itself. fingerprint: of all that decides the reading.
+    named: columns on the film itself. fingerprint: of all that decides the reading.
     row: the film's, read now or, as `before` says, by an earlier run. reading: what was read now.
     examination: the reading with its picture, where files are to be made of it.
     """
@@ -168,7 +168,7 @@ class _Outcome:
 
 
 def _hand_on(outcome: _Outcome, tally: Tally, about: FilmFiles, on_reading: Callable[[Reading], None] | None) -> None:
-    """Count a film, and give its reading and then its picture to those who make something of them."""
+    """Count a film, pass its reading to `on_reading`, and write the files about it."""
     if outcome.no_film is not None:
         tally.no_films[outcome.no_film] += 1
     if outcome.row is None:
@@ -222,13 +222,13 @@ class _Reader:
         """The film's row from an earlier run, if there is one."""
         name = for_cell(str(item.path))
         for row in self.rows.rows_of(fingerprint) if self.rows else ():
-            # why a film failed is told with its name, so that is another film's only if the name is
+            # the reasons of a failed film name it, so its row is for a film of that name only
             if row["status"] != "failed" or row["file"] == name:
                 return row
         return None
 
     def _named(self, item: InputRow, source: Source | None) -> Row:
-        """What a row says of the film itself: its name, its patient and its date as far as given or asked for."""
+        """Columns on the film itself: its name, its patient and its date as far as given or asked for."""
         patient, taken = source.patient() if self.patient_ids and source else (None, None)
         taken = item.child.exam_date or taken
         return {

@@ -23,6 +23,7 @@ from ...data.config import config_values, load_config, save_config
 from ...data.errors import TrainingError, one_line
 from ...data.files import anything, whole_file
 from ...data.progress import progress
+from ...data.text import counted
 from ...weights.header import Header
 from ...weights.weights_file import load_net, save_weights
 from ..config import RegressorConfig, Stage
@@ -265,7 +266,9 @@ def _check(
     training: LabelledCrops, validation: LabelledCrops, config: RegressorConfig, out: Path, resume: bool
 ) -> None:
     if len(training) < 2 or len(validation) < 1:
-        raise TrainingError(f"{len(training)} films to train on and {len(validation)} to validate on are too few")
+        raise TrainingError(
+            f"{counted(len(training), 'film')} to train on and {len(validation)} to validate on are too few"
+        )
     if training.store.kind.size < config.input_size:
         raise TrainingError(
             f"{training.store.folder}: crops of {training.store.kind.size} px, the last stage trains at "
@@ -274,7 +277,9 @@ def _check(
     known_keys, known_ids = set(training.keys), set(training.ids)  # one film may have several files
     shared = [i for i, key in zip(validation.ids, validation.keys, strict=True) if key in known_keys or i in known_ids]
     if shared:
-        raise TrainingError(f"{len(shared)} films both train and validate, such as {shared[0]}; split anew")
+        raise TrainingError(
+            f"{counted(len(shared), 'film')} in both training and validation, such as {shared[0]}; split anew"
+        )
     last, stored = out / "last.ckpt", out / "regressor.yaml"
     if resume and not last.exists():
         raise TrainingError(f"{last}: not there, so there is nothing to resume; leave --resume out")

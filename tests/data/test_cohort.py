@@ -150,7 +150,7 @@ def test_a_sex_column_of_numbers_is_refused_and_a_male_column_is_not(tmp_path):
 def test_the_unit_of_bone_age_is_never_guessed(tmp_path):
     touch(tmp_path / "1.png")
     csv = table(tmp_path / "t.csv", "id,sex,bone_age", "1,F,10")
-    with pytest.raises(CohortError, match="say months or years"):
+    with pytest.raises(CohortError, match="give --age-unit months or years"):
         read_cohort(csv)
     assert next(iter(read_cohort(csv, age_unit="years"))).bone_age_months == 120
     assert next(iter(read_cohort(csv, age_unit="months"))).bone_age_months == 10

@@ -214,7 +214,7 @@ def test_the_record_leads_from_a_turned_crop_back_to_the_film(tiny_bundle, hand_
     Image.fromarray((film * 255).astype("uint8")).save(tmp_path / "film.png")
     record = segment_file(tmp_path / "film.png", load_finder(tiny_bundle, "cpu")[0], tmp_path, "one")
     assert record["notes"] == ([str(ROTATED[turn])] if turn else [])
-    assert record["crop"]["turned"] == turn
+    assert record["crop"]["quarter_turns"] == turn
     crop = cv2.imread(str(tmp_path / "one-crop.png"), cv2.IMREAD_GRAYSCALE)
     assert crop is not None
     columns, rows = np.meshgrid(np.arange(crop.shape[1]), np.arange(crop.shape[0]))

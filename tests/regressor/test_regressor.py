@@ -161,7 +161,7 @@ def test_a_damaged_checkpoint_is_named_and_a_sigterm_is_no_success(cohort, tmp_p
 
 
 def test_films_shared_by_training_and_validation_are_refused(cohort, tmp_path):
-    with pytest.raises(TrainingError, match="both train and validate"):
+    with pytest.raises(TrainingError, match="in both training and validation"):
         train_regressor(part(cohort, 0, 32), part(cohort, 31, 40), tmp_path, settings(1), workers=0)
 
 
