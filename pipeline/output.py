@@ -18,6 +18,8 @@ from .reading import DISCLAIMER as DISCLAIMER
 from .reading import Reading, in_years
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from .growth.growth import Film, Growth
     from .predict.cohort import Tally
 
@@ -113,7 +115,22 @@ def show_markdown(text: str) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(for_lines(text)))
+    console = Console()
+    for block in for_lines(text).strip().split("\n\n"):
+        console.print(_table(block, console.width) if block.startswith("|") else Markdown(block), "")
+
+
+def _table(block: str, width: int) -> Table:
+    """A table of Markdown, whose cells are folded and never cut on a terminal of `width` characters."""
+    from rich.table import Table
+
+    head, rule, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines())
+    table = Table(box=None, padding=(0, 1), collapse_padding=width < 100, pad_edge=False)
+    for name, line in zip(head, rule, strict=True):
+        table.add_column(name, justify="right" if line.endswith(":") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def show_growth(growths: Sequence[Growth]) -> None:

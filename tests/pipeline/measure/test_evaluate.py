@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from click import unstyle
 
 from boneage.data.cohort import Cohort, Film
 from boneage.data.errors import BoneAgeError
 from boneage.data.remark import Remark
 from boneage.pipeline.measure.evaluate import evaluate, read_evaluation
+from boneage.pipeline.output import show_markdown
 from boneage.pipeline.reading import Reading
 
 
@@ -122,3 +126,14 @@ def test_the_table_leaves_blank_what_one_or_no_film_cannot_tell():
     rows = {line.split("|")[1].strip(): line.replace(" ", "") for line in text.splitlines() if line.startswith("|")}
     assert rows["girls"].startswith("|girls|1|0|0.00|0.00|0.00|+0.00||")
     assert rows["boys"].startswith("|boys|0|2||")
+
+
+def test_a_terminal_of_80_columns_shows_every_figure_whole(monkeypatch, capsys):
+    text = evaluate(*many_films(300, lost=4)).table()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    show_markdown(text)
+    shown = unstyle(capsys.readouterr().out)
+    assert max(map(len, shown.splitlines())) <= 80
+    figures = re.compile(r"[+-]?\d+\.\d+")
+    assert {*figures.findall(text)} <= {*figures.findall(shown)}
