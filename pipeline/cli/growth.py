@@ -12,7 +12,7 @@ import click
 from .options import PATH, column_option, out_option, verbose_option
 
 
-@click.command(short_help="Follow the bone age of each child over several films.")
+@click.command()
 @click.argument("readings", type=PATH, metavar="READINGS")
 @out_option
 @column_option(
@@ -21,7 +21,7 @@ from .options import PATH, column_option, out_option, verbose_option
 )
 @verbose_option
 def growth(readings: Path, out: Path, columns: Mapping[str, str]) -> None:
-    """Set the films of each child against its age: growth of bone age, its rate, a plot a child.
+    """Follow the bone age of each child over several films.
 
     READINGS is a table of boneage predict, made from a CSV with the column patient or with --patient-ids. OUT gets
     children.csv (a row a child, with the rate in months of bone age a year and its 90 % interval), steps.csv (from each

@@ -11,13 +11,15 @@ import click
 from .options import PATH, verbose_option, weights_option
 
 
-@click.command(short_help="Show versions, device and weights.")
+@click.command()
 @weights_option
 @click.option("--all", "everything", is_flag=True, help="Everything that the files of the weights state, as YAML.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with everything instead of text.")
 @verbose_option
 def info(weights: str, everything: bool, as_json: bool) -> None:
-    """Show versions, device, and what the files of the weights state: in short, or with --all in full.
+    """Show versions, device and weights.
+
+    What the files of the weights state is shown in short, or with --all in full.
 
     \b
     Example:
@@ -37,14 +39,15 @@ def info(weights: str, everything: bool, as_json: bool) -> None:
     click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100).rstrip())
 
 
-@click.command(short_help="Make the ONNX files of a bundle.")
+@click.command()
 @weights_option
 @click.option("-o", "--out", type=PATH, help="Folder to write to.  [default: the user's cache folder]")
 @verbose_option
 def export(weights: str, out: Path | None) -> None:
-    """Make the ONNX files that the engine onnx reads with, ahead of their first use.
+    """Make the ONNX files of a bundle.
 
-    They are found in the cache and in the bundle's own folder. The names of the files are printed.
+    The engine onnx makes them at the first use otherwise. They are found in the cache and in the bundle's own folder.
+    The names of the files are printed.
 
     \b
     Example:

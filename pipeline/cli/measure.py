@@ -30,7 +30,7 @@ split_option = click.option(
 part_option = click.option("--part", help="Part of the split to read.  [default: report]")
 
 
-@click.command(short_help="Measure the error of a model on labelled films.")
+@click.command()
 @cohort_options
 @split_option
 @part_option
@@ -42,7 +42,7 @@ part_option = click.option("--part", help="Part of the split to read.  [default:
 def evaluate(
     cohort: Cohort, split: str | None, part: str | None, weights: str, out: Path | None, device: str, engine: str
 ) -> None:
-    """Measure predicted against labelled bone age on DATA.
+    """Measure the error of a model on labelled films.
 
     DATA is a folder as RSNA publishes it, or a CSV with path or id, sex and bone age. Prints the MAE in months with
     its 95 % bootstrap interval, median error, RMSE, bias and the share within 6 and 12 months, by sex and age band.
@@ -66,7 +66,7 @@ def evaluate(
         click.echo(f"predictions.csv and .json, scatter.png, bland-altman.png and table.md are in {out}", err=True)
 
 
-@click.command(short_help="Measure how altered copies of films change readings.")
+@click.command()
 @cohort_options
 @split_option
 @part_option
@@ -86,10 +86,11 @@ def robustness(
     device: str,
     engine: str,
 ) -> None:
-    """Measure how much readings change when the films of DATA are rotated, mirrored, inverted, re-saved and so on.
+    """Measure how altered copies of films change readings.
 
-    Each film is written as a file in every such way and read back. Prints a table with the MAE and the change of the
-    reading, and which promises hold; OUT gets it as robustness.md, and every reading in robustness.csv.
+    Each film of DATA is rotated, mirrored, inverted, re-saved and so on, written as a file and read back. Prints a
+    table with the MAE and the change of the reading, and which promises hold; OUT gets it as robustness.md, and every
+    reading in robustness.csv.
 
     \b
     Example:
@@ -110,7 +111,7 @@ def robustness(
     click.echo(f"robustness.csv, .json and .md are in {out}", err=True)
 
 
-@click.command(short_help="Measure which pictures would get a bone age.")
+@click.command()
 @click.argument("folder", type=PATH, metavar="FOLDER")
 @weights_option
 @out_option
@@ -118,7 +119,7 @@ def robustness(
 @engine_option
 @verbose_option
 def screen(folder: Path, weights: str, out: Path, device: str, engine: str) -> None:
-    """Measure which pictures would get a bone age and which not.
+    """Measure which pictures would get a bone age.
 
     FOLDER holds pictures and pictures.csv with the columns file, kind and repo (where it comes from). Prints how many
     pictures of each kind come back with each status.
@@ -136,7 +137,7 @@ def screen(folder: Path, weights: str, out: Path, device: str, engine: str) -> N
     output.show_markdown(write_screened(out, measure(folder, finder)))
 
 
-@click.command(short_help="Write the model card of a bundle.")
+@click.command()
 @click.argument("bundle")
 @click.option("--evaluation", type=PATH, required=True, metavar="DIR", help="What boneage evaluate -o wrote.")
 @click.option("--robustness", type=PATH, metavar="DIR", help="What boneage robustness -o wrote.")
@@ -144,9 +145,10 @@ def screen(folder: Path, weights: str, out: Path, device: str, engine: str) -> N
 @engine_option
 @verbose_option
 def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, engine: str) -> None:
-    """Write the model card of BUNDLE, a shipped bundle's name or a bundle's folder, from what was measured of it.
+    """Write the model card of a bundle.
 
-    No film is read, only drawn hands, whose pictures lie beside the card. `boneage train` writes it at its end.
+    BUNDLE is the name of a shipped bundle, or a bundle's folder. The card has what was measured of it. No film is read,
+    only drawn hands, whose pictures lie beside the card. `boneage train` writes it at its end.
 
     \b
     Example:
@@ -161,7 +163,7 @@ def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, en
     click.echo(write_card(read_bundle(bundle), *measured, device=device, engine=engine))
 
 
-@click.command(short_help="Compare ways to train the regressor.")
+@click.command()
 @click.argument("plan", type=PATH, metavar="PLAN")
 @click.argument("data", type=PATH, metavar="[DATA]", required=False)
 @out_option
@@ -173,13 +175,13 @@ def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, en
 def compare(
     ctx: click.Context, plan: Path, data: str | Path | None, out: Path, split: str | None, segmenter: str, workers: int
 ) -> None:
-    """Compare ways to train the regressor: each arm of PLAN against its base, on the same films.
+    """Compare ways to train the regressor.
 
-    PLAN is a YAML file of base settings, named arms that change some of them, and seeds;
-    pipeline/recipes/experiments.yaml shows the form. DATA is as for train; default: what the plan names.
-    Every arm learns from the split's part train and is measured on its part choose. OUT gets comparison.md and
-    differences.png; a run that fails is a row of the table.
-    The same command given again goes on where it stopped.
+    Each arm of PLAN is compared with its base, on the same films. PLAN is a YAML file of base settings, named arms that
+    change some of them, and seeds; pipeline/recipes/experiments.yaml shows the form. DATA is as for train; default:
+    what the plan names. Every arm learns from the split's part train and is measured on its part choose. OUT gets
+    comparison.md and differences.png; a run that fails is a row of the table. The same command given again goes on
+    where it stopped.
 
     Exit code: 0 when every run finished, 1 when some failed.
 

@@ -112,7 +112,7 @@ def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str,
     return table
 
 
-@click.command(short_help="Read bone age from films.")
+@click.command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @child_options
 @weights_option
@@ -178,7 +178,7 @@ def predict(
     device: str,
     engine: str,
 ) -> None:
-    """Predict bone age in months, and set it against the child's age.
+    """Read bone age from films.
 
     INPUT is a radiograph (PNG, JPEG, WebP, TIFF, BMP, DICOM), several, a folder, a quoted pattern such as
     'films/**/*.dcm', - for a film from stdin, or a CSV with the column path, and where they are known sex, age,

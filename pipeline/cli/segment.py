@@ -12,7 +12,7 @@ import click
 from .options import PATH, device_option, engine_option, input_column_option, out_option, verbose_option, weights_option
 
 
-@click.command(short_help="Find the hand on films and cut the crop.")
+@click.command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @out_option
 @weights_option
@@ -30,7 +30,7 @@ def segment(
     device: str,
     engine: str,
 ) -> None:
-    """Find the hand and cut the crop that bone age is read from.
+    """Find the hand on films and cut the crop.
 
     INPUT is a radiograph, several, a folder, or a CSV with the column path. For each film NAME, OUT gets NAME.json
     (status, reasons, hand box and the way from the crop back to the original), NAME-mask.png (255 on 0, original

@@ -53,7 +53,7 @@ def training_options(command: F) -> F:
     return wrapped
 
 
-@click.command(short_help="Train a whole bundle of weights.")
+@click.command()
 @cohort_options
 @out_option
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings of every step that differ from the defaults.")
@@ -76,9 +76,10 @@ def train(
     split: str | None,
     **run: Any,
 ) -> None:
-    """Train everything on DATA: segmenter, crops, regressor, calibration, evaluation, one bundle of weights.
+    """Train a whole bundle of weights.
 
-    DATA is a folder as RSNA publishes it, or a CSV with path or id, sex and bone age.
+    Segmenter, crops, regressor, calibration and evaluation are made of DATA, which is a folder as RSNA publishes it, or
+    a CSV with path or id, sex and bone age.
 
     \b
     Example:
@@ -107,7 +108,7 @@ def train(
             click.echo(bundle)
 
 
-@click.command(short_help="Train the hand segmenter.")
+@click.command()
 @cohort_options
 @out_option
 @click.option("--cutouts", type=PATH, help="Folder of hands without background: images/ and masks/.")
@@ -135,9 +136,10 @@ def train_segmenter(
     licence: str,
     workers: int,
 ) -> None:
-    """Train the hand segmenter on DATA, without hand-drawn masks.
+    """Train the hand segmenter.
 
-    A run that stopped goes on with its next round when the same command is given again.
+    The films of DATA need no hand-drawn masks. A run that stopped goes on with its next round when the same command is
+    given again.
 
     \b
     Example:
@@ -167,7 +169,7 @@ def train_segmenter(
     click.echo(weights)
 
 
-@click.command(short_help="Train the bone-age regressor.")
+@click.command()
 @cohort_options
 @out_option
 @click.option("--segmenter", default="default", show_default=True, help=SEGMENTER_HELP)
@@ -196,7 +198,9 @@ def train_regressor(
     licence: str,
     **run: Any,
 ) -> None:
-    """Train the bone-age regressor on DATA's crops, which are cut once and kept in OUT/crops.
+    """Train the bone-age regressor.
+
+    The crops of DATA are cut once and kept in OUT/crops.
 
     \b
     Example:

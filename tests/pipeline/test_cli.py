@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from boneage.data.remark import Remark
-from boneage.pipeline.cli import main
+from boneage.pipeline.cli import COMMANDS, main
 from boneage.pipeline.predict.rows import COLUMNS
 from boneage.pipeline.reading import Reading
 from boneage.weights.bundle import read_bundle
@@ -64,7 +64,7 @@ def in_python(code: str) -> str:
 def test_help_of_every_command_loads_nothing_heavy():
     code = f"""
 import sys
-from boneage.pipeline.cli import main
+from boneage.pipeline.cli import COMMANDS, main
 for command in {[[], *([name] for name in COMMANDS)]}:
     try:
         main([*command, "--help"])
@@ -469,3 +469,10 @@ def page_of(text: str) -> str:
     """A page without its mark."""
     assert text.endswith("\n\n<!-- made by boneage -->\n")
     return text.removesuffix("\n<!-- made by boneage -->\n")
+
+
+def test_help_lists_each_command_with_a_whole_sentence_that_fits_a_line_of_80():
+    listed = CliRunner().invoke(main, ["--help"], terminal_width=80).stdout.partition("Commands:\n")[2]
+    lines = listed.splitlines()
+    assert len(lines) == len(COMMANDS)
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
