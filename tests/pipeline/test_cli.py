@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from boneage.data.remark import Remark
-from boneage.pipeline.cli import COMMANDS, main
+from boneage.pipeline.cli import main
 from boneage.pipeline.predict.rows import COLUMNS
 from boneage.pipeline.reading import Reading
 from boneage.weights.bundle import read_bundle
