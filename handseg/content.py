@@ -1,11 +1,11 @@
-"""What a film shows, as the segmenter's head for it tells, in words."""
+"""What a film shows, by the segmenter's head for it, as remarks."""
 
 from __future__ import annotations
 
 from ..data.remark import Remark
 from .segmenter import HandMap
 
-# Probability of a whole hand under which a film is rejected, and from which on nothing is said. Of 1,568 pictures that
+# Probability of a whole hand under which a film is rejected, and from which on it has no remark. Of 1,568 pictures that
 # are none, from sources that did not teach the head, 20 came to 0.3 and none to 0.6; of 250 films of the choosing part
 # that show one, none lay under 0.6.
 REFUSED, SURE = 0.3, 0.6
@@ -15,12 +15,12 @@ UNSURE = Remark("it is not certain that the picture is a radiograph of a whole h
 
 
 def shows_no_hand(seen: HandMap) -> Remark | None:
-    """Why a film must not be read for what it shows; None for a hand, and from a network that does not judge."""
+    """Why a film is rejected for what it shows; None for a hand, and from a network without the head."""
     if seen.contents is None or seen.contents[0] >= REFUSED:
         return None
     return PART_OF_HAND if seen.contents[1] >= seen.contents[2] else NO_HAND
 
 
 def surely_whole(seen: HandMap) -> bool | None:
-    """Whether a film surely shows a whole hand; None from a network that does not tell."""
+    """Whether a film surely shows a whole hand; None from a network without the head."""
     return None if seen.contents is None else bool(seen.contents[0] >= SURE)

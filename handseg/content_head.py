@@ -1,6 +1,6 @@
-"""The head on the segmenter's encoder that tells what a film shows.
+"""The head on the segmenter's encoder that classifies what a film shows.
 
-It reads what the U-Net computes anyway, and changes nothing of it.
+It takes feature maps that the U-Net computes anyway, and changes none of them.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def spoilt(greys: Greys, mask: NDArray[np.bool_], scale: float) -> Iterator[Rema
 def _step_between_blocks(greys: Greys, mask: NDArray[np.bool_]) -> float:
     """How much further neighbours differ on either side of a block's edge than elsewhere, in the units of `greys`.
 
-    The mean of both directions; where the edges lie is found out, as the picture may have been cut or turned since.
+    The mean of both directions. The position of the edges is searched, as the picture may have been cut or rotated.
     """
     steps = []
     for picture, inside in ((greys, mask), (greys.T, mask.T)):

@@ -68,7 +68,7 @@ class SquareFit:
     """How a box of a picture was centred in a square of constant padding and resized to `size` pixels a side.
 
     The aspect never changes: the box keeps its shape, the padding makes the square. `frame` is the picture's
-    (height, width). `turn`: quarter turns anticlockwise, 0 to 3, by which the finished square was turned; box and frame
+    (height, width). `turn`: quarter turns anticlockwise, 0 to 3, by which the finished square is rotated; box and frame
     stay those of the picture as it is. `to_square` and `to_original` map points; `back` maps a whole picture.
     """
 
@@ -109,7 +109,7 @@ class SquareFit:
         return self._unresized(self._turned(np.asarray(points, np.float64), -self.turn))
 
     def _unresized(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points of the square before it was turned, in the original."""
+        """Points of the square before its rotation, in the original."""
         return (points + 0.5) / self.scale - 0.5 + self._corner
 
     def _turned(self, points: NDArray[np.float64], turns: int) -> NDArray[np.float64]:
@@ -119,7 +119,7 @@ class SquareFit:
         return points
 
     def apply(self, picture: NDArray) -> NDArray[np.float32]:
-        """Cut the box out of `picture` (height x width, uint8 or float32), pad to the square with 0, resize once, turn.
+        """Cut the box out of a picture (height x width, uint8 or float32), pad to a square with 0, resize, rotate.
 
         float32 in the picture's own units. Shrinking averages areas, so no detail aliases; enlarging is bilinear. The
         picture's rim keeps its own grey levels: no padding is mixed into it.
@@ -148,7 +148,7 @@ class SquareFit:
 
     @cached_property
     def _shown(self) -> tuple[slice, slice]:
-        """Rows and columns of the square before it was turned that show the picture."""
+        """Rows and columns of the square before its rotation that show the picture."""
         centres = self._unresized(np.stack([np.arange(self.size, dtype=np.float64)] * 2, axis=1))
         columns = _between(centres[:, 0], self.box.x - 0.5, self.box.x + self.box.width - 0.5)
         return _between(centres[:, 1], self.box.y - 0.5, self.box.y + self.box.height - 0.5), columns

@@ -82,9 +82,9 @@ def build_unet(encoder: str, decoder_channels: Sequence[int], turn_grid: int = 0
 
 
 def turn_head(channels: int, grid: int) -> nn.Sequential:
-    """Logits of the hand's quarter turns clockwise from the encoder's deepest map, as its means over a `grid` a side.
+    """Logits of the quarter turns clockwise, from the encoder's deepest map, as means over `grid` x `grid` fields.
 
-    The fields keep where in the film a feature lies: fingers above a wrist are not fingers below it.
+    The fields keep where on the film a feature lies: fingers above a wrist are not fingers below it.
     """
     return nn.Sequential(nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Linear(channels * grid * grid, TURNS))
 

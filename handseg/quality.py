@@ -52,7 +52,7 @@ class Verdict:
 
 
 def judge_picture(pixels: Greys, colour: float) -> Verdict:
-    """What can be said before a hand is looked for: too small, blank, or a colour photograph.
+    """Judge a picture before its hand is searched for: too small, blank, or a colour photograph.
 
     `pixels`: height x width, uint8 or float32 in [0, 1]; `colour`: as Radiograph's, in [0, 1].
     """

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class HandMap:
-    """What the segmenter saw: probability of hand over the letterboxed square, and the way back.
+    """The segmenter's output: probability of hand over the letterboxed square, and the way back.
 
-    `square`: uint8, size x size, the film as the network saw it. `probability`: float32, size x size, in [0, 1], the
+    `square`: uint8, size x size, the network's input. `probability`: float32, size x size, in [0, 1], the
     mean over the film and its mirror image. `fit` maps between the square and the original. `agreement`: intersection
-    over union of the two masks that were averaged, 0 to 1; low where the network does not know what it sees. `turns`:
-    float32 (4,), how likely the hand lies upright, or turned clockwise by 90, 180 or 270 degrees, in the square; None
+    over union of the two masks that were averaged, 0 to 1; low where the network is unsure. `turns`:
+    float32 (4,), how likely the hand lies upright, or rotated clockwise by 90, 180 or 270 degrees, in the square; None
     from a network without a head for it. `contents`: float32 (3,), how likely it shows a whole hand, part of one, or
     something else; None from a network without a head for it.
     """
@@ -122,8 +122,8 @@ class HandSegmenter:
     ) -> list[HandMap]:
         """Hand maps of films (height x width each, uint8 or float32 in [0, 1]), computed as one batch.
 
-        `turns`: quarter turns anticlockwise that bring each hand upright, before it is looked at; None for films as
-        they are. `boxes`: the part of each film that is looked at; None for all of it.
+        `turns`: quarter turns anticlockwise that bring each hand upright, before it is segmented; None for films
+        as they are. `boxes`: the part of each film that is segmented; None for all of it.
         """
         turns, boxes = turns or [0] * len(films), boxes or [None] * len(films)
         how = zip(films, turns, boxes, strict=True)

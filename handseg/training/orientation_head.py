@@ -1,6 +1,7 @@
-"""Teach a finished segmenter which way up a hand lies: one linear layer on what its frozen encoder sees.
+"""Teach a finished segmenter which way up a hand lies: one linear layer on the maps of its frozen encoder.
 
-Radiographs are taken to be upright and turned by quarters; the few that are not upright are found out and left out.
+Radiographs are assumed to be upright, and rotated by quarter turns; the few that are not upright are found and left
+out.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ HELD_OUT = 10  # one film in so many measures the head and does not teach it
 
 
 def learn_turns(net: nn.Module, films: Sequence[Path], config: SegmenterConfig) -> dict[str, Any]:
-    """Give `net`, from build_unet and trained, its head for the hand's turn, in place; no other tensor changes.
+    """Give `net`, from build_unet and trained, its head for the hand's rotation, in place; no other tensor changes.
 
     `films`: radiographs, nearly all of them upright, of which `config.turn.films` are drawn. Returns the figure for the
-    weights' header: share of held-out views told right. With fewer than HELD_OUT readable films `net` stays without
-    a head and the figure is empty: it then tells nothing of a film's turn.
+    weights' header: share of held-out views classified correctly. With fewer than HELD_OUT readable films `net` stays
+    without a head and the figure is empty: it has no output for the rotation then.
     """
     rng = np.random.default_rng(config.seed)
     policy = MaskPolicy(quarter_turns=0)
@@ -70,7 +71,7 @@ def learn_turns(net: nn.Module, films: Sequence[Path], config: SegmenterConfig) 
 
 
 def _views(square: NDArray[np.uint8], policy: MaskPolicy, rng: np.random.Generator) -> torch.Tensor:
-    """A letterboxed film turned clockwise by 0 to 3 quarters, each time augmented anew, as the network's input."""
+    """A letterboxed film rotated clockwise by 0 to 3 quarter turns, each augmented anew, as the network's input."""
     cv2.setNumThreads(1)
     views = []
     for turn in range(TURNS):
@@ -94,7 +95,7 @@ def _upright(features: torch.Tensor, config: SegmenterConfig) -> torch.Tensor:
 
 
 def _fitted(features: torch.Tensor, config: TurnConfig, seed: int) -> nn.Linear:
-    """A layer from features (films x TURNS x features, view k turned by k quarters) to logits of the turn.
+    """A layer from features (films x TURNS x features, view k rotated by k quarter turns) to logits of the rotation.
 
     It is fitted on features of mean 0 and SD 1, then rewritten to take them as they come.
     """
