@@ -14,7 +14,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from .child import stated_age
-from .dicom_facts import aspect_of, laterality_of, patient_age_of, sex_of, spacing_of
+from .dicom_facts import aspect_of, laterality_of, patient_age_of, sex_of, spacing_of, towards_of, view_of
 from .dicom_greys import greys_of
 from .dicom_pixels import PIXELS, Stored, read_stored
 from .errors import ReadError, is_stop, one_line
@@ -95,6 +95,8 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
         birth_date=birth,
         exam_date=exam,
         laterality=laterality_of(dataset, notes),
+        view=view_of(dataset, notes),
+        towards=towards_of(dataset, notes),
         colour=colour,
         notes=tuple(dict.fromkeys(notes)),
         doubts=(*dict.fromkeys(doubts), *((fault,) if fault else ())),

@@ -8,10 +8,10 @@ from typing import cast
 from pydicom.dataset import Dataset
 
 from .child import DAYS_IN_MONTH, Age
-from .radiograph import SQUARE, Laterality
+from .radiograph import SQUARE, Laterality, View
 from .remark import Remark, Verbatim
 from .sex import Sex, parsed_sex
-from .tags import numbers_of, text_of
+from .tags import numbers_of, text_of, value_of
 
 _MONTHS_IN_UNIT = {"D": 1 / DAYS_IN_MONTH, "W": 7 / DAYS_IN_MONTH, "M": 1.0, "Y": 12.0}
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
@@ -63,8 +63,25 @@ def sex_of(dataset: Dataset, notes: list[Remark]) -> tuple[Sex | None, str]:
 def laterality_of(dataset: Dataset, notes: list[Remark]) -> Laterality | None:
     """Left or right hand, None where it is not stated."""
     stated = text_of(dataset, "ImageLaterality", notes) or text_of(dataset, "Laterality", notes)
+    if not stated:
+        for name in ("SharedFunctionalGroupsSequence", "FrameAnatomySequence"):  # of enhanced objects
+            items = value_of(dataset, name, notes)
+            dataset = items[0] if items else Dataset()
+        stated = text_of(dataset, "FrameLaterality", notes)
     side = stated.upper()
     return cast(Laterality, side) if side in ("L", "R") else None
+
+
+def view_of(dataset: Dataset, notes: list[Remark]) -> View | None:
+    """ViewPosition, None where it is neither AP nor PA."""
+    view = text_of(dataset, "ViewPosition", notes).upper()
+    return cast(View, view) if view in ("AP", "PA") else None
+
+
+def towards_of(dataset: Dataset, notes: list[Remark]) -> tuple[str, str]:
+    """The patient's sides to which rows and columns run, as PatientOrientation states them; "" where it does not."""
+    sides = text_of(dataset, "PatientOrientation", notes).upper().split("\\")
+    return (sides[0][:1], sides[1][:1]) if len(sides) == 2 else ("", "")
 
 
 def patient_age_of(dataset: Dataset, notes: list[Remark]) -> Age | None:

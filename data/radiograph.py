@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 Laterality = Literal["L", "R"]
+View = Literal["AP", "PA"]  # of a hand: PA has its palm on the plate
 MIN_SIDE = 32  # pixels; the joints of a hand cannot be seen on fewer
 # The largest digital plates have 5,000 x 4,000 pixels, a film of 24 x 30 cm at 600 dpi 40 million. Within these limits
 # reading and finding the hand take at most 1.5 GB and 20 s.
@@ -52,6 +53,9 @@ class Radiograph:
     age: chronological age that a DICOM's facts agree on, None where there is none (`child.stated_age`).
     birth_date, exam_date: PatientBirthDate, and AcquisitionDate or else StudyDate, of a DICOM; None where unknown.
     laterality: left or right hand as a DICOM states it, None where unknown.
+    view: ViewPosition of a DICOM, None where it is neither AP nor PA.
+    towards: the patient's sides to which a DICOM's rows and columns run, as PatientOrientation states: L, R or other
+        letters; "" where unknown.
     inverted: an ordinary image's greys were inverted on reading because bone was dark.
     colour: mean excess of red or green over blue in the original picture, in [0, 1]; 0 for grey, and for films tinted
         blue or violet. Photographs are told from films by it.
@@ -70,6 +74,8 @@ class Radiograph:
     birth_date: date | None = None
     exam_date: date | None = None
     laterality: Laterality | None = None
+    view: View | None = None
+    towards: tuple[str, str] = ("", "")
     inverted: bool = False
     colour: float = 0.0
     notes: tuple[Remark, ...] = ()

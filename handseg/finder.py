@@ -20,7 +20,7 @@ from .exposure import spoilt
 from .geometry import Box, SquareFit
 from .letterbox import even_exposure
 from .orientation import ROTATED, UNSURE, likeliest, surely_turned, surely_upright
-from .pairs import Choice, Side, chosen, fields_of, two_hands
+from .pairs import Choice, Side, Which, chosen, fields_of, two_hands
 from .quality import Verdict, judge_hand, judge_picture
 from .segmenter import HandMap, HandSegmenter
 
@@ -33,7 +33,7 @@ class Hand:
     `crop` is None when the picture is rejected, else upright. Both are of the film in square pixels
     (`Radiograph.square`); `box`, `mask`, `crop_box`, `to_original` and `over_film` are in the film's own pixels.
     `frame`: height and width of the film where its pixels are not square, else None. `remarks`: how it was chosen where
-    the film shows two.
+    the film shows two, and `which` of them it is. `other`: the other of two where both are read.
     """
 
     verdict: Verdict
@@ -41,6 +41,13 @@ class Hand:
     crop: Crop | None = None
     remarks: tuple[Remark, ...] = ()
     frame: tuple[int, int] | None = None
+    which: Which | None = None
+    other: Hand | None = None
+
+    @property
+    def each(self) -> tuple[Hand, ...]:
+        """The hand, and the other one where both are read."""
+        return (self, self.other) if self.other else (self,)
 
     @cached_property
     def box(self) -> Box | None:
@@ -111,7 +118,7 @@ class HandFinder:
     """Segments, judges and crops."""
 
     def __init__(self, segmenter: HandSegmenter, crop_size: int, side: Side = "left") -> None:
-        """`crop_size`: side of the square crops in pixels. `side`: the hand that is taken where a film shows two."""
+        """`crop_size`: side of the square crops in pixels. `side`: what is taken where a film shows two."""
         self.segmenter, self.crop_size = segmenter, crop_size
         self.side: Side = side
 
@@ -128,10 +135,9 @@ class HandFinder:
         seen = dict(zip(good, self._look([films[k] for k in good]), strict=True)) if good else {}
         hands = []
         for k, radiograph in enumerate(radiographs):
-            hand = self._on_film(films[k], seen[k]) if k in seen else Hand(first[k])
-            for doubt in radiograph.doubts:
-                hand = replace(hand, verdict=hand.verdict.and_also("review", doubt))
-            hands.append(hand if radiograph.aspect == 1 else replace(hand, frame=radiograph.greys.shape))
+            found = self._on_film(films[k], seen[k], radiograph) if k in seen else [Hand(first[k])]
+            hand, *others = [_on_its_film(one, radiograph) for one in found]
+            hands.append(replace(hand, other=others[0]) if others else hand)
         return hands
 
     def _look(self, films: Sequence[Greys]) -> list[HandMap]:
@@ -150,10 +156,17 @@ class HandFinder:
                 seen[k] = likeliest(self.segmenter.look([films[k]] * 4, range(4)))
         return seen
 
-    def _on_film(self, pixels: Greys, seen: HandMap) -> Hand:
-        """The hand of a film on which something was seen, one of two where there are two."""
-        choice = self._one_of_two(pixels, seen) if two_hands(seen) else Choice(seen)
-        hand = self._hand(pixels, choice.hand)
+    def _on_film(self, pixels: Greys, seen: HandMap, film: Radiograph) -> list[Hand]:
+        """What was asked for of the hands of a film on which something was seen."""
+        if two_hands(seen):
+            hands = self.segmenter.look([pixels] * 2, [seen.fit.turn] * 2, fields_of(seen))
+            choices = chosen(hands, seen, self.side, film)
+        else:
+            choices = (Choice(seen),)
+        return [self._chosen(pixels, seen, choice) for choice in choices]
+
+    def _chosen(self, pixels: Greys, seen: HandMap, choice: Choice) -> Hand:
+        hand = replace(self._hand(pixels, choice.hand), which=choice.which)
         if not hand.crop:
             return hand
         if choice.doubt:
@@ -161,9 +174,6 @@ class HandFinder:
         if not surely_upright(seen):
             hand = replace(hand, verdict=hand.verdict.and_also("review", UNSURE))
         return replace(hand, remarks=(choice.note,)) if choice.note else hand
-
-    def _one_of_two(self, pixels: Greys, seen: HandMap) -> Choice:
-        return chosen(self.segmenter.look([pixels] * 2, [seen.fit.turn] * 2, fields_of(seen)), seen, self.side)
 
     def _hand(self, pixels: Greys, seen: HandMap) -> Hand:
         verdict = judge_hand(seen)
@@ -190,3 +200,10 @@ class HandFinder:
         for doubt in spoilt(pixels[around.slices], mask, crop.fit.scale):
             verdict = verdict.and_also("review", doubt)
         return Hand(verdict, seen, crop)
+
+
+def _on_its_film(hand: Hand, radiograph: Radiograph) -> Hand:
+    """The hand with the doubts of its film, and in the film's own pixels."""
+    for doubt in radiograph.doubts:
+        hand = replace(hand, verdict=hand.verdict.and_also("review", doubt))
+    return hand if radiograph.aspect == 1 else replace(hand, frame=radiograph.greys.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,14 +10,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.remark import Remark
+from ..data.radiograph import Radiograph
+from ..data.remark import Remark, Verbatim
 from .content import shows_no_hand
 from .geometry import Box
 from .orientation import surely_upright
 from .segmenter import HandMap
 from .shape import HandShape
 
-Side = Literal["left", "right"]
+Side = Literal["left", "right", "both"]  # what is read of a film of two hands
+Which = Literal["left", "right", "larger", "smaller"]
 
 SECOND_HAND = 0.30  # the second part's area over the first's, from which on it is another hand
 BROAD = 1.25  # width over height of an upright mask, from which on it is taken for two hands that touch; one has 1.21
@@ -75,38 +77,73 @@ def _in_original(seen: HandMap, square: Box) -> Box:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The hand that is read, with a doubt or a note on how it was chosen, if any."""
+    """A hand that is read, with a doubt or a note on how it was chosen, if any, and which one of two it is."""
 
     hand: HandMap
     doubt: Remark | None = None
     note: Remark | None = None
+    which: Which | None = None
 
 
-def chosen(hands: Sequence[HandMap], film: HandMap, side: Side) -> Choice:
-    """The hand of a `side` among the two of a film; the larger one where sides cannot be told.
+def chosen(hands: Sequence[HandMap], film: HandMap, side: Side, stated: Radiograph) -> tuple[Choice, ...]:
+    """Of the two hands of a film the one of a `side`, or both, the left one first.
 
-    `film`: what was seen of the whole film, whose largest part is taken where what was separated are not two hands.
+    Where sides cannot be told, the larger one takes the place of either. `film`: what was seen of the whole film, whose
+    largest part is taken where what was separated are not two hands. `stated`: the film, with what a DICOM says of it.
     """
     if not all(hand.components and shows_no_hand(hand) is None for hand in hands):
-        return Choice(film, Remark("there seem to be several hands; the largest was read"))
-    sides = sides_of(hands)
+        return (Choice(film, Remark("there seem to be several hands; the largest was read")),)
+    sides, doubt = sides_of(hands, stated)
     if sides is None:
-        larger = max(hands, key=lambda hand: np.count_nonzero(hand.components[0]) / hand.fit.scale**2)
-        return Choice(
-            larger, Remark("there are two hands, and which is left and right is uncertain; the larger was read")
-        )
-    hand = hands[sides.index(side)]
-    if side == "left":
-        return Choice(hand, note=Remark("there are two hands; the left one was read"))
-    return Choice(hand, note=Remark("there are two hands; the right one was read"))
+        sides = _by_size(hands)
+    each = dict(zip(sides, hands, strict=True))
+    wanted: tuple[Which, ...] = tuple(which for which in _WORDS if which in each)
+    if side != "both":
+        wanted = (side,) if side in each else wanted[:1]
+    choices = []
+    for which in wanted:
+        words = _WORDS[which]
+        told = which in ("left", "right")
+        choices.append(Choice(each[which], doubt if told else words, words if told else None, which))
+    return tuple(choices)
 
 
-def sides_of(hands: Sequence[HandMap]) -> tuple[Side, Side] | None:
-    """Which of two upright hands is the left and which the right one; None where that cannot be told.
+_WORDS: Mapping[Which, Remark] = {  # in the order in which both are read
+    "left": Remark("there are two hands; the left one was read"),
+    "right": Remark("there are two hands; the right one was read"),
+    "larger": Remark("there are two hands, and which is left and right is uncertain; the larger was read"),
+    "smaller": Remark("there are two hands, and which is left and right is uncertain; this is the smaller"),
+}
 
-    Their palms are taken to lie on the cassette, as they do on a film for bone age: a left hand's thumb points right.
+
+def _by_size(hands: Sequence[HandMap]) -> tuple[Which, Which]:
+    first, second = (np.count_nonzero(hand.components[0]) / hand.fit.scale**2 for hand in hands)
+    return ("larger", "smaller") if first >= second else ("smaller", "larger")
+
+
+def sides_of(hands: Sequence[HandMap], stated: Radiograph) -> tuple[tuple[Which, Which] | None, Remark | None]:
+    """Which of two upright hands is the left and which the right one, and a doubt of it.
+
+    PatientOrientation tells it where it states to which side of the patient the line from hand to hand runs, and else
+    the thumbs: palms are taken to lie on the plate, unless ViewPosition is AP. None where neither tells it.
     """
     first, second = (HandShape(hand.components[0]).thumb for hand in hands)
-    if abs(first - second) < THUMBS:
-        return None
-    return ("left", "right") if first > second else ("right", "left")
+    left_first = None if abs(first - second) < THUMBS else (first > second) != (stated.view == "AP")
+    by_file = _left_is_first(hands, stated)
+    doubt = None
+    if by_file is not None and left_first not in (None, by_file):
+        name = Verbatim("PatientOrientation")
+        doubt = Remark("{name} and the thumbs differ on which hand is the left; the first was taken", name=name)
+    left_first = left_first if by_file is None else by_file
+    if left_first is None:
+        return None, None
+    return (("left", "right") if left_first else ("right", "left")), doubt
+
+
+def _left_is_first(hands: Sequence[HandMap], stated: Radiograph) -> bool | None:
+    """Whether the first hand is the left one by PatientOrientation; None where that does not tell."""
+    one, other = (hand.fit.box for hand in hands)
+    across = other.x - one.x + (other.width - one.width) / 2
+    down = other.y - one.y + (other.height - one.height) / 2
+    towards, way = (stated.towards[0], across) if abs(across) > abs(down) else (stated.towards[1], down)
+    return (towards == "R") == (way > 0) if towards in ("L", "R") and way else None

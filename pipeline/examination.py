@@ -27,6 +27,7 @@ class Examination:
     radiograph, hand: the film and the hand found on it; None where the film could not be read.
     error: why the film could not be read, None where it could.
     crop_evidence: how to work out where on a crop its reading comes from; None where nothing was examined.
+    other: the examination of the other of two hands where both are read.
     """
 
     reading: Reading
@@ -34,6 +35,12 @@ class Examination:
     hand: Hand | None = None
     error: FilmError | None = None
     crop_evidence: CropEvidence | None = None
+    other: Examination | None = None
+
+    @property
+    def each(self) -> tuple[Examination, ...]:
+        """The examination, and that of the other hand where both are read."""
+        return (self, self.other) if self.other else (self,)
 
     def radiograph_and_hand(self) -> tuple[Radiograph, Hand]:
         """The radiograph and its hand. Raises OutputError for a film that could not be read, which has neither."""

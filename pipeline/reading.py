@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ..data.child import in_years
 from ..data.remark import Remark
 from ..data.sex import Sex
+from ..handseg.pairs import Which
 from ..handseg.quality import Status
 
 Assessment = Literal["delayed", "normal", "advanced"]
@@ -24,7 +25,8 @@ class Reading:
 
     `status`: ok, review (a number, to be read with care), rejected (not a whole hand) or failed (not readable, or its
     sex unknown); `reasons` say why. `bone_age_months` and `interval_90` (lower and upper, months) are None unless the
-    film was assessed. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights;
+    film was assessed. `hand`: of two hands on a film, which it is: left or right, or larger or smaller where sides
+    cannot be told. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights;
     `model_sha256`: what identifies them (`weights.bundle.Bundle.digest`).
 
     `notes` are remarks on what was odd, and on each clinical value that was asked for but cannot be given; `caveats`
@@ -61,6 +63,7 @@ class Reading:
     adult_height_category: Category | None = None
     caveats: tuple[Remark, ...] = ()
     model_sha256: str | None = None
+    hand: Which | None = None
 
     @property
     def assessed(self) -> bool:
@@ -118,7 +121,7 @@ _FIELDS = (
     *("chronological_age_months", "chronological_age_source", "difference_months"),
     *("reference_mean_months", "reference_sd_months", "sds", "sds_interval_90", "sds_reference", "assessment"),
     *("height_cm", "adult_height_cm", "adult_height_interval_90", "adult_height_category"),
-    *("hand_box", "notes", "caveats", "model", "model_sha256", "boneage_version"),
+    *("hand", "hand_box", "notes", "caveats", "model", "model_sha256", "boneage_version"),
 )
 _DIGITS = 12  # of a SHA-256, where space is small
 

@@ -146,10 +146,11 @@ def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str,
 )
 @click.option(
     "--hand",
-    type=click.Choice(("left", "right")),
+    type=click.Choice(("left", "right", "both")),
     default="left",
     show_default=True,
-    help="The hand that is read where a film shows two and their thumbs show the sides; else the larger.",
+    help="What is read where a film shows two hands and the DICOM or the thumbs show the sides; else the larger one. "
+    "Both have a reading and a row each.",
 )
 @film_file_options
 @input_column_option
@@ -201,6 +202,8 @@ def predict(
       boneage predict films/ more.dcm --sex M --json --csv readings.csv
       boneage predict cohort.csv --parquet readings.parquet --workers 4 --resume
     """
+    if hand == "both" and files:
+        raise click.UsageError(f"--{next(iter(files))} is about one hand of a film; give --hand left or right with it")
     table = _table(csv_file, parquet_file, {"resume": resume, "overwrite": overwrite, "patient-ids": patient_ids})
 
     from ...data.inputs import read_inputs
@@ -229,6 +232,8 @@ def predict(
         raise Failure(tally.why)
     click.echo(output.DISCLAIMER, err=True)
     if len(rows) > 1:
+        for caveat in tally.caveats:
+            click.echo(f"Note: {caveat}.", err=True)
         click.echo(output.summary(tally), err=True)
     for fault in tally.faults:
         click.echo(for_line(str(fault)), err=True)

@@ -35,6 +35,7 @@ HEIGHT_LIMITS = Remark(
     "adult height by Bayley-Pinneau is off by about 4 to 6 cm in practice, too tall where bone age is advanced and too "
     "short where it is delayed"
 )
+CAVEATS: Mapping[str, Remark] = {"sds": POPULATION, "adult_height_cm": HEIGHT_LIMITS}  # by the value they limit
 CHILDREN: Mapping[Sex, Remark] = {"F": Remark("girls"), "M": Remark("boys")}
 _WORDS: Mapping[Assessment | Category, Remark] = {
     "delayed": Remark("delayed"),

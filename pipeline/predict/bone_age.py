@@ -53,7 +53,8 @@ class BoneAge:
     ) -> BoneAge:
         """Load a bundle: a shipped name, a folder, or a bundle that is not stored yet.
 
-        `device` and `engine`: as for `weights.backend.chosen_backend`. `hand`: the one that is read of a film of two.
+        `device` and `engine`: as for `weights.backend.chosen_backend`. `hand`: what is read of a film of two
+        hands, left, right or both: then `predict_many` and a cohort have a reading for each, the left one first.
 
         Raises WeightsError, and ConfigError for a device or engine that is not there.
         """
@@ -64,7 +65,7 @@ class BoneAge:
         return cls(finder, reader, bundle.name, bundle.digest)
 
     def predict(self, film: Film, sex: Sex | str | None = None, *, child: Child | None = None) -> Reading:
-        """Read one radiograph: the reading of `examine`."""
+        """Read one radiograph: the reading of `examine`; where both hands are read, of the left one."""
         return self.examine(film, sex, child=child).reading
 
     def examine(self, film: Film, sex: Sex | str | None = None, *, child: Child | None = None) -> Examination:
@@ -74,7 +75,7 @@ class BoneAge:
         (`data.source.as_source`). `sex`: F or M, in place of `child`'s. `child`: what else is given, age and height
         included. A DICOM's own facts complete them. Raises ReadError for a file that is not a radiograph, SexError when
         sex is missing or contradicts the file, and ChildError when ages or dates do; a picture that is not a hand comes
-        back as `rejected`.
+        back as `rejected`. Where both of two hands are read, `each` of the result are their examinations.
         """
         (examination,) = self.examine_batch([(film, _child(child, sex))])
         if examination.error is not None:
@@ -102,7 +103,7 @@ class BoneAge:
         given = _child(child, sex)
         requests = (_request(item, given) for item in films)
         examined = ahead(self.examine_batch, in_batches(requests, batch), workers or cores())
-        return (examination.reading for examinations in examined for examination in examinations)
+        return (one.reading for examinations in examined for examination in examinations for one in examination.each)
 
     def examine_batch(self, requests: Sequence[Request]) -> list[Examination]:
         """Examine some films together, in this thread, in their order; one that cannot be read has an `error`."""
@@ -120,17 +121,16 @@ class BoneAge:
     def _examined(self, films: dict[int, _Film]) -> dict[int, Examination]:
         """Examine films that were read. Where that fails, each is examined alone, so that one cannot fail others."""
         try:
-            hands = dict(zip(films, self.finder.find([film.radiograph for film in films.values()]), strict=True))
-            months = self._months(films, hands)
-            return {
-                number: Examination(
-                    self._reading(film, hands[number], months.get(number)),
-                    film.radiograph,
-                    hands[number],
-                    crop_evidence=self.reader.evidence,
-                )
-                for number, film in films.items()
-            }
+            found = self.finder.find([film.radiograph for film in films.values()])
+            each = [(film, hand) for film, first in zip(films.values(), found, strict=True) for hand in first.each]
+            months = self._months(each)
+            examined: dict[int, Examination] = {}
+            numbers = {id(film): number for number, film in films.items()}
+            for k, (film, hand) in reversed([*enumerate(each)]):  # the other hand comes after the first
+                reading, number = self._reading(film, hand, months.get(k)), numbers[id(film)]
+                other = examined.get(number)
+                examined[number] = Examination(reading, film.radiograph, hand, None, self.reader.evidence, other)
+            return examined
         except BaseException as error:
             if len(films) > 1:
                 as_film_error("", error)  # raises what is meant to end the program
@@ -143,12 +143,12 @@ class BoneAge:
         reading = Reading(name, "failed", (failure.remark,), sex=sex, model=self.model, model_sha256=self.digest)
         return Examination(reading, error=failure)
 
-    def _months(self, films: dict[int, _Film], hands: dict[int, Hand]) -> dict[int, float]:
-        """Bone ages in months of the films that have a crop, which the nets read together."""
-        crops = {number: hand.crop for number, hand in hands.items() if hand.crop is not None}
+    def _months(self, hands: Sequence[tuple[_Film, Hand]]) -> dict[int, float]:
+        """Bone ages in months, by number, of the hands that have a crop, which the nets read together."""
+        crops = {number: hand.crop for number, (_, hand) in enumerate(hands) if hand.crop is not None}
         if not crops:
             return {}
-        read = self.reader.months([crop.pixels for crop in crops.values()], [films[number].sex for number in crops])
+        read = self.reader.months([crop.pixels for crop in crops.values()], [hands[number][0].sex for number in crops])
         return {number: float(value) for number, value in zip(crops, read, strict=True)}
 
     def _reading(self, film: _Film, hand: Hand, months: float | None) -> Reading:
@@ -165,6 +165,7 @@ class BoneAge:
             sex=film.sex,
             bone_age_months=months,
             interval_90=None if months is None else self.reader.interval_90(months, film.sex),
+            hand=hand.which,
             hand_box=hand.box.as_tuple() if hand.box else None,
             notes=(*film.radiograph.notes, *hand.notes),
             model=self.model,

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ...data.child import Child
-from ...data.errors import ReadError
+from ...data.errors import OutputError, ReadError
 from ...data.files import refuse_inputs
 from ...data.inputs import read_inputs
 from ...data.inputs_table import InputRow
@@ -24,6 +24,7 @@ from ...data.remark import Remark
 from ...data.sex import Sex
 from ...data.source import Film, Source
 from ...data.text import counted, for_cell
+from ..clinical.assessment import CAVEATS
 from ..examination import Examination
 from ..reading import Reading
 from .bone_age import BATCH, BoneAge
@@ -40,21 +41,25 @@ class Tally:
     """Counts over a run, which are all that is kept of it.
 
     statuses: films by status. not_assessed: films by status and cause (`Reading.cause`). no_films: other files, by what
-    they are. before: films of which a row was there. why: the reasons of the last film that was not assessed, in full.
-    faults: why, for each file about a film that could not be written.
+    they are. before: rows that were there. second_hands: rows of the other hand of a film. why: the reasons of the last
+    film that was not assessed, in full.
+    caveats: what holds for every value of a kind that a row has. faults: why, for each file about a film that could not
+    be written.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     not_assessed: Counter[tuple[str, str]] = field(default_factory=Counter)
     no_films: Counter[Remark] = field(default_factory=Counter)
     before: int = 0
+    second_hands: int = 0
     why: str = ""
+    caveats: dict[Remark, None] = field(default_factory=dict)
     faults: list[Remark] = field(default_factory=list)
 
     @property
     def films(self) -> int:
         """How many films there were."""
-        return self.statuses.total()
+        return self.statuses.total() - self.second_hands
 
     @property
     def lost(self) -> Counter[str]:
@@ -64,7 +69,7 @@ class Tally:
     @property
     def exit_code(self) -> int:
         """Of a command: docs/reference/exit-codes.md."""
-        if self.statuses["failed"] == self.films:
+        if self.statuses["failed"] == self.statuses.total():
             return 2
         return int(bool(self.lost or self.faults))
 
@@ -81,6 +86,7 @@ class Tally:
         status = row["status"]
         self.statuses[status] += 1
         self.before += before
+        self.caveats |= {caveat: None for value, caveat in CAVEATS.items() if row[value] is not None}
         if status in ("failed", "rejected"):
             self.why = row["reasons"] or ""
             self.not_assessed[status, row["cause"] or ""] += 1
@@ -119,6 +125,7 @@ def predict_cohort(
     workers: batches that are read at the same time, each by a thread of its own; by default one for each core.
     on_reading: called with each film's reading once its row is stored, but not for rows from before.
 
+    A reader of both hands has two readings, and rows, of a film that shows two; then no `files` can be asked for.
     Returns counts, and which files could not be written. Raises what `read_inputs`, `FilmFiles` and `ReadingsFile`
     raise before any film is read, and ReadError where no file is a film.
     """
@@ -138,7 +145,7 @@ def predict_cohort(
         log.debug("%s, in batches of %d by %s", counted(len(inputs), "file"), BATCH, counted(workers, "thread"))
         for outcomes in ahead(reader, in_batches(list(enumerate(inputs)), BATCH), workers):
             if rows:
-                rows.add(outcome.row for outcome in outcomes if outcome.row)
+                rows.add(row for outcome in outcomes for row in outcome.rows)
             for outcome in outcomes:
                 _hand_on(outcome, tally, about, on_reading)
                 advance()
@@ -152,7 +159,8 @@ class _Outcome:
 
     number, item: the input. no_film: what the file is that is no film, and has nothing of what follows.
     named: columns on the film itself. fingerprint: of all that decides the reading.
-    row: the film's, read now or, as `before` says, by an earlier run. reading: what was read now.
+    rows: the film's, one or of two hands, read now or, as `before` says, by an earlier run. readings: what was read
+        now.
     examination: the reading with its picture, where files are to be made of it.
     """
 
@@ -161,9 +169,9 @@ class _Outcome:
     no_film: Remark | None = None
     named: Row = field(default_factory=dict)
     fingerprint: str = ""
-    row: Row | None = None
+    rows: Sequence[Row] = ()
     before: bool = False
-    reading: Reading | None = None
+    readings: Sequence[Reading] = ()
     examination: Examination | None = None
 
 
@@ -171,11 +179,11 @@ def _hand_on(outcome: _Outcome, tally: Tally, about: FilmFiles, on_reading: Call
     """Count a film, pass its reading to `on_reading`, and write the files about it."""
     if outcome.no_film is not None:
         tally.no_films[outcome.no_film] += 1
-    if outcome.row is None:
-        return
-    tally.count(outcome.row, before=outcome.before)
-    if on_reading and outcome.reading:
-        on_reading(outcome.reading)
+    for number, row in enumerate(outcome.rows):
+        tally.count(row, before=outcome.before)
+        tally.second_hands += number
+    for reading in outcome.readings if on_reading else ():
+        on_reading(reading)
     if outcome.examination:
         tally.faults += about.write(outcome.number, outcome.examination, only_missing=outcome.before)
 
@@ -184,14 +192,18 @@ class _Reader:
     """Reads one batch: what has its row already, what is no film, and the rest."""
 
     def __init__(self, bone_age: BoneAge, about: FilmFiles, rows: ReadingsFile | None, patient_ids: bool) -> None:
+        if about.kinds and bone_age.finder.side == "both":
+            raise OutputError("files about a film are of one hand, and both are read; read left or right for them")
         self.bone_age, self.about, self.rows, self.patient_ids = bone_age, about, rows, patient_ids
-        self.model = f"{version('boneage')} {bone_age.digest}"
+        self.both = bone_age.finder.side == "both"
+        side = "" if bone_age.finder.side == "left" else f" {bone_age.finder.side}"
+        self.model = f"{version('boneage')} {bone_age.digest}{side}"
 
     def __call__(self, batch: Sequence[tuple[int, InputRow]]) -> list[_Outcome]:
         sources = [item.opened() for _, item in batch]
         outcomes = [self._unread(*numbered, source) for numbered, source in zip(batch, sources, strict=True)]
         films = [(outcome, source) for outcome, source in zip(outcomes, sources, strict=True) if not outcome.no_film]
-        if not any(outcome.row is None or self._lacks_files(outcome) for outcome, _ in films):
+        if not any(not outcome.rows or self._lacks_files(outcome) for outcome, _ in films):
             return outcomes
         requests = [(source or outcome.item.path, outcome.item.child) for outcome, source in films]
         examined = iter(self.bone_age.examine_batch(requests))
@@ -203,29 +215,30 @@ class _Reader:
             return _Outcome(number, item, no_film=source.no_film)
         named = self._named(item, source)
         fingerprint = self._fingerprint(item, source)
-        row = self._known(item, fingerprint)
-        return _Outcome(number, item, None, named, fingerprint, row and row | named, before=row is not None)
+        rows = [row | named for row in self._known(item, fingerprint)]
+        return _Outcome(number, item, None, named, fingerprint, rows, before=bool(rows))
 
     def _read(self, outcome: _Outcome, examination: Examination) -> _Outcome:
-        if outcome.row is not None:
+        if outcome.rows:
             return replace(outcome, examination=examination) if self._lacks_files(outcome) else outcome
-        row = row_of(examination.reading, outcome.fingerprint) | outcome.named
-        return replace(
-            outcome, row=row, reading=examination.reading, examination=examination if self.about.kinds else None
-        )
+        readings = [one.reading for one in examination.each]
+        rows = [row_of(reading, outcome.fingerprint) | outcome.named for reading in readings]
+        kept = examination if self.about.kinds else None
+        return replace(outcome, rows=rows, readings=readings, examination=kept)
 
     def _lacks_files(self, outcome: _Outcome) -> bool:
         """Whether files about a film that an earlier run read are missing; one that failed has none."""
-        return bool(outcome.row) and outcome.row["status"] != "failed" and self.about.missing(outcome.number)
+        return any(row["status"] != "failed" for row in outcome.rows) and self.about.missing(outcome.number)
 
-    def _known(self, item: InputRow, fingerprint: str) -> Row | None:
-        """The film's row from an earlier run, if there is one."""
-        name = for_cell(str(item.path))
+    def _known(self, item: InputRow, fingerprint: str) -> list[Row]:
+        """The film's rows from an earlier run; none where that of its other hand is missing."""
+        name, rows = for_cell(str(item.path)), dict[str | None, Row]()
         for row in self.rows.rows_of(fingerprint) if self.rows else ():
             # the reasons of a failed film name it, so its row is for a film of that name only
             if row["status"] != "failed" or row["file"] == name:
-                return row
-        return None
+                rows.setdefault(row["hand"], row)
+        torn = self.both and len(rows) == 1 and None not in rows
+        return [] if torn else list(rows.values())[: 2 if self.both else 1]
 
     def _named(self, item: InputRow, source: Source | None) -> Row:
         """Columns on the film itself: its name, its patient and its date as far as given or asked for."""

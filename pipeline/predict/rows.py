@@ -41,12 +41,12 @@ COLUMNS: Mapping[str, type] = {
     "adult_height_interval_90_low": float,
     "adult_height_interval_90_high": float,
     "adult_height_category": str,
+    "hand": str,
     "hand_box_x": int,
     "hand_box_y": int,
     "hand_box_width": int,
     "hand_box_height": int,
     "notes": str,
-    "caveats": str,
     "model": str,
     "model_sha256": str,
     "boneage_version": str,
@@ -65,7 +65,7 @@ def row_of(reading: Reading, fingerprint: str = "") -> Row:
     for name, value in reading.to_dict().items():
         if name in row:
             row[name] = _BETWEEN_SENTENCES.join(value) or None if isinstance(value, list) else value
-        elif value is not None:
+        elif value is not None and name != "caveats":  # the same for every film: a run says them once
             row |= {f"{name}_{part}": item for part, item in zip(_PARTS[len(value)], value, strict=True)}
     return row | {"fingerprint": fingerprint}
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from boneage.data.radiograph import Radiograph
 from boneage.data.synthetic import synthetic_hand
+from boneage.handseg.geometry import Box
 from boneage.handseg.letterbox import letterbox
 from boneage.handseg.pairs import chosen, fields_of, sides_of, two_hands
 from boneage.handseg.segmenter import HandMap
@@ -21,6 +23,11 @@ def seen(mask: np.ndarray, *, turn: int = 0) -> HandMap:
     square, fit = letterbox(mask.astype(np.float32), SIZE, turn)
     found = (fit.apply(mask.astype(np.uint8) * 255) > 127).astype(np.float32)
     return HandMap(square, found, fit, contents=np.array([1, 0, 0], np.float32))
+
+
+def stated(**facts) -> Radiograph:
+    """A film of which a DICOM states these facts."""
+    return Radiograph(np.zeros((250, 200), np.uint8), "film", **facts)
 
 
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])
@@ -46,9 +53,9 @@ def test_a_side_is_read_where_the_thumbs_tell_it(hand):
     film, one, other = (seen(mask) for mask in (hand.mask, hand.mask, np.ascontiguousarray(hand.mask[:, ::-1])))
     thumb_right = hand.keypoints[4, 0] > hand.keypoints[20, 0]
     left, right = (one, other) if thumb_right else (other, one)
-    assert sides_of((right, left)) == ("right", "left")
-    assert chosen((right, left), film, "left").hand is left
-    choice = chosen((right, left), film, "right")
+    assert sides_of((right, left), stated()) == (("right", "left"), None)
+    assert chosen((right, left), film, "left", stated())[0].hand is left
+    (choice,) = chosen((right, left), film, "right", stated())
     assert choice.hand is right
     assert choice.doubt is None
     assert "right" in str(choice.note)
@@ -56,7 +63,7 @@ def test_a_side_is_read_where_the_thumbs_tell_it(hand):
 
 def test_the_larger_hand_is_read_where_sides_cannot_be_told(hand):
     film, whole, small = (seen(mask) for mask in (hand.mask, hand.mask, hand.mask[60:, :]))
-    choice = chosen((small, whole), film, "left")
+    (choice,) = chosen((small, whole), film, "left", stated())
     assert choice.hand is whole
     assert "uncertain" in str(choice.doubt)
 
@@ -64,6 +71,43 @@ def test_the_larger_hand_is_read_where_sides_cannot_be_told(hand):
 def test_what_is_no_second_hand_is_not_read(hand):
     film, left = seen(hand.mask), seen(hand.mask)
     nothing = seen(np.zeros_like(hand.mask))
-    choice = chosen((left, nothing), film, "left")
+    (choice,) = chosen((left, nothing), film, "left", stated())
     assert choice.hand is film
     assert "several" in str(choice.doubt)
+
+
+@pytest.fixture
+def left_and_right(hand):
+    """What is seen of a left and of a right hand, palms on the plate, left beside each other on a film of 400 x 250."""
+    thumb_right = hand.keypoints[4, 0] > hand.keypoints[20, 0]
+    left = hand.mask if thumb_right else np.ascontiguousarray(hand.mask[:, ::-1])
+    film = np.hstack([left, left[:, ::-1]]).astype(np.float32)
+    boxed = [letterbox(film, SIZE, box=box) for box in (Box(0, 0, 200, 250), Box(200, 0, 200, 250))]
+    whole = np.array([1, 0, 0], np.float32)
+    return tuple(HandMap(square, square / np.float32(255), fit, contents=whole) for square, fit in boxed)
+
+
+@pytest.mark.parametrize(
+    ("facts", "sides", "doubtful"),
+    [
+        ({}, ("left", "right"), False),
+        ({"view": "PA", "towards": ("R", "F")}, ("left", "right"), False),
+        ({"view": "AP"}, ("right", "left"), False),
+        ({"towards": ("L", "F")}, ("right", "left"), True),
+        ({"view": "AP", "towards": ("L", "F")}, ("right", "left"), False),
+        ({"towards": ("H", "L")}, ("left", "right"), False),
+    ],
+)
+def test_what_the_file_states_of_sides_goes_before_the_thumbs(left_and_right, facts, sides, doubtful):
+    found, doubt = sides_of(left_and_right, stated(**facts))
+    assert found == sides
+    assert bool(doubt) == doubtful
+
+
+def test_both_hands_are_read_the_left_one_first(left_and_right):
+    first, second = left_and_right
+    both = chosen((second, first), first, "both", stated())
+    assert [(choice.hand, choice.which) for choice in both] == [(first, "left"), (second, "right")]
+    alike = chosen((first, first), first, "both", stated())
+    assert [choice.which for choice in alike] == ["larger", "smaller"]
+    assert all(choice.doubt for choice in alike)

@@ -15,6 +15,7 @@ import time
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -290,6 +291,7 @@ def test_readings_are_not_kept_however_many_films_there_are(tiny_bundle, tmp_pat
 
     class Fake:
         digest = "0"
+        finder = SimpleNamespace(side="left")
 
         def examine_batch(self, requests):
             assert len(requests) <= BATCH
@@ -357,3 +359,53 @@ def test_what_a_caller_raises_leaves_the_rows_read_so_far(weights, cohort, tmp_p
         predict_cohort(BoneAge.load(weights[1]), cohort, "F", table=tmp_path / "r.csv", on_reading=stop)
     assert len(table(tmp_path / "r.csv.partial")) == BATCH
     assert not (tmp_path / "r.csv").exists()
+
+
+@pytest.fixture
+def both_hands(monkeypatch):
+    """A reader of both hands that finds two on films called two, and says how many films it has read."""
+    read = []
+
+    class Fake:
+        digest = "0"
+        finder = SimpleNamespace(side="both")
+
+        def examine_batch(self, requests):
+            read.extend(requests)
+            return [_examined(source.name) for source, _ in requests]
+
+    monkeypatch.setattr(BoneAge, "load", lambda weights, device, engine, hand: Fake())
+    return read
+
+
+def _examined(name: str) -> Examination:
+    hands = ("left", "right") if "two" in name else (None,)
+    first, *others = [Examination(Reading(name, "ok", (), "F", 100.0, hand=hand)) for hand in hands]
+    return replace(first, other=others[0]) if others else first
+
+
+def test_both_hands_have_a_row_each_and_a_run_that_goes_on_reads_what_lacks_one(
+    both_hands, tiny_bundle, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name, shade in (("one.png", 10), ("two.png", 20)):
+        Image.new("L", (64, 64), shade).save(name)
+    call = ("one.png", "two.png", "--sex", "F", "--hand", "both", "--csv", "r.csv", "--weights", tiny_bundle)
+    assert "2 films: 3 ok" in run(*call).stderr
+    assert [(row["file"], row["hand"]) for row in table(Path("r.csv"))] == [
+        ("one.png", ""), ("two.png", "left"), ("two.png", "right"),
+    ]  # fmt: skip
+    run(*call, "--resume")
+    assert len(both_hands) == 2
+    whole = Path("r.csv").read_text().splitlines(keepends=True)
+    Path("r.csv").write_text("".join(whole[:-1]))
+    run(*call, "--resume")
+    assert len(both_hands) == 4
+    assert Path("r.csv").read_text() == "".join(whole)
+
+
+def test_files_about_one_hand_are_refused_where_both_are_read(tmp_path):
+    Image.new("L", (64, 64)).save(tmp_path / "one.png")
+    result = run(tmp_path / "one.png", "--hand", "both", "--report", tmp_path / "r.html")
+    assert result.exit_code == 2
+    assert "--report is about one hand" in result.stderr
