@@ -96,7 +96,7 @@ def judge_hand(seen: HandMap) -> Verdict:
         return _rejected(Remark("what was found does not look like a hand: the outline is uncertain"))
     verdict = Verdict()
     alone = seen.fit.box == whole_frame(*seen.fit.frame)
-    for gone, reason in cut_off(parts[0], field, alone=alone):
+    for gone, reason in cut_off(parts[0], seen.square, field, alone=alone):
         verdict = verdict.and_also("rejected" if gone else "review", reason)
     if verdict.status == "rejected":
         return verdict

@@ -16,7 +16,7 @@ def hand(request):
 def found(hand: SyntheticHand, top: int = 0, bottom: int = 480, left: int = 0, right: int = 384, *, alone: bool = True):
     """What is said of the part of a film between four lines."""
     mask = hand.mask[top:bottom, left:right].astype(bool)
-    return list(cut_off.cut_off(mask, Box(0, 0, *mask.shape[::-1]), alone=alone))
+    return list(cut_off.cut_off(mask, mask * np.uint8(200), Box(0, 0, *mask.shape[::-1]), alone=alone))
 
 
 def ends(hand: SyntheticHand) -> tuple[int, int, int, float]:
@@ -51,3 +51,14 @@ def test_a_wrist_that_is_gone_is_rejected(hand):
     _, _, _, length = ends(hand)
     wrist = round(hand.keypoints[0, 1])
     assert (True, cut_off.WRIST_GONE) in found(hand, bottom=wrist - round(0.3 * length))
+
+
+def test_a_mask_that_fades_before_an_edge_is_cut_there_if_the_hand_goes_on(hand):
+    top, _, _, length = ends(hand)
+    mask = hand.mask[top + round(0.18 * length) :].astype(bool)
+    greys, faded = mask * np.uint8(200), mask.copy()
+    faded[:4] = False
+    field = Box(0, 0, *mask.shape[::-1])
+    assert (True, cut_off.FINGERTIPS_GONE) in list(cut_off.cut_off(faded, greys, field))
+    greys[:4] = 0
+    assert list(cut_off.cut_off(faded, greys, field)) == []
