@@ -21,11 +21,12 @@ from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
 from .markdown import markdown_table, write_markdown
 from .metrics import Agreement, agreement, by_group, coverage_by_group
+from .reasons import reasons_table
 from .results_io import film_row, read_measured, write_measured
 
 NAME = "predictions"  # of the CSV of every film and the JSON of what was measured
 MONTHS = ("labelled_months", "bone_age_months", "error_months", "interval_90_low", "interval_90_high")
-_COLUMNS = ("id", "file", "status", "reasons", "sex", *MONTHS)
+_COLUMNS = ("id", "file", "status", "reasons", "causes", "sex", *MONTHS)
 _HEAD = ("films", "n", "not assessed", "MAE (95 % interval)", "median", "RMSE", "bias (SD)", "limits of agreement")
 _HEAD += ("within 6", "within 12")
 
@@ -34,7 +35,7 @@ _HEAD += ("within 6", "within 12")
 class Evaluation:
     """What was measured.
 
-    films: one row a film of the cohort: id, file, status, reasons, sex, labelled_months, bone_age_months,
+    films: one row a film of the cohort: id, file, status, reasons, causes, sex, labelled_months, bone_age_months,
         error_months (predicted minus labelled), interval_90_low, interval_90_high (months to 0.01; NaN where there is
         none).
     overall: agreement over the assessed films. groups: the same by sex and age band (`metrics.by_group`).
@@ -74,6 +75,7 @@ class Evaluation:
             "Errors are in months, predicted minus labelled. MAE: mean absolute error with its 95 % bootstrap interval "
             "over films. Limits of agreement: bias -+ 1.96 SD. Within 6 and 12 months: share of the n films.\n\n"
             f"{markdown_table(_HEAD, map(_cells, rows))}\n"
+            + (f"\n{reasons}\n" if (reasons := reasons_table(self.films)) else "")
         )
 
 

@@ -15,6 +15,7 @@ from ...data.remark import joined
 from ...data.table import write_table
 from ...data.text import from_csv_cell
 from ..reading import Reading
+from .reasons import causes_of
 
 ABOUT = ("cohort", "split", "model")  # cohort, in words which of its films, and the weights
 
@@ -26,6 +27,7 @@ def film_row(film: Film, reading: Reading) -> dict[str, object]:
         "id": film.id,
         "status": reading.status,
         "reasons": joined(reading.reasons),
+        "causes": causes_of(reading.reasons),
         "sex": film.sex,
         "labelled_months": film.bone_age_months,
         "bone_age_months": reading.bone_age_months,

@@ -24,6 +24,7 @@ from ..reading import Reading
 from .copies import COPIES, PLAIN, write_copies
 from .markdown import markdown_table, write_markdown
 from .metrics import agreement
+from .reasons import reasons_table
 from .results_io import film_row, read_measured, write_measured
 
 NAME = "robustness"  # of the CSV of every reading, the JSON of what was measured, and the table
@@ -36,7 +37,7 @@ SEED = 0  # of a sample of films
 YES = "yes"
 _STATUSES = ("ok", "review", "rejected", "failed")
 _MONTHS = ("labelled_months", "bone_age_months", "interval_90_low", "interval_90_high", "change_months")
-_COLUMNS = ("id", "copy", "status", "reasons", "notes", "rotation_noted", "sex", *_MONTHS)
+_COLUMNS = ("id", "copy", "status", "reasons", "causes", "notes", "rotation_noted", "sex", *_MONTHS)
 _HEAD = ("copy", "n", "ok / review / rejected / failed", "MAE (95 % interval)", "change, mean", "95th percentile")
 _HEAD += ("over 12",)
 
@@ -58,8 +59,8 @@ class Promise:
 class Robustness:
     """What was measured.
 
-    readings: one row a film and copy: id, copy (a name of `COPIES`), status, reasons, notes, rotation_noted ("yes"
-        where a note states how the hand was rotated), sex, labelled_months, bone_age_months, interval_90_low,
+    readings: one row a film and copy: id, copy (a name of `COPIES`), status, reasons, causes, notes, rotation_noted
+        ("yes" where a note states how the hand was rotated), sex, labelled_months, bone_age_months, interval_90_low,
         interval_90_high, change_months (to the reading of the plain copy), all months to 0.01 and NaN where there is
         none.
     """
@@ -112,8 +113,10 @@ class Robustness:
             "",
             *(f"- {promise}" for promise in self.promises()),
             f"- Films with such a note as they are: {np.sum(self._rows_of(PLAIN)['rotation_noted'] == YES)} of {n:,}.",
+            "",
+            reasons_table(self.readings),
         ]
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines).rstrip() + "\n"
 
     def _rows_of(self, name: str) -> pd.DataFrame:
         return self.readings.loc[self.readings["copy"] == name]

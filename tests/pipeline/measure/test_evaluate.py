@@ -95,7 +95,7 @@ def test_the_summary_is_json_and_says_on_which_films(tmp_path):
 def test_no_aged_film_is_an_error_and_the_csv_tells_why(tmp_path):
     with pytest.raises(BoneAgeError, match=r"none of its 3 radiographs has a bone age.*no hand was found"):
         evaluate(Reader(a=None, b=None, c=None), cohort(), tmp_path)
-    assert (tmp_path / "predictions.csv").read_text().count("no hand was found") == 3
+    assert (tmp_path / "predictions.csv").read_text().count(",rejected,no hand was found,") == 3
 
 
 def many_films(n: int, lost: int) -> tuple[Reader, Cohort]:
@@ -112,7 +112,9 @@ def test_the_table_has_n_split_and_interval_in_every_group():
     text = measured.table()
     assert text.startswith("Model told on cohort made of numbers, part report of a split: n = 296 radiographs; 4 more")
     assert "4 more were not assessed (4 rejected)." in text
-    rows = [line for line in text.splitlines() if line.startswith("|")]
+    figures, reasons = text.split("\n\n| reason |")
+    assert "| no hand was found | 4 | 0 | |" in reasons
+    rows = [line for line in figures.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(measured.groups) == 2 + 7
     assert len({row.count("|") for row in rows}) == 1
     for row, (_, group) in zip(rows[2:], measured.groups.iterrows(), strict=True):
