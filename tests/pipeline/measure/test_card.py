@@ -38,7 +38,7 @@ def films(n: int = 120, bias: float = 0.0, half: float = 20.0) -> pd.DataFrame:
     """Films with errors from -25 to 25 months about a bias, of whose readings the interval is `half` to each side."""
     labelled = np.linspace(10, 230, n).round(2)
     predicted = (labelled + np.random.default_rng(0).uniform(-25, 25, n) + bias).round(2)
-    frame = pd.DataFrame({"id": map(str, range(n)), "file": "x.png", "status": "ok", "reasons": ""})
+    frame = pd.DataFrame({"id": map(str, range(n)), "file": "x.png", "status": "ok", "reasons": "", "causes": ""})
     frame["sex"] = ["FM"[k % 2] for k in range(n)]
     frame["labelled_months"], frame["bone_age_months"] = labelled, predicted
     frame["error_months"] = (predicted - labelled).round(2)
@@ -58,6 +58,7 @@ def robustness() -> Robustness:
             "copy": copy,
             "status": "ok",
             "reasons": "",
+            "causes": "",
             "notes": "",
             "rotation_noted": "yes" if copy.startswith("rotated") else "",
             "sex": "F",
