@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .predict.cohort import Tally
 
 _COLOURS = {"ok": "green", "review": "yellow", "rejected": "red", "failed": "red"}
-_INTERVAL = "90 % interval"
 _LONGEST_NAME = 22  # characters of a file's name in a row on a terminal
 
 
@@ -40,7 +39,7 @@ def text_printer(files: Sequence[str]) -> Callable[[Reading], None]:
     """
     if len(files) < 2:
         return lambda reading: _print(_paragraph(reading)) if reading.status != "failed" else None
-    rows = _Rows(files, f"{'status':8}  sex  {'bone age':>9}  {'months':>6}  {_INTERVAL:>14}    SDS")
+    rows = _Rows(files, f"{'status':8}  sex  {'bone age':>9}  {'months':>6}  {'90 % interval':>14}    SDS")
 
     def show(reading: Reading) -> None:
         facts = [reading.assessment] if reading.assessment else []
@@ -184,46 +183,10 @@ def summary(tally: Tally, done: str = "assessed") -> str:
 
 
 def _paragraph(reading: Reading) -> str:
-    rows: list[tuple[str, str]] = []
-    if reading.bone_age_months is not None:
-        rows.append(("bone age", f"{in_years(reading.bone_age_months)} ({reading.bone_age_months:.1f} months)"))
-    if reading.interval_90:
-        low, high = reading.interval_90
-        rows.append((_INTERVAL, f"{reading.interval_words} ({low:.1f} to {high:.1f} months)"))
-    rows.append(("sex", reading.sex or "not known"))
-    rows += _clinical_rows(reading)
-    label = max(len(_INTERVAL), *(len(name) for name, _ in rows))
-    rows.append(("status", _status(reading.status, width=0)))
-    for name, sentences in (("reason", reading.reasons), ("note", reading.notes), ("caveat", reading.caveats)):
-        rows += [(name, str(sentence)) for sentence in sentences]
-    rows.append(("model", f"{reading.weights}, boneage {reading.boneage_version}"))
-    lines = (f"  {name:{label}}  {value if name == 'status' else for_line(value)}" for name, value in rows)
+    rows = reading.rows()
+    width = max(len(label) for label, _ in rows)
+    lines = (f"  {label:{width}}  {_status(text, 0) if label == 'status' else for_line(text)}" for label, text in rows)
     return "\n".join((_styled(for_line(reading.file), bold=True), *lines))
-
-
-def _clinical_rows(reading: Reading) -> list[tuple[str, str]]:
-    """What a chronological age and a height add to a paragraph; no row for what is not known."""
-    rows: list[tuple[str, str]] = []
-    if reading.chronological_age_months is not None:
-        age = f"{in_years(reading.chronological_age_months)} ({reading.chronological_age_months:.1f} months)"
-        rows.append(("chronological age", f"{age}, {reading.chronological_age_source}"))
-    if reading.difference_months is not None:
-        rows.append(("difference", f"{reading.difference_months:+.1f} months"))
-    if reading.sds is not None:
-        ends = _range(reading.sds_interval_90, "+.2f")
-        rows.append(("SDS", f"{reading.sds:+.2f}{ends}: {reading.assessment}"))
-        rows.append(("SDS from", str(reading.sds_reference)))
-    if reading.reference_mean_months is not None:
-        mean = f"{in_years(reading.reference_mean_months)} ({reading.reference_mean_months:.1f} months)"
-        rows.append(("mean at this age", f"{mean}, SD {reading.reference_sd_months:.1f} months"))
-    if reading.adult_height_cm is not None:
-        ends = _range(reading.adult_height_interval_90, ".1f")
-        rows.append(("adult height", f"{reading.adult_height_cm:.1f} cm{ends}, {reading.adult_height_category} table"))
-    return rows
-
-
-def _range(ends: tuple[float, float] | None, form: str) -> str:
-    return f" ({ends[0]:{form}} to {ends[1]:{form}} over the {_INTERVAL})" if ends else ""
 
 
 def _cells(reading: Reading) -> str:

@@ -93,23 +93,37 @@ class Reading:
         """The first reason without what differs from film to film, to count films by; None where the status is ok."""
         return self.reasons[0].outline if self.reasons else None
 
+    def rows(self) -> list[tuple[str, str]]:
+        """A label and a text for all that is known, as a terminal and a notebook show it."""
+        sds = None if self.sds is None else f"{self.sds:+.2f}{_over(self.sds_interval_90, '+.2f')}: {self.assessment}"
+        age, mean, height = self.chronological_age_months, self.reference_mean_months, self.adult_height_cm
+        tall = _over(self.adult_height_interval_90, ".1f")
+        values = {
+            "bone age": _both(self.bone_age_months),
+            "90 % interval": self.interval_90
+            and "{} ({:.1f} to {:.1f} months)".format(self.interval_words, *self.interval_90),
+            "sex": self.sex or "not known",
+            "chronological age": age is not None and f"{_both(age)}, {self.chronological_age_source}",
+            "difference": self.difference_months is not None and f"{self.difference_months:+.1f} months",
+            "SDS": sds,
+            "SDS from": sds and str(self.sds_reference),
+            "mean at this age": mean is not None and f"{_both(mean)}, SD {self.reference_sd_months:.1f} months",
+            "adult height": height is not None and f"{height:.1f} cm{tall}, {self.adult_height_category} table",
+            "status": self.status,
+        }
+        remarks = (("reason", self.reasons), ("note", self.notes), ("caveat", self.caveats))
+        return [
+            *((label, str(text)) for label, text in values.items() if text),
+            *((label, str(remark)) for label, of_kind in remarks for remark in of_kind),
+            ("model", f"{self.weights}, boneage {self.boneage_version}"),
+        ]
+
     def _repr_html_(self) -> str:
         """The reading as a small table, which notebooks show."""
         from html import escape
 
-        rows = [("status", self.status), *(("reason", str(reason)) for reason in self.reasons)]
-        if self.bone_age_months is not None:
-            rows.insert(0, ("bone age", f"{in_years(self.bone_age_months)} ({self.bone_age_months:.1f} months)"))
-            rows.insert(1, ("90 % interval", str(self.interval_words or "none")))
-        if self.sds is not None:
-            rows.append(("SDS", f"{self.sds:+.2f}: {self.assessment}"))
-        if self.adult_height_cm is not None:
-            rows.append(("adult height", f"{self.adult_height_cm:.1f} cm"))
-        rows += [("note", str(note)) for note in self.notes]
-        rows.append(("weights", f"{self.weights}, boneage {self.boneage_version}"))
-        cells = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in rows)
-        caption = f"<caption>{escape(self.file)}, sex {self.sex or 'not known'}. {escape(str(DISCLAIMER))}</caption>"
-        return f"<table>{caption}{cells}</table>"
+        cells = "".join(f"<tr><th>{label}</th><td>{escape(text)}</td></tr>" for label, text in self.rows())
+        return f"<table><caption>{escape(self.file)}. {escape(str(DISCLAIMER))}</caption>{cells}</table>"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON by _FIELDS, numbers rounded to 0.01, since no film is read finer."""
@@ -124,6 +138,14 @@ _FIELDS = (
     *("hand", "hand_box", "notes", "caveats", "model", "model_sha256", "boneage_version"),
 )
 _DIGITS = 12  # of a SHA-256, where space is small
+
+
+def _both(months: float | None) -> str:
+    return "" if months is None else f"{in_years(months)} ({months:.1f} months)"
+
+
+def _over(ends: tuple[float, float] | None, form: str) -> str:
+    return f" ({ends[0]:{form}} to {ends[1]:{form}} over the 90 % interval)" if ends else ""
 
 
 @cache
