@@ -77,7 +77,7 @@ class SegmenterConfig:
 
     encoder: str = "tu-tf_efficientnet_lite0"
     decoder_channels: tuple[int, ...] = (128, 64, 32, 16, 16)
-    imagenet: bool = True  # start the encoder from ImageNet weights (training extra)
+    imagenet: bool = True  # start the encoder from ImageNet weights (extra train)
     input_size: int = 192  # side of the letterboxed square; a multiple of 32
     rounds: int = 2
     steps: int = 150

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
+from ..weights.header import Header
 from ..weights.imagenet import imagenet_lite
-from ..weights.weights_file import load_net
+from ..weights.weights_file import load_net, save_net
 from .content_head import MAPS, ContentHead
 
 TURNS = 4  # upright, and turned clockwise by 90, 180 and 270 degrees
@@ -104,8 +106,14 @@ def build_mirrored(path: str | Path) -> MirroredUNet:
     return MirroredUNet(load_net(path, "segmenter", build_from)[1])
 
 
+def save_segmenter(path: str | Path, header: Header, net: nn.Module) -> None:
+    """Write a segmenter's weights file, with the ONNX graph of its MirroredUNet."""
+    squares = np.random.default_rng(0).integers(0, 256, (2, header.input_size, header.input_size), np.uint8)
+    save_net(path, header, net, MirroredUNet(net), {"squares": squares})
+
+
 def start_from_imagenet(net: nn.Module) -> None:
-    """Load ImageNet weights into an EfficientNet-Lite0 encoder, in place; needs the training extra."""
+    """Load ImageNet weights into an EfficientNet-Lite0 encoder, in place; needs the extra train."""
     encoder: Any = net.encoder
     state = imagenet_lite("tf_efficientnet_lite0", encoder.model.state_dict())
     encoder.model.load_state_dict(state)

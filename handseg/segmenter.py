@@ -107,7 +107,7 @@ class HandSegmenter:
     def load(cls, net: NetFile, backend: Backend = Backend()) -> HandSegmenter:
         """From a weights file. Raises WeightsError for one that is damaged or of another kind."""
         size = read_header(net.path, "segmenter").input_size
-        return cls(backend.open(segmenter_spec(net)), size)
+        return cls(backend.open(NetSpec(net, partial(_build, net.path))), size)
 
     @classmethod
     def of(cls, net: nn.Module, input_size: int) -> HandSegmenter:
@@ -139,17 +139,7 @@ class HandSegmenter:
         ]
 
 
-def segmenter_spec(net: NetFile) -> NetSpec:
-    """How an engine runs a segmenter's weights file."""
-    return NetSpec("segmenter", [net], net.sha256, partial(_build, net.path), partial(_inputs, net.path))
-
-
 def _build(path: Path) -> MirroredUNet:
     from .network import build_mirrored
 
     return build_mirrored(path)
-
-
-def _inputs(path: Path) -> dict[str, NDArray[np.uint8]]:
-    size = read_header(path, "segmenter").input_size
-    return {"squares": np.random.default_rng(0).integers(0, 256, (2, size, size), np.uint8)}

@@ -1,22 +1,39 @@
-"""The ONNX files of a bundle, made ahead of their first use."""
+"""The nets of a bundle as ONNX files that are whole in themselves, for programs that run them without this one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ..handseg.segmenter import segmenter_spec
-from ..regressor.common import common_header
-from ..regressor.reader import regressor_spec
+from ..data.errors import OutputError
+from ..data.files import anything, whole_file
 from ..weights.bundle import read_bundle
-from ..weights.onnx_engine import cache_folder, export_net
+from ..weights.onnx_engine import parts_of
 
 
-def export_bundle(weights: str | Path = "default", out: str | Path | None = None) -> list[Path]:
-    """Write the ONNX files of a bundle to `out`, by default the user's cache folder, and return their paths.
+def export_bundle(weights: str | Path, out: str | Path) -> list[Path]:
+    """Write `NAME.onnx` to the folder `out` for each net `NAME.safetensors` of a bundle, and return the paths.
 
-    Raises WeightsError for weights that are not a bundle or are damaged, and OSError for a folder not to be written,
-    OutputError for nets that cannot be exported.
+    A segmenter takes `squares`, uint8 (n, s, s), letterboxed; a regressor takes `crops`, float32 (n, 1, s, s) from -1
+    to 1, and `sexes`, float32 (n,), as the header codes them, and gives z-scores of the label. Needs the extra train.
+    Raises WeightsError for weights that are not a bundle or are damaged, OutputError for a net without a graph.
     """
+    import onnx
+
     bundle = read_bundle(weights)
-    nets = segmenter_spec(bundle.segmenter), regressor_spec(bundle.regressors, common_header(bundle.regressors))
-    return [export_net(spec, out or cache_folder()) for spec in nets]
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for net in (bundle.segmenter, *bundle.regressors):
+        graph, tensors = parts_of(net.content())
+        if not graph:
+            raise OutputError(f"{net.path}: holds no ONNX graph; train it again with this version")
+        model = onnx.load_model_from_string(graph)
+        for stored in model.graph.initializer:
+            if stored.data_location == onnx.TensorProto.EXTERNAL:
+                stored.raw_data = bytes(tensors[stored.external_data[0].value])
+                stored.ClearField("data_location")
+                stored.ClearField("external_data")
+        paths.append(folder / f"{net.path.stem}.onnx")
+        with whole_file(paths[-1], ours=anything) as temporary:
+            temporary.write_bytes(model.SerializeToString())
+    return paths

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ..data.text import counted
-from ..weights.backend import chosen_backend
+from ..weights.backend import Backend, chosen_backend
 from ..weights.bundle import NetFile, read_bundle
 from ..weights.header import read_header
-from ..weights.torch_engine import device_name
+from .extras import installed
 
 PACKAGES = ("boneage", "torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning", "albumentations")
-PACKAGES += ("onnxruntime", "opencv-python-headless", "pydicom", "numpy")
+PACKAGES += ("onnxruntime", "opencv-python-headless", "pydicom", "numpy")  # those that are installed are listed
 
 
 def information(weights: str | Path = "default") -> dict[str, Any]:
-    """Versions, device, engine, and what a bundle and its nets state, as plain values.
+    """Versions, extras, device, engine, and what a bundle and its nets state, as plain values.
 
     Raises WeightsError for weights that are not there or damaged. No net is run: what a bundle was trained on and how
     it was measured is as its files state.
     """
-    bundle = read_bundle(weights)
+    bundle, backend = read_bundle(weights), chosen_backend()
     return {
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-        "device": device_name(),
-        "engine": chosen_backend().engine,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "extras": installed(),
+        "device": _device(backend),
+        "engine": backend.engine,
         "weights": {
             "name": bundle.name,
             "file": str(bundle.file),
@@ -58,6 +61,22 @@ def summary(found: Mapping[str, Any]) -> dict[str, Any]:
     if "mae" in report:
         lines["MAE"] = f"{report['mae']:.2f} months on {counted(report['n'], 'film')}"
     return lines | {"licence": weights["licence"]}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _device(backend: Backend) -> str:
+    if backend.device == "cpu":
+        return f"cpu, {os.cpu_count()} cores"
+    from ..weights.torch_engine import device_name
+
+    return device_name()
 
 
 def _described(net: NetFile) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class RegressorConfig:
     """
 
     net: NetConfig = NetConfig()
-    imagenet: bool = False  # start from ImageNet weights; tf_efficientnet_lite0 or lite2 only (training extra)
+    imagenet: bool = False  # start from ImageNet weights; tf_efficientnet_lite0 or lite2 only (extra train)
     start: str = ""  # weights file of the same network to start from
     freeze: int = 0  # first blocks of the backbone that stay as they start, stem included; 3 halve the cost of a step
     stages: tuple[Stage, ...] = (

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import timm
 import torch
 from torch import nn
 
 from ..data.config import make_config
 from ..data.errors import ConfigError
+from ..weights.header import Header
 from ..weights.imagenet import PACKAGES, imagenet_lite
+from ..weights.weights_file import save_net
 from .config import NetConfig
 
 SEX_CODING = {"F": -1.0, "M": 1.0}
@@ -91,7 +95,7 @@ class BoneAgeNet(nn.Module):
         return self
 
     def start_from_imagenet(self) -> None:
-        """Load ImageNet weights, in place; only for the nets of `weights.imagenet` (training extra), else ConfigError.
+        """Load ImageNet weights, in place; only for the nets of `weights.imagenet` (extra train), else ConfigError.
 
         A plane of sex beside the picture starts at zero, so that every fusion starts from the same features.
         """
@@ -124,6 +128,12 @@ class BoneAgeNet(nn.Module):
 def build_from(arguments: Mapping[str, Any]) -> BoneAgeNet:
     """The network that the arguments of a weights header describe, with random weights."""
     return BoneAgeNet(make_config(NetConfig, arguments, "weights header"))
+
+
+def save_regressor(path: str | Path, header: Header, net: BoneAgeNet) -> None:
+    """Write a regressor's weights file, with its ONNX graph."""
+    squares = np.random.default_rng(0).uniform(-1, 1, (2, 1, header.input_size, header.input_size)).astype(np.float32)
+    save_net(path, header, net, net, {"crops": squares, "sexes": np.array([-1, 1], np.float32)})
 
 
 def normalise(crops: torch.Tensor) -> torch.Tensor:

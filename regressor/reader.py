@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,31 +14,23 @@ from ..data.resize import resize_square
 from ..data.sex import Sex
 from ..weights.backend import Backend
 from ..weights.bundle import RegressorFile
-from ..weights.engine import Engine, NetSpec
-from ..weights.header import Header
+from ..weights.engine import NetSpec
+from ..weights.header import Header, read_header
 from .calibration import Calibration
 from .common import common_header
+from .ensemble import Ensemble
+from .evidence import evidence_map
 
 if TYPE_CHECKING:
-    from .ensemble import Ensemble
+    from .network import BoneAgeNet
 
 
 class BoneAgeReader:
-    """The regressors of a bundle on an engine, with their calibration."""
+    """The regressors of a bundle, with their calibration."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        nets: Sequence[RegressorFile],
-        header: Header,
-        calibration: Calibration | None = None,
-        device: str = "cpu",
-    ) -> None:
-        """`engine`: runs the Ensemble of `nets`. `header`: what they have in common (`common_header`). `device`: where
-        gradients are computed.
-        """
-        self.engine, self.nets, self.header, self.calibration = engine, tuple(nets), header, calibration
-        self.device = device
+    def __init__(self, ensemble: Ensemble, header: Header, calibration: Calibration | None = None) -> None:
+        """`header`: what the nets of the ensemble have in common (`common_header`)."""
+        self.ensemble, self.header, self.calibration = ensemble, header, calibration
 
     @classmethod
     def load(
@@ -62,7 +52,13 @@ class BoneAgeReader:
                 f"{crop_version}; install the matching version or train again"
             )
         fitted = Calibration.from_dict(calibration) if calibration else None
-        return cls(backend.open(regressor_spec(nets, header)), nets, header, fitted, backend.device)
+        assert header.label_mean is not None
+        assert header.label_sd is not None
+        engines = [backend.open(NetSpec(net, partial(_build, net), together=2)) for net in nets]
+        sizes = [read_header(net.path).input_size for net in nets]
+        zooms = [net.zooms for net in nets]
+        ensemble = Ensemble(engines, sizes, zooms, header.input_size, header.label_mean, header.label_sd)
+        return cls(ensemble, header, fitted)
 
     @property
     def input_size(self) -> int:
@@ -72,7 +68,7 @@ class BoneAgeReader:
     def raw_months(self, crops: Sequence[NDArray[np.uint8]], sexes: Sequence[Sex]) -> NDArray[np.float64]:
         """Uncalibrated bone age in months, float64 (n,): the mean over nets, zooms and mirror images."""
         squares = np.stack([resize_square(np.asarray(crop), self.input_size) for crop in crops])
-        return self.engine(squares, np.array([self._coded(sex) for sex in sexes], np.float32))[0].astype(np.float64)
+        return self.ensemble(squares, np.array([self._coded(sex) for sex in sexes], np.float32))
 
     def months(self, crops: Sequence[NDArray[np.uint8]], sexes: Sequence[Sex]) -> NDArray[np.float64]:
         """Bone age in months, float64 (n,), bias-corrected where the weights carry a calibration, at least 0."""
@@ -84,37 +80,22 @@ class BoneAgeReader:
         return self.calibration.interval(months, sex) if self.calibration else None
 
     def evidence(self, crop: NDArray[np.uint8], sex: Sex) -> NDArray[np.float32]:
-        """Where on a crop its reading comes from: float32 in [0, 1], of the crop's shape (`evidence_map`).
+        """Where on a crop its reading comes from: float32 in [0, 1], of the crop's shape (`evidence_map`)."""
+        code = np.float32(self._coded(sex))
 
-        It takes gradients, and so loads the nets with torch, whatever the engine.
-        """
-        from .evidence import evidence_map
+        def read(crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+            return self.ensemble.at_once(crops, np.full(len(crops), code))
 
-        ensemble = self._ensemble
-        return evidence_map(ensemble.nets, np.asarray(crop), self._coded(sex), ensemble.sizes)  # pyright: ignore
-
-    @cached_property
-    def _ensemble(self) -> Ensemble:
-        return _build(self.nets).to(self.device)
+        square = resize_square(np.asarray(crop), self.input_size)
+        return resize_square(evidence_map(read, square), crop.shape[0])
 
     def _coded(self, sex: Sex) -> float:
         assert self.header.sex_coding is not None
         return self.header.sex_coding[sex]
 
 
-def regressor_spec(nets: Sequence[RegressorFile], header: Header) -> NetSpec:
-    """How an engine runs the Ensemble of some nets; `header`: their common header."""
-    made_of = json.dumps([(net.sha256, net.zooms) for net in nets])
-    digest = hashlib.sha256(made_of.encode()).hexdigest()
-    return NetSpec("regressor", nets, digest, partial(_build, nets), partial(_inputs, header.input_size))
+def _build(net: RegressorFile) -> BoneAgeNet:
+    from ..weights.weights_file import load_net
+    from .network import build_from
 
-
-def _build(nets: Sequence[RegressorFile]) -> Ensemble:
-    from .ensemble import build_ensemble
-
-    return build_ensemble(nets)
-
-
-def _inputs(size: int) -> dict[str, NDArray[Any]]:
-    squares = np.random.default_rng(0).integers(0, 256, (2, size, size), np.uint8)
-    return {"crops": squares, "sexes": np.array([-1, 1], np.float32)}
+    return load_net(net.path, "regressor", build_from)[1]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker has one core, before torch is imported
-os.environ["BONEAGE_ENGINE"] = "torch"  # an export takes seconds: tests/test_engine.py asks for it where it matters
+os.environ["BONEAGE_ENGINE"] = "torch"  # most nets of the tests have no graph; test_engine.py asks for it
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("BONEAGE_DATA", ROOT.parent / "shared" / "data"))  # CONTRIBUTING.md: what is in it
@@ -18,6 +18,30 @@ REAL = Path(os.environ.get("BONEAGE_DATA", ROOT.parent / "shared" / "data"))  # 
 def over(mask: np.ndarray):
     """A mask of a whole film as `cut_crop` asks for it: over the crop's square."""
     return lambda fit: fit.apply(mask.astype(np.float32))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_graphs():
+    """Nets are stored without ONNX graphs, each of which takes seconds to make; `real_graphs` allows them."""
+    from boneage.data.errors import OutputError
+    from boneage.weights import weights_file
+
+    def refuse(*_):
+        raise OutputError("no graph in this test")
+
+    made, weights_file.graph_of = weights_file.graph_of, refuse
+    yield made
+    weights_file.graph_of = made
+
+
+@pytest.fixture(scope="module")
+def real_graphs(_no_graphs):
+    """Nets are stored with their graphs, in this module."""
+    from boneage.weights import weights_file
+
+    refuse, weights_file.graph_of = weights_file.graph_of, _no_graphs
+    yield
+    weights_file.graph_of = refuse
 
 
 @pytest.fixture(scope="session")

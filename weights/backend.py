@@ -11,9 +11,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.errors import ConfigError, OutputError
+from ..data.errors import ConfigError
 from .engine import Engine, NetSpec
 
+EXTRA = "install it with: pip install 'boneage[train]'"
 ENGINES = ("auto", "torch", "onnx")
 VARIABLE = "BONEAGE_ENGINE"  # of the environment: what auto means
 _DRIVER = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of Windows' Linux, of AMD
@@ -29,19 +30,23 @@ class Backend:
     device: str = "cpu"
 
     def open(self, spec: NetSpec) -> Engine:
-        """Open the engine on a net. Raises WeightsError for weights that are damaged or do not fit.
+        """Open the engine on a net.
 
-        Where no ONNX file can be made or stored, torch runs the net instead, and the log says so.
+        Raises WeightsError for weights that are damaged, not those that their bundle names, or do not fit, and
+        ConfigError where torch is needed and not installed.
         """
+        content = spec.net.content()
         if self.engine == "onnx":
-            from .onnx_engine import open_onnx
+            from .onnx_engine import OnnxEngine, parts_of
 
-            try:
-                return open_onnx(spec)
-            except (OSError, OutputError) as error:
-                log.warning("%s: falling back to the engine torch, which starts slower: %s", spec, error)
-        from .torch_engine import TorchEngine
-
+            graph, tensors = parts_of(content)
+            if graph:
+                return OnnxEngine(str(spec.net.path), graph, tensors, spec.together)
+            log.warning("%s: holds no ONNX graph, so torch runs it, which starts slower", spec.net.path)
+        try:
+            from .torch_engine import TorchEngine
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"{spec.net.path}: is run by torch, which is not installed; {EXTRA}") from error
         return TorchEngine(spec.build(), self.device)
 
 
@@ -79,6 +84,8 @@ def _gpus() -> int:
     driver = sys.platform == "win32" or any(Path(path).exists() for path in _DRIVER)
     if hidden or not driver:
         return 0
-    import torch
-
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return 0
     return torch.cuda.device_count()

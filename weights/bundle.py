@@ -34,11 +34,6 @@ class NetFile:
     path: Path
     sha256: str
 
-    @property
-    def home(self) -> Path:
-        """Folder of the net's bundle, or else of the file."""
-        return self.path.parent.parent if self.path.parent.name == NETS else self.path.parent
-
     @classmethod
     def of(cls, path: str | Path, *others: Any) -> Self:
         """A file as it is now, with the `others` of its fields. Raises WeightsError where there is no file."""
@@ -46,6 +41,19 @@ class NetFile:
         if not path.is_file():
             raise WeightsError(f"{path}: no such weights file; give a .safetensors file made by boneage")
         return cls(path, sha256_of(path), *others)
+
+    def content(self) -> bytes:
+        """The file's bytes. Raises WeightsError where it cannot be read, or is not the one that its bundle names."""
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise WeightsError(f"{self.path}: cannot be read ({one_line(error)}); fetch the bundle again") from error
+        if (found := hashlib.sha256(content).hexdigest()) != self.sha256:
+            raise WeightsError(
+                f"{self.path}: its SHA-256 is {found[:16]}…, its bundle names one of {self.sha256[:16]}…; the file is "
+                "damaged or another one, fetch the bundle again"
+            )
+        return content
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,8 @@ def shipped_bundles() -> tuple[str, ...]:
 def read_bundle(weights: str | Path) -> Bundle:
     """Read a bundle: a shipped name, a bundle's folder, or its YAML file.
 
-    Raises WeightsError where there is none, and for a net that is missing or is not the one that the file names.
+    Raises WeightsError where there is none, and for a net that is missing; `NetFile.content` tells whether a net is the
+    one that the file names.
     """
     file = _find(weights)
     bundle = _parsed(_values(file), file)
@@ -107,11 +116,6 @@ def read_bundle(weights: str | Path) -> Bundle:
     for net in (bundle.segmenter, *bundle.regressors):
         if not net.path.is_file():
             raise WeightsError(f"{net.path}: no such weights file, but {file} names it; fetch the bundle again")
-        if (found := sha256_of(net.path)) != net.sha256:
-            raise WeightsError(
-                f"{net.path}: its SHA-256 is {found[:16]}…, {file} names one of {net.sha256[:16]}…; the file is "
-                "damaged or another one, fetch the bundle again"
-            )
     return bundle
 
 

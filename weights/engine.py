@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -26,22 +25,11 @@ class Engine(Protocol):
 class NetSpec:
     """What an engine is to run, before anything of it is loaded.
 
-    `kind`: "segmenter" or "regressor". `nets`: the weights files that the module is made of. `digest`: SHA-256 of them
-    and of how they are put together. `build` makes the module, which
-    takes uint8 pixels; it imports torch, and raises WeightsError for weights that are damaged or do not fit. `inputs`
-    gives, by name, a batch of two for each of the module's inputs.
+    `net`: the weights file. `build` makes the module that torch runs; it imports torch, and raises WeightsError for
+    weights that are damaged or do not fit. `together`: rows of a batch that a CPU runs at once; more would take longer
+    and more memory, and each result depend on its neighbours.
     """
 
-    kind: str
-    nets: Sequence[NetFile]
-    digest: str
+    net: NetFile
     build: Callable[[], torch.nn.Module]
-    inputs: Callable[[], Mapping[str, NDArray[Any]]]
-
-    @property
-    def folder(self) -> Path:
-        """Of the weights; an exported file in it is used."""
-        return self.nets[0].home
-
-    def __str__(self) -> str:
-        return f"{self.kind} {', '.join(net.path.name for net in self.nets)}"
+    together: int = 1

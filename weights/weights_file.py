@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
 
-from ..data.errors import WeightsError
+from ..data.errors import WeightsError, one_line
 from ..data.files import whole_file
-from .header import FORMAT, Header, read_record
+from .graph import graph_of
+from .header import FORMAT, GRAPH, Header, read_record
+from .onnx_engine import OnnxEngine
+from .torch_engine import TorchEngine
+
+AGREE = 1e-3  # probability, or SDs of the label, by which ONNX Runtime may differ from torch
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-Net = TypeVar("Net", bound=torch.nn.Module)
+Net = TypeVar("Net", bound=nn.Module)
+
+log = logging.getLogger(__name__)
 
 
 def save_weights(path: str | Path, header: Header, state: Mapping[str, torch.Tensor]) -> None:
@@ -35,8 +46,31 @@ def save_weights(path: str | Path, header: Header, state: Mapping[str, torch.Ten
         save_file(tensors, str(temporary), metadata={"boneage": json.dumps(record, sort_keys=True)})
 
 
+def save_net(
+    path: str | Path, header: Header, net: nn.Module, runs: nn.Module, inputs: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write a net with its header, and with the ONNX graph of what engines run of it.
+
+    `runs`: the module that engines run, `net` itself or one that holds it. `inputs`: as for `graph_of`. Where there can
+    be no graph, or it does not give what torch gives, the log says so and the net is written without one.
+    """
+    state = dict(net.state_dict())
+    try:
+        graph = graph_of(runs, net, inputs, header.dtype)
+        stored = {name: _as(tensor, DTYPES[header.dtype]).contiguous() for name, tensor in state.items()}
+        off = _difference(runs, graph, stored, inputs)
+    except Exception as error:  # exporter and runtime raise errors of every kind, and a training must not be lost
+        log.warning("%s: gets no ONNX graph, so torch alone can run it (%s)", path, one_line(error))
+    else:
+        if off <= AGREE:
+            state[GRAPH] = torch.frombuffer(bytearray(graph), dtype=torch.uint8)
+        else:
+            log.warning("%s: gets no ONNX graph, since it is off by %.3g, expected at most %s", path, off, AGREE)
+    save_weights(path, header, state)
+
+
 def load_weights(path: str | Path, kind: str) -> tuple[Header, dict[str, torch.Tensor]]:
-    """Read header and tensors, the floating-point ones as float32 whatever the file's `dtype`.
+    """Read header and tensors of the net, the floating-point ones as float32 whatever the file's `dtype`.
 
     Raises WeightsError for another kind, another format or a wrong SHA-256.
     """
@@ -46,7 +80,7 @@ def load_weights(path: str | Path, kind: str) -> tuple[Header, dict[str, torch.T
     sha256 = record.pop("sha256", "")
     if _digest(record, state) != sha256:
         raise WeightsError(f"{path}: the contents do not match their SHA-256; the file is damaged, fetch it again")
-    return header, {name: _as(tensor, torch.float32) for name, tensor in state.items()}
+    return header, {name: _as(tensor, torch.float32) for name, tensor in state.items() if name != GRAPH}
 
 
 def load_net(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], Net]) -> tuple[Header, Net]:
@@ -61,6 +95,16 @@ def load_net(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], N
     except RuntimeError as error:
         raise WeightsError(f"{path}: the tensors do not fit the net that its header describes ({error})") from error
     return header, net
+
+
+def _difference(
+    runs: nn.Module, graph: bytes, state: Mapping[str, torch.Tensor], inputs: Mapping[str, NDArray[Any]]
+) -> float:
+    """By how much the first output of a graph with the tensors in `state` differs from torch's, at most."""
+    tensors = {name: memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) for name, tensor in state.items()}
+    three = [np.concatenate([batch, batch[:1]]) for batch in inputs.values()]
+    here, there = TorchEngine(runs)(*three)[0], OnnxEngine("the graph", graph, tensors, 2)(*three)[0]
+    return float(np.abs(here - there).max())
 
 
 def _as(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -28,10 +28,10 @@ from ...data.progress import progress, tracked
 from ...data.read import read_radiograph
 from ...data.text import counted
 from ...weights.header import Header
-from ...weights.weights_file import load_net, save_weights
+from ...weights.weights_file import load_net
 from ..config import SegmenterConfig
 from ..letterbox import letterbox
-from ..network import build_from, build_unet, normalise, start_from_imagenet
+from ..network import build_from, build_unet, normalise, save_segmenter, start_from_imagenet
 from ..quality import certainty, solidity
 from ..segmenter import HandMap, HandSegmenter
 from .classical import classical_mask
@@ -146,7 +146,7 @@ def train_segmenter(
     header = with_turns(header, net, films, config)
     if negatives:
         header = with_contents(header, net, films, negatives, config)
-    save_weights(target, header, net.state_dict())
+    save_segmenter(target, header, net)
     return target
 
 
@@ -204,7 +204,7 @@ def add_contents(
     setattr(net, "content_head", None)  # noqa: B010
     target = Path(out) / "segmenter.safetensors"
     target.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(target, with_contents(header, net, films, negatives, config), net.state_dict())
+    save_segmenter(target, with_contents(header, net, films, negatives, config), net)
     return target
 
 

@@ -17,6 +17,7 @@ import click
 from ...data.errors import BoneAgeError, one_line
 from ...data.progress import shown_by
 from ...data.text import for_lines, shortened
+from ..extras import extra_of
 from .bars import Bars
 
 _LONGEST = 10_000  # characters of a message
@@ -52,7 +53,7 @@ class LazyCommands(click.Group):
         return getattr(import_module(self._modules[cmd_name]), cmd_name.replace("-", "_"))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command named; BoneAgeError, errors of the file system and lack of memory become Failure."""
+        """Run the command named; BoneAgeError, and a lack of files, memory or an extra become Failure."""
         _print_anything()
         try:
             with _stops_told(), shown_by(Bars()):
@@ -61,6 +62,13 @@ class LazyCommands(click.Group):
                 return result
         except BoneAgeError as error:
             raise Failure(str(error)) from error
+        except ModuleNotFoundError as error:
+            extra = extra_of(error.name or "")
+            if extra is None:
+                raise
+            raise Failure(
+                f"this needs {error.name}, which is not installed; install it with: pip install 'boneage[{extra}]'"
+            ) from error
         except MemoryError as error:
             raise Failure("there is not enough memory; give fewer films at a time, or --workers 1") from error
         except OSError as error:

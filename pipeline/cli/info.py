@@ -1,4 +1,4 @@
-"""The commands about weights: `info` shows what they are, `export` makes their ONNX files."""
+"""The commands about weights: `info` shows what they are, `export` writes them as ONNX files."""
 
 # ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .options import PATH, verbose_option, weights_option
+from .options import out_option, verbose_option, weights_option
 
 
 @click.command()
@@ -39,19 +39,18 @@ def info(weights: str, everything: bool, as_json: bool) -> None:
     click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100).rstrip())
 
 
-@click.command()
+@click.command(short_help="Write the nets of a bundle as ONNX files.")
 @weights_option
-@click.option("-o", "--out", type=PATH, help="Folder to write to.  [default: the user's cache folder]")
+@out_option
 @verbose_option
-def export(weights: str, out: Path | None) -> None:
-    """Make the ONNX files of a bundle.
+def export(weights: str, out: Path) -> None:
+    """Write each net of a bundle as an ONNX file of its own, for programs that run nets without this one.
 
-    The engine onnx makes them at the first use otherwise. They are found in the cache and in the bundle's own folder.
-    The names of the files are printed.
+    The files' names are printed. boneage itself needs no such files.
 
     \b
     Example:
-      boneage export --weights run/own -o run/own
+      boneage export --weights fast -o nets/
     """
     from ..export import export_bundle
 

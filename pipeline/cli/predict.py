@@ -90,11 +90,17 @@ def film_file_options(command: F) -> F:
         return command(files=files, **others)
 
     wrapped: Any = click.option(
+        "--heatmap-in-report/--no-heatmap",
+        "report_heatmap",
+        default=True,
+        help="Whether a report shows where the reading comes from, which takes longer than the reading.",
+    )(with_files)
+    wrapped = click.option(
         "--language",
         type=click.Choice(list(LANGUAGES)),
         default=preferred_language,
         help="Of the report; default: that of the environment (LANG), or English.",
-    )(with_files)
+    )(wrapped)
     for kind, text in reversed(FILES.items()):
         wrapped = click.option(f"--{kind}", type=PATH, metavar="FILE", help=text)(wrapped)
     return wrapped
@@ -174,6 +180,7 @@ def predict(
     hand: Side,
     files: Mapping[str, Path],
     language: str,
+    report_heatmap: bool,
     columns: Mapping[str, str],
     images: Path | None,
     device: str,
@@ -225,6 +232,7 @@ def predict(
         patient_ids=patient_ids,
         files=files,
         language=language,
+        report_heatmap=report_heatmap,
         workers=workers,
         on_reading=show,
     )

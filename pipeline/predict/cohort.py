@@ -105,6 +105,7 @@ def predict_cohort(
     patient_ids: bool = False,
     files: Mapping[str, str | Path] | None = None,
     language: str = "en",
+    report_heatmap: bool = True,
     workers: int | None = None,
     on_reading: Callable[[Reading], None] | None = None,
 ) -> Tally:
@@ -122,6 +123,7 @@ def predict_cohort(
     patient_ids: rows also carry the PatientID and the date of DICOMs; otherwise only ids and dates that were given.
     files: what else to write of each film: kind (`film_files.KINDS`) -> a folder, or a path with {name} in it, or for a
         single film a file. A film that an earlier run read gets the files that are missing. language: of the reports.
+    report_heatmap: show in them where the reading comes from, which takes several times as long as a reading.
     workers: batches that are read at the same time, each by a thread of its own; by default one for each core.
     on_reading: called with each film's reading once its row is stored, but not for rows from before.
 
@@ -130,7 +132,7 @@ def predict_cohort(
     raise before any film is read, and ReadError where no file is a film.
     """
     inputs = read_inputs(films, child, columns, images)
-    about = FilmFiles([item.path for item in inputs], files or {}, language)
+    about = FilmFiles([item.path for item in inputs], files or {}, language, report_heatmap=report_heatmap)
     outputs = [("the table", path) for path in (table, partial_of(table))] if table else []
     refuse_inputs(
         [(option, Path(path)) for option, path in (*outputs, *about.outputs)],

@@ -50,16 +50,24 @@ def film_paths(option: str, target: Path, films: Sequence[Path], suffixes: Seque
 class FilmFiles:
     """The files to be written about each of some films."""
 
-    def __init__(self, films: Sequence[Path], targets: Mapping[str, str | Path], language: str = "en") -> None:
+    def __init__(
+        self,
+        films: Sequence[Path],
+        targets: Mapping[str, str | Path],
+        language: str = "en",
+        *,
+        report_heatmap: bool = True,
+    ) -> None:
         """Plan the files that `targets` asks for: kind (one of KINDS) -> where they go, as for `film_paths`.
 
-        films: in the order in which they are numbered. language: of the reports. Raises OutputError for a kind that is
+        films: in the order in which they are numbered. language: of the reports.
+        report_heatmap: show the heat map in reports. Raises OutputError for a kind that is
         not known, for a place that cannot be (`film_paths`) or that two kinds share, ConfigError for the language.
         """
         self.kinds: list[tuple[tuple[Path, ...], Write]] = []
         self.outputs: list[tuple[str, Path]] = []  # option, and a file that it asks for
         for kind, target in targets.items():
-            suffixes, write = _writer(kind, language, heat_map="heatmap" in targets)
+            suffixes, write = _writer(kind, language, "heatmap" in targets, report_heatmap)
             paths = film_paths(f"--{kind}", Path(target), films, suffixes)
             for path in paths:
                 refuse_foreign(path)
@@ -106,7 +114,7 @@ def _fault(examination: Examination, path: Path, write: Write) -> Remark | None:
     return None
 
 
-def _writer(kind: str, language: str, heat_map: bool) -> tuple[Sequence[str], Write]:
+def _writer(kind: str, language: str, heat_map: bool, report_heatmap: bool) -> tuple[Sequence[str], Write]:
     """Suffixes and writer of a kind, which is imported now: the libraries behind some are slow to import."""
     if kind == "heatmap":
         from ..report.heatmap import write_heatmap
@@ -116,7 +124,7 @@ def _writer(kind: str, language: str, heat_map: bool) -> tuple[Sequence[str], Wr
         from ..report.language import Language
         from ..report.write import SUFFIXES, write_report
 
-        return SUFFIXES, functools.partial(write_report, language=Language(language).code)
+        return SUFFIXES, functools.partial(write_report, language=Language(language).code, heat_map=report_heatmap)
     if kind in KINDS:
         from ..dicom.objects import DICOM_SUFFIXES, Kind, write_dicom
 

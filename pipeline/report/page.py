@@ -189,7 +189,7 @@ def _figures(examination: Examination, evidence: NDArray[np.float32] | None, lan
     caption = say(Remark("Outline of the hand (orange) and of the part that was read (blue).")) if hand.crop else ""
     yield Figure(say(Remark("Radiograph")), caption, _jpeg(film))
     if evidence is not None:
-        caption = say(Remark("Grad-CAM: the brighter a place, the more it raised or lowered the bone age."))
+        caption = say(Remark("The brighter a place, the more the bone age changes when it is evened out."))
         yield Figure(say(Remark("Where the reading comes from")), caption, _jpeg(heat_picture(examination, evidence)))
 
 

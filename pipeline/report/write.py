@@ -14,17 +14,26 @@ from .page import report_page
 SUFFIXES = (".html", ".pdf")
 
 
-def write_report(examination: Examination, path: str | Path, language: str = "en", now: datetime | None = None) -> None:
+def write_report(
+    examination: Examination,
+    path: str | Path,
+    language: str = "en",
+    now: datetime | None = None,
+    *,
+    heat_map: bool = True,
+) -> None:
     """Write the report on a film to `path`, whole or not at all: .html, which needs no other file, or .pdf.
 
-    `now`: the time printed on it, by default the current time. Raises OutputError for another suffix, ConfigError for a
-    language that has no catalogue.
+    `heat_map`: also show where the reading comes from, which takes longer than the reading. `now`: the time printed on
+    it, by default the current time. Raises OutputError for another suffix, ConfigError for a language that has no
+    catalogue.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise OutputError(f"{path}: a report ends in {' or '.join(SUFFIXES)}; give such a name")
-    page = report_page(examination, examination.evidence(), Language(language), now)
+    evidence = examination.evidence() if heat_map else None
+    page = report_page(examination, evidence, Language(language), now)
     if suffix == ".pdf":
         from .pdf import as_pdf as laid_out
     else:

@@ -25,9 +25,9 @@ from ...data.files import anything, whole_file
 from ...data.progress import progress
 from ...data.text import counted
 from ...weights.header import Header
-from ...weights.weights_file import load_net, save_weights
+from ...weights.weights_file import load_net
 from ..config import RegressorConfig, Stage
-from ..network import SEX_CODING, BoneAgeNet, build_from
+from ..network import SEX_CODING, BoneAgeNet, build_from, save_regressor
 from .dataset import Batch, CropSet, EpochOrder, LabelledCrops
 from .distil import Teacher
 from .memory import keep_freed_memory
@@ -200,7 +200,7 @@ def train_regressor(
             recipe=_for_header(config),
             licence=licence,
         )
-        save_weights(target, header, task.kept.state_dict())
+        save_regressor(target, header, task.kept)
     return Trained(target, mae, trainer.current_epoch, minutes)
 
 

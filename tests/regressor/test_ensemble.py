@@ -13,11 +13,12 @@ from boneage.data.config import config_values
 from boneage.data.errors import WeightsError
 from boneage.data.resize import resize_square
 from boneage.regressor.config import NetConfig
-from boneage.regressor.ensemble import Ensemble, build_ensemble, resampling
+from boneage.regressor.ensemble import Ensemble, resampling
 from boneage.regressor.network import SEX_CODING, BoneAgeNet, normalise
 from boneage.regressor.reader import BoneAgeReader
 from boneage.weights.bundle import RegressorFile
 from boneage.weights.header import Header
+from boneage.weights.torch_engine import TorchEngine
 from boneage.weights.weights_file import save_weights
 
 CONFIG = NetConfig("tf_efficientnet_lite0", hidden=(8,))
@@ -64,7 +65,7 @@ def test_a_zoom_enlarges_about_the_middle_and_shows_padding_beyond_the_rim(zoom)
 def test_the_reading_is_the_mean_over_nets_zooms_and_mirror_images(crop):
     nets, zooms = [a_net(1), a_net(2)], ((0.8, 1.0), (0.9, 1.0, 1.1))
     sexes = torch.tensor([1.0])
-    read = Ensemble(nets, (64, 96), zooms, 96, MEAN, SD).eval()
+    ensemble = Ensemble([TorchEngine(net) for net in nets], (64, 96), zooms, 96, MEAN, SD)
     expected = []
     with torch.inference_mode():
         for net, size, of_net in zip(nets, (64, 96), zooms, strict=True):
@@ -72,9 +73,11 @@ def test_the_reading_is_the_mean_over_nets_zooms_and_mirror_images(crop):
                 matrix = torch.from_numpy(resampling(96, size, zoom))
                 square = matrix @ torch.from_numpy(crop).float() @ matrix.T
                 expected += [float(net(normalise(view[None]), sexes)) for view in (square, square.flip(-1))]
-        months = float(read(torch.from_numpy(crop[None]), sexes))
+    months = float(ensemble(crop[None], sexes.numpy())[0])
     assert np.ptp(expected) > 1e-4  # the views differ, so the mean is one
     assert months == pytest.approx(np.mean(expected) * SD + MEAN, abs=1e-3)
+    plain = [expected[2], expected[6]]  # each net's view of the whole crop, not mirrored
+    assert ensemble.at_once(crop[None], sexes.numpy())[0] == pytest.approx(np.mean(plain) * SD + MEAN, abs=1e-3)
 
 
 def test_a_bundle_of_two_nets_reads_their_mean(tmp_path, crop):
@@ -87,10 +90,8 @@ def test_a_bundle_of_two_nets_reads_their_mean(tmp_path, crop):
 
 def test_crops_are_as_large_as_the_largest_net_wants(tmp_path):
     files = [saved(tmp_path / f"{size}.safetensors", a_net(size), size, (0.9, size / 64)) for size in (96, 64)]
-    assert BoneAgeReader.load(files, 1).input_size == 96
-    ensemble = build_ensemble(files)
-    assert (ensemble.crop_size, ensemble.sizes) == (96, (96, 64))
-    assert ensemble.zooms == ((0.9, 1.5), (0.9, 1.0))
+    reader = BoneAgeReader.load(files, 1)
+    assert (reader.input_size, reader.ensemble.crop_size) == (96, 96)
 
 
 @pytest.mark.parametrize("changes", [{"label_mean": 100.0}, {"crop_version": 2}, {"sex_coding": {"F": 0.0, "M": 1.0}}])

