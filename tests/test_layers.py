@@ -26,7 +26,7 @@ ROOMS = [
     "weights",
     *("handseg", "handseg/training"),
     *("regressor", "regressor/training"),
-    *("pipeline/recipe", "pipeline/reading", "pipeline/clinical"),
+    *("pipeline/extras", "pipeline/recipe", "pipeline/reading", "pipeline/clinical"),
     *("pipeline/examination", "pipeline/overlay", "pipeline/plotting"),
     *("pipeline/report", "pipeline/dicom"),
     *("pipeline/predict", "pipeline/__init__", "pipeline/segment", "pipeline/growth"),

@@ -54,10 +54,11 @@ def save_net(
     `runs`: the module that engines run, `net` itself or one that holds it. `inputs`: as for `graph_of`. Where there can
     be no graph, or it does not give what torch gives, the log says so and the net is written without one.
     """
-    state = dict(net.state_dict())
+    stored = {name: _as(tensor, DTYPES[header.dtype]).contiguous() for name, tensor in net.state_dict().items()}
+    net.load_state_dict(stored)  # so that torch is compared with what the file holds
+    state = dict(stored)
     try:
         graph = graph_of(runs, net, inputs, header.dtype)
-        stored = {name: _as(tensor, DTYPES[header.dtype]).contiguous() for name, tensor in state.items()}
         off = _difference(runs, graph, stored, inputs)
     except Exception as error:  # exporter and runtime raise errors of every kind, and a training must not be lost
         log.warning("%s: gets no ONNX graph, so torch alone can run it (%s)", path, one_line(error))
