@@ -30,6 +30,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLSLossless,
     RLELossless,
 )
 
@@ -48,8 +49,8 @@ CHILD = {
 }
 
 
-def seeds() -> list[bytes]:
-    """The hand in every format."""
+def pictures() -> list[bytes]:
+    """The hand as a picture in every format."""
     eight, deep = np.rint(HAND * 255).astype(np.uint8), np.rint(HAND * 4095).astype(np.int64)
     picture = Image.fromarray(eight)
     made = []
@@ -60,6 +61,8 @@ def seeds() -> list[bytes]:
         ("WEBP", {"quality": 80}),
         ("TIFF", {}),
         ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "tiff_deflate"}),
+        ("WEBP", {"lossless": True}),
         ("BMP", {}),
     ):
         memory = io.BytesIO()
@@ -67,13 +70,19 @@ def seeds() -> list[bytes]:
         made.append(memory.getvalue())
     memory = io.BytesIO()
     Image.fromarray(deep.astype(np.uint16)).save(memory, "PNG")
-    made.append(memory.getvalue())
+    return [*made, memory.getvalue()]
+
+
+def dicoms() -> list[bytes]:
+    """The hand as a DICOM in every transfer syntax that can be written here."""
+    made, deep = [], np.rint(HAND * 4095).astype(np.int64)
     for syntax in (
         ExplicitVRLittleEndian,
         ImplicitVRLittleEndian,
         DeflatedExplicitVRLittleEndian,
         RLELossless,
         JPEG2000Lossless,
+        JPEGLSLossless,
     ):
         film = dataset(deep, WindowCenter=2048, WindowWidth=4096, PixelSpacing=[0.2, 0.2], **CHILD)
         if syntax.is_compressed and syntax != DeflatedExplicitVRLittleEndian:
@@ -143,8 +152,7 @@ def _predictor(results: bool) -> Callable[[Path], str]:
 
 def work(stage: str, first: int, last: int, seed: int) -> Iterator[str]:
     """What becomes of some films; the name of anything that may not happen begins with "BAD"."""
-    content = seeds()
-    content = content[8:] if stage == "results" else content
+    content = dicoms() if stage == "results" else [*pictures(), *dicoms()]
     act = _reader() if stage == "films" else _predictor(stage == "results")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "film")
