@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 _JPEG, _JPEG_2000 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51"
 _HT_OR_FILE = b"\x00\x00\x00\x0cjP  "  # JPEG 2000 in its file format, which DICOM does not allow but some write
 _FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7))
+_LOSSLESS, _JPEG_LS = 0xC3, 0xF7
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 _SCAN, _END = 0xDA, 0xD9
 _NEXT = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # a marker that is neither a stuffed zero nor a restart
@@ -16,7 +17,10 @@ _NEXT = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # a marker that is neither 
 
 @dataclass(frozen=True)
 class Codestream:
-    """What a codestream states: size in pixels, samples a pixel, bits a sample, scans (1 but for JPEG), and tiles."""
+    """What a codestream states: size in pixels, samples a pixel, bits a sample, scans (1 but for JPEG), and tiles.
+
+    `lossless`: a JPEG-LS or another lossless JPEG.
+    """
 
     width: int
     height: int
@@ -24,6 +28,8 @@ class Codestream:
     bits: int
     scans: int = 1
     tiles: int = 1
+    lossless: bool = False
+    is_jpeg_ls: bool = False
 
     @property
     def sample_bytes(self) -> int:
@@ -62,12 +68,15 @@ def _jpeg(content: bytes) -> Codestream:
             head = content[place + 2 : place + 8]
             if len(head) < 6:
                 break
-            frame = Codestream(int.from_bytes(head[3:5], "big"), int.from_bytes(head[1:3], "big"), head[5], head[0])
+            width, height = (int.from_bytes(head[k : k + 2], "big") for k in (3, 1))
+            frame = Codestream(
+                width, height, head[5], head[0], lossless=kind in (_LOSSLESS, _JPEG_LS), is_jpeg_ls=kind == _JPEG_LS
+            )
         scans += kind == _SCAN
         place += max(length, 2)
     if frame is None or not frame.width * frame.height * frame.samples:
         _without_size()
-    return Codestream(frame.width, frame.height, frame.samples, frame.bits, max(scans, 1))
+    return replace(frame, scans=max(scans, 1))
 
 
 def _jpeg_2000(content: bytes) -> Codestream:
@@ -96,12 +105,12 @@ def rle_fits(frame: bytes, expected: int) -> bool:
     ends = [*header[2 : count + 1], len(frame)]
     most = expected // count + 2  # a segment may be padded to an even length
     return all(
-        _run_length(frame[start:end], most) <= most for start, end in zip(header[1 : count + 1], ends, strict=True)
+        run_length(frame[start:end], most) <= most for start, end in zip(header[1 : count + 1], ends, strict=True)
     )
 
 
-def _run_length(segment: bytes, most: int) -> int:
-    """Bytes that a segment decodes to; counting stops where they are more than `most`."""
+def run_length(segment: bytes, most: int) -> int:
+    """Bytes that a segment of PackBits decodes to; counting stops where they are more than `most`."""
     place = length = 0
     end = len(segment) - 1
     while place < end and length <= most:

@@ -23,10 +23,11 @@ from .codestream import read_codestream
 from .damage import damage_of_codestream
 from .errors import ReadError, is_stop, one_line
 from .greys import grey_of_colour, inverted, stretch
-from .png import read_grey_png
+from .png import check_chunks, fits_its_checksums, read_grey_png
 from .radiograph import Radiograph, check_decoding, check_size, finished
 from .remark import Remark, Verbatim
 from .source import Source
+from .tiff import is_damaged_tiff
 from .webp import is_damaged_webp, is_lossless_webp
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
@@ -92,12 +93,17 @@ def _check_costs(source: Source, picture: Image.Image) -> list[Remark]:
     """Refuse a picture that would take too much to decode, and doubt one that is damaged."""
     path, samples = source.name, len(picture.getbands())
     deep = picture.mode in _DEEP or _is_deep_colour(picture)
-    check_decoding(path, *picture.size, samples * (4 if picture.mode in ("I", "F") else 2 if deep else 1))
+    sample = 4 if picture.mode in ("I", "F") else 2 if deep or picture.format == "WEBP" else 1  # which is decoded twice
+    check_decoding(path, *picture.size, samples * sample)
     if source.content and picture.format == "WEBP" and is_damaged_webp(source.content):
         return [Remark("the WebP is damaged: its picture does not end where its data end")]
     if source.content and picture.format == "WEBP" and is_lossless_webp(source.content):
         remark = Remark("damage to a lossless WebP cannot be noticed; give the film as a PNG or in its original format")
         return [remark]
+    if source.content and picture.format == "PNG" and not fits_its_checksums(source.content):
+        return [Remark("the PNG is damaged: a checksum does not fit")]
+    if source.content and picture.format == "TIFF" and is_damaged_tiff(source.content, picture.tag_v2):
+        return [Remark("the TIFF is damaged: its strips have wrong checksums, or other lengths than their rows")]
     if not source.content or picture.format not in ("JPEG", "MPO"):
         return []
     stated = read_codestream(source.content)
@@ -122,6 +128,7 @@ def _aspect(picture: Image.Image) -> float:
 
 def _opened(source: Source) -> Image.Image:
     path = source.name
+    check_chunks(path, source.content)
     try:
         return Image.open(io.BytesIO(source.content), formats=FORMATS)
     except UnidentifiedImageError:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+
 import kornia_rs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .errors import is_stop
+from .errors import ReadError, is_stop
+from .remark import Remark
 
+MAX_CHUNKS = 100_000  # encoders write pieces of 8 kB and more
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # where a PNG may ask for a rotation (EXIF, or XMP), which Pillow does
 _SAYS_TURN = (b"eXIf", b"tEXtRaw profile type exif\0", b"zTXtRaw profile type exif\0", b"iTXtXML:com.adobe.xmp\0")
 
@@ -29,11 +36,33 @@ def read_grey_png(content: bytes, picture: Image.Image) -> NDArray[np.uint8] | N
         return None
 
 
+def fits_its_checksums(content: bytes) -> bool:
+    """Whether the chunks that make a PNG's picture have the checksums that they state, which Pillow does not check."""
+    return all(
+        zlib.crc32(content[place + 4 : place + 8 + length]).to_bytes(4, "big") == content[place + 8 + length :][:4]
+        for place, length in _chunks(content)
+        if content[place + 4] & 0x20 == 0  # an upper case letter: it is needed
+    )
+
+
+def check_chunks(path: str, content: bytes) -> None:
+    """Raise ReadError for a PNG of so many chunks that going through them takes long."""
+    if content.startswith(_SIGNATURE) and sum(1 for _ in islice(_chunks(content), MAX_CHUNKS + 1)) > MAX_CHUNKS:
+        remark = Remark(
+            "is stored in {parts} parts, which takes too long to decode; save the picture again", parts=MAX_CHUNKS
+        )
+        raise ReadError(path, remark)
+
+
+def _chunks(content: bytes) -> Iterator[tuple[int, int]]:
+    """Place of each chunk, and the length of its content; 4 bytes each of length, name and checksum are around it."""
+    place = len(_SIGNATURE)
+    while len(start := content[place : place + 8]) == 8:
+        length = int.from_bytes(start[:4], "big")
+        yield place, length
+        place += 12 + length
+
+
 def _may_be_turned(content: bytes) -> bool:
     """Whether a chunk of a PNG may do so; an unclear one is left to the decoder."""
-    place = 8  # after the signature
-    while len(start := content[place : place + 40]) >= 8:
-        if start[4:].startswith(_SAYS_TURN):
-            return True
-        place += 12 + int.from_bytes(start[:4], "big")  # length, name, content, checksum
-    return False
+    return any(content[place + 4 : place + 40].startswith(_SAYS_TURN) for place, _ in _chunks(content))

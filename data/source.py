@@ -38,7 +38,7 @@ _NO_FILMS = frozenset(
     ("CT", "MR", "US", "NM", "PT", "MG", "SEG", "SR", "KO", "PR", "AU", "ECG", "EEG", "ES", "GM", "SM", "OP", "OPT")
 ) | {"OCT", "BI", "BMD", "IVUS", "XA", "IO", "PX", "DOC"}
 PROGRAM = "boneage"  # ManufacturerModelName of the objects that this program writes
-MAX_BYTES = 256_000_000  # of a file, inflated too: a picture has at most 160 MB (`radiograph.MAX_BYTES`)
+MAX_BYTES = 180_000_000  # of a file, inflated too: a picture has at most 160 MB (`radiograph.MAX_BYTES`)
 _TOO_LARGE = Remark("has over {most:,} bytes, expected a radiograph; give a film", most=MAX_BYTES)
 
 

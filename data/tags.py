@@ -21,7 +21,7 @@ from .errors import ReadError, is_stop, one_line
 from .quiet import no_warnings
 from .remark import Remark, Verbatim
 
-_MOST_INFLATED = 256_000_000  # bytes, as many as a file may have (`source.MAX_BYTES`)
+_MOST_INFLATED = 180_000_000  # bytes, as many as a file may have (`source.MAX_BYTES`)
 _PICTURE = 0x7FE0  # group of the pixels
 _MACROS = ("PixelMeasuresSequence", "FrameVOILUTSequence", "PixelValueTransformationSequence")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import uuid
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -69,6 +70,10 @@ def source_of(radiograph: Radiograph) -> Dataset:
             attributes=Verbatim(", ".join(missing)),
         )
         raise FilmOutputError(file, remark)
+    for name in _NEEDED:
+        if not re.fullmatch(r"[0-9.]{1,64}", str(source.get(name))):
+            remark = Remark("{name} is not one UID; correct it in the film's DICOM", name=Verbatim(name))
+            raise FilmOutputError(file, remark)
     for name in _MAY_BE_EMPTY:
         if name not in source:
             setattr(source, name, None)

@@ -162,3 +162,69 @@ def test_a_stop_is_no_fault_of_a_film(tmp_path, monkeypatch):
     monkeypatch.setattr("boneage.data.polarity.bone_is_dark", stop)
     with pytest.raises(KeyboardInterrupt):
         read_radiograph(tmp_path / "a.png")
+
+
+LOSSLESS = {
+    "LZW": ("TIFF", {"compression": "tiff_lzw"}),
+    "Deflate": ("TIFF", {"compression": "tiff_deflate"}),
+    "PackBits": ("TIFF", {"compression": "packbits"}),
+    "PNG": ("PNG", {}),
+}
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16", "1", "CMYK"])
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_lossless_pictures_are_sound_in_every_mode(tmp_path, kind, mode):
+    form, options = LOSSLESS[kind]
+    if (form, mode) == ("PNG", "CMYK"):
+        pytest.skip("there is no such PNG")
+    picture = Image.fromarray(HAND.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(HAND).convert(mode)
+    (tmp_path / "a").write_bytes(encoded(picture, form, **options))
+    assert read_radiograph(tmp_path / "a").doubts == ()
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_a_wrong_bit_in_a_lossless_picture_is_found_or_changes_one_run(tmp_path, kind):
+    form, options = LOSSLESS[kind]
+    content = encoded(Image.fromarray(HAND.astype(np.uint16) * 257 if form == "PNG" else HAND), form, **options)
+    (tmp_path / "a").write_bytes(content)
+    sound, chance = read_radiograph(tmp_path / "a").pixels, random.Random(0)
+    for _ in range(40):
+        damaged = bytearray(content)
+        damaged[chance.randrange(60, len(content) - 200)] ^= 1 << chance.randrange(8)
+        (tmp_path / "a").write_bytes(damaged)
+        with contextlib.suppress(ReadError):
+            radiograph = read_radiograph(tmp_path / "a")
+            if not radiograph.doubts:
+                assert np.abs(radiograph.pixels - sound).mean() < 1 / 255
+
+
+@pytest.mark.parametrize("padding", [b"", b"\0", b"\xff"])
+def test_a_jpeg_2000_ends_by_its_marker(padding):
+    content = encoded(Image.fromarray(HAND), "JPEG2000", no_jp2=True)
+    assert list(damage_of_codestream(content + padding)) == []
+    assert "ends early" in str(next(damage_of_codestream(content[: len(content) // 2])))
+
+
+def test_wrong_bits_of_a_jpeg_ls_are_found(tmp_path):
+    import jpeg_ls
+
+    content = bytes(jpeg_ls.encode_array(HAND))
+    assert list(damage_of_codestream(content)) == []
+    chance = random.Random(0)
+    found = 0
+    for _ in range(20):
+        damaged = bytearray(content)
+        damaged[chance.randrange(60, len(content) - 20)] ^= 1 << chance.randrange(8)
+        found += bool(list(damage_of_codestream(bytes(damaged))))
+    assert found >= 17
+
+
+def test_a_png_of_very_many_chunks_is_refused(tmp_path):
+    from boneage.data.png import MAX_CHUNKS
+
+    content = encoded(Image.fromarray(HAND), "PNG")
+    empty = bytes(4) + b"teXt" + bytes.fromhex("ddad0e1e")
+    (tmp_path / "a.png").write_bytes(content[:33] + empty * (MAX_CHUNKS + 1) + content[33:])
+    with pytest.raises(ReadError, match="parts"):
+        read_radiograph(tmp_path / "a.png")

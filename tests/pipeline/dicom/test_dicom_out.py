@@ -461,6 +461,7 @@ def test_instance_and_class_are_found_in_the_file_header_too(tmp_path):
         ({"PatientBirthDate": "SECRET"}, "PatientBirthDate is not of the form YYYYMMDD"),
         ({"StudyTime": "SECRET"}, "StudyTime is not of the form HHMMSS"),
         ({"PatientSex": "SECRET"}, "PatientSex is none of F, M and O"),
+        ({"StudyInstanceUID": ["1.2", "1.3"]}, "StudyInstanceUID is not one UID"),
         ({"SOPClassUID": "1.2.840.113619.4.2"}, "is not one of the standard's"),
     ],
 )

@@ -31,8 +31,8 @@ NAMES = {
     *("StudyDate", "COLOR", "DICOM", "EXACT", "LINEAR", "LUT", "MONOCHROME", "PALETTE", "RGB", "SIGMOID", "VOI", "YBR"),
     *("BitsAllocated", "BitsStored", "HighBit", "MB", "PatientSex", "PixelPaddingValue", "RescaleIntercept"),
     "RescaleSlope",
-    *("BMP", "JPEG", "PNG", "TIFF", "WebP", "boneage", "cm", "SD", "SDS"),
-    *("CR", "DX", "SOP", "UIDs", "Bayley-Pinneau", "Brush", "Foundation", "Greulich-Pyle", "Ohio"),
+    *("BMP", "JPEG", "JPEG-LS", "PNG", "TIFF", "WebP", "boneage", "cm", "SD", "SDS"),
+    *("CR", "DX", "SOP", "UID", "UIDs", "Bayley-Pinneau", "Brush", "Foundation", "Greulich-Pyle", "Ohio"),
 }
 MAKERS = ("Remark", "Verbatim")
 SAME_IN_GERMAN = {"Band", "in", "normal", "orange"}
