@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from numbers import Real
@@ -60,6 +59,8 @@ class Language:
 
     def number(self, value: float, form: str) -> str:
         """A number by one of Python's formats, with this language's signs: decimal comma, percent, a true minus."""
+        from decimal import Decimal
+
         from babel.numbers import format_decimal, format_percent
 
         text = format(value, form.replace(",", ""))  # the pattern groups digits
