@@ -134,7 +134,9 @@ class Epochs(Callback):
         task = f"Epoch {trainer.current_epoch + 1} of {trainer.max_epochs}"
         self._advance = self._task.enter_context(progress(task, int(trainer.num_training_batches)))
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Report a batch."""
         self._advance()
 
@@ -144,7 +146,7 @@ class Epochs(Callback):
         errors = [float(trainer.callback_metrics[name]) for name in ("train_mae", "val_mae")]
         log.info("epoch %d: training MAE %.2f, validation MAE %.2f months", trainer.current_epoch, *errors)
 
-    def on_exception(self, *_: Any) -> None:
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """End the task."""
         self._task.close()
 

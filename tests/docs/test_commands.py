@@ -57,7 +57,11 @@ def of_group(command: click.Command) -> dict[str, click.Command]:
 
 def options_of(command: click.Command) -> set[str]:
     """The options of a command and of those below it."""
-    own = {option for parameter in command.get_params(click.Context(command)) for option in parameter.opts}
+    own = {
+        option
+        for parameter in command.get_params(click.Context(command))
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     return own.union(*map(options_of, of_group(command).values()))
 
 
