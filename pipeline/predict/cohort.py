@@ -184,8 +184,9 @@ def _hand_on(outcome: _Outcome, tally: Tally, about: FilmFiles, on_reading: Call
     for number, row in enumerate(outcome.rows):
         tally.count(row, before=outcome.before)
         tally.second_hands += number
-    for reading in outcome.readings if on_reading else ():
-        on_reading(reading)
+    if on_reading:
+        for reading in outcome.readings:
+            on_reading(reading)
     if outcome.examination:
         tally.faults += about.write(outcome.number, outcome.examination, only_missing=outcome.before)
 
