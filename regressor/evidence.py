@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 CELLS = 14  # discs a side
-WIDTH = 0.6  # SD of a disc, in distances of two discs
-BLUR = 1.5  # SD of the blur, in distances of two discs
+WIDTH = 0.45  # SD of a disc, in distances of two discs
+BLUR = 3.0  # SD of the blur, in distances of two discs
 LEAST = 2.0  # greatest change of a grey level, of 255, under which a disc counts as even already
 
 

@@ -39,14 +39,14 @@ def info(weights: str, everything: bool, as_json: bool) -> None:
     click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100).rstrip())
 
 
-@click.command(short_help="Write the nets of a bundle as ONNX files.")
+@click.command()
 @weights_option
 @out_option
 @verbose_option
 def export(weights: str, out: Path) -> None:
-    """Write each net of a bundle as an ONNX file of its own, for programs that run nets without this one.
+    """Write the nets of a bundle as ONNX files.
 
-    The files' names are printed. boneage itself needs no such files.
+    They are for programs that run nets without this one, which needs no such files. Their names are printed.
 
     \b
     Example:
