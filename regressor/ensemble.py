@@ -29,6 +29,7 @@ class Ensemble:
         """`engines`: each runs a BoneAgeNet. `sizes`: side in pixels of each net's input. `zooms`: of each net's views,
         how much larger they show the hand than the crop does. `label_mean`, `label_sd`: months.
         """
+        self.engines = tuple(engines)
         self.crop_size, self.label_mean, self.label_sd = crop_size, label_mean, label_sd
         self._views = [
             (engine, None if (size, zoom) == (crop_size, 1) else resampling(crop_size, size, zoom), zoom)

@@ -90,10 +90,9 @@ def film_file_options(command: F) -> F:
         return command(files=files, **others)
 
     wrapped: Any = click.option(
-        "--heatmap-in-report/--no-heatmap",
-        "report_heatmap",
-        default=True,
-        help="Whether a report shows where the reading comes from, which takes longer than the reading.",
+        "--no-heatmap",
+        is_flag=True,
+        help="Leave out of a report where the reading comes from, which takes longer than the reading.",
     )(with_files)
     wrapped = click.option(
         "--language",
@@ -180,7 +179,7 @@ def predict(
     hand: Side,
     files: Mapping[str, Path],
     language: str,
-    report_heatmap: bool,
+    no_heatmap: bool,
     columns: Mapping[str, str],
     images: Path | None,
     device: str,
@@ -232,7 +231,7 @@ def predict(
         patient_ids=patient_ids,
         files=files,
         language=language,
-        report_heatmap=report_heatmap,
+        report_heatmap=not no_heatmap,
         workers=workers,
         on_reading=show,
     )

@@ -152,7 +152,7 @@ def test_the_weights_of_the_last_epoch_are_measured_not_those_of_the_best(
     monkeypatch.setattr(RegressorTask, "validation_step", pretend)
     seen = []
     read = module.read_crops
-    looking = lambda reader, films: seen.append(reader.engine.module.nets[0]) or read(reader, films)  # noqa: E731
+    looking = lambda reader, films: seen.append(reader.ensemble.engines[0].module) or read(reader, films)  # noqa: E731
     monkeypatch.setattr(module, "read_crops", looking)
     run(Plan((Arm("again", changes={"patience": 1}),), SMALL, seeds=(1,)), drawn_cohort, split, tiny_bundle, tmp_path)
     first, last = states[0], states[-1 - len(states) // 2]
