@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.cohort import Cohort, Film
-from ..data.errors import BoneAgeError, TrainingError
+from ..data.errors import FilmError, TrainingError, as_film_error
 from ..data.progress import tracked
 from ..data.radiograph import Radiograph
 from ..data.read import read_radiograph
@@ -86,26 +86,41 @@ def read_crops(reader: BoneAgeReader, crops: LabelledCrops, batch: int = 32) -> 
 
 def _cut(films: Sequence[tuple[str, Film]], finder: Finder) -> list[tuple[StoredCrop, NDArray[np.uint8]]]:
     """A row and a crop for each film with its key, blank where the film is rejected."""
-    readings = [_read(film) for _, film in films]
-    hands = iter(finder.find([reading for reading in readings if isinstance(reading, Radiograph)]))
+    found = _found([film for _, film in films], finder)
     blank = np.zeros((finder.crop_size, finder.crop_size), np.uint8)
     cut = []
-    for (key, film), reading in zip(films, readings, strict=True):
-        hand = next(hands) if isinstance(reading, Radiograph) else None
-        row = _row(key, film, hand, "" if hand else str(reading))
-        cut.append((row, hand.crop.pixels if hand and hand.crop else blank))
+    for (key, film), hand in zip(films, found, strict=True):
+        cut.append((_row(key, film, hand), hand.crop.pixels if isinstance(hand, Hand) and hand.crop else blank))
     return cut
 
 
-def _read(film: Film) -> Radiograph | BoneAgeError:
+def _found(films: Sequence[Film], finder: Finder) -> list[Hand | FilmError]:
+    """The hand of each film, or what is wrong with that film."""
+    read = [_read(film) for film in films]
+    hands = iter(_hands([film for film in read if isinstance(film, Radiograph)], finder))
+    return [next(hands) if isinstance(film, Radiograph) else film for film in read]
+
+
+def _read(film: Film) -> Radiograph | FilmError:
     try:
         return read_radiograph(film.path)
-    except BoneAgeError as error:
+    except FilmError as error:
         return error
 
 
-def _row(key: str, film: Film, hand: Hand | None, failure: str) -> StoredCrop:
+def _hands(films: Sequence[Radiograph], finder: Finder) -> list[Hand | FilmError]:
+    """Of several films at once or, where that fails, of each alone: whatever one film does, it is that film's error."""
+    try:
+        return [*finder.find(films)]
+    except BaseException as error:
+        fault = as_film_error(films[0].source, error)
+    return [fault] if len(films) == 1 else [hand for film in films for hand in _hands([film], finder)]
+
+
+def _row(key: str, film: Film, hand: Hand | FilmError) -> StoredCrop:
     stat = Path(film.path).stat()
-    box = hand.box.as_tuple() if hand and hand.box else (0, 0, 0, 0)
-    status, reasons = (hand.verdict.status, joined(hand.verdict.reasons)) if hand else ("rejected", failure)
+    if isinstance(hand, FilmError):
+        return StoredCrop(key, str(film.path), stat.st_size, stat.st_mtime_ns, "rejected", str(hand), 0, 0, 0, 0)
+    box = hand.box.as_tuple() if hand.box else (0, 0, 0, 0)
+    status, reasons = hand.verdict.status, joined(hand.verdict.reasons)
     return StoredCrop(key, str(film.path), stat.st_size, stat.st_mtime_ns, status, reasons, *box)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..data.errors import BoneAgeError
+from ..data.errors import as_film_error
 from ..data.files import MARK, is_marked, whole_file
 from ..data.inputs import output_names, read_inputs
 from ..data.inputs_table import InputRow
@@ -86,12 +86,13 @@ def segment_file(film: Film, finder: HandFinder, out: str | Path, name: str, mod
     record["made_by"] = MARK
     try:
         radiograph = read_radiograph(film)
-    except BoneAgeError as error:
-        record["reasons"] = [str(error)]
-    else:
         hand = finder.find([radiograph])[0]
-        record |= _findings(radiograph, hand)
-        pictures = _pictures(radiograph, hand)
+        found, drawn = _findings(radiograph, hand), _pictures(radiograph, hand)
+    except BaseException as error:  # whatever one film does, it is that film's record
+        record["reasons"] = [str(as_film_error(record["file"], error))]
+    else:
+        record |= found
+        pictures = drawn
     for kind, picture in pictures.items():
         path = out / f"{name}-{kind}.png"
         if picture is not None:

@@ -58,6 +58,22 @@ def test_every_film_has_the_crop_that_the_finder_cuts_of_it_alone(cohort, store,
             np.testing.assert_array_equal(store[row.key], hand.crop.pixels if hand.crop else np.zeros((SIZE, SIZE)))
 
 
+def test_a_film_on_which_the_segmenter_fails_is_rejected_alone(cohort, store, finder, monkeypatch):
+    find, bad = finder.find, str(cohort.films[2].path)
+
+    def fail(films):
+        if any(film.source == bad for film in films):
+            raise type("PanicException", (BaseException,), {})("native")
+        return find(films)
+
+    monkeypatch.setattr(finder, "find", fail)
+    cache_crops(cohort, store, finder)
+    for film in cohort:
+        row = store.row(store.key_of(film.path))
+        assert ("native" in row.reasons) == (str(film.path) == bad)
+        assert row.status == "rejected" or film.id != "broken"
+
+
 def test_only_what_is_missing_is_cut(cohort, store, finder, monkeypatch):
     cache_crops(Cohort("some", cohort.films[:7]), store, finder)
     cut = []

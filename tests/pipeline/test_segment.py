@@ -69,6 +69,17 @@ def test_a_file_that_is_no_radiograph_gets_a_record_and_no_pictures(finder, tmp_
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["text.json"]
 
 
+def test_whatever_goes_wrong_with_a_film_is_its_record(finder, hand_films, tmp_path, monkeypatch):
+    def fail(*_):
+        raise type("PanicException", (BaseException,), {})("native")
+
+    monkeypatch.setattr("boneage.pipeline.segment._findings", fail)
+    record = segment_file(hand_films[0], finder, tmp_path / "out", "a")
+    assert record["status"] == "failed"
+    assert "native" in record["reasons"][0]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.json"]
+
+
 def test_pictures_of_an_earlier_run_do_not_outlive_a_rejection(finder, hand_films, tmp_path):
     segment_file(hand_films[0], finder, tmp_path, "one")
     assert all((tmp_path / f"one-{kind}.png").exists() for kind in KINDS)
