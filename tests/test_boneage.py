@@ -22,13 +22,9 @@ PUBLIC = {
 }
 
 
-@pytest.fixture(scope="module")
-def bone_age(tiny_bundle) -> BoneAge:
-    from conftest import threshold_segmenter
-
-    reader = BoneAge.load(tiny_bundle)
-    reader.finder.segmenter = threshold_segmenter()
-    return reader
+@pytest.fixture
+def bone_age(tiny_bundle, finds_hands) -> BoneAge:
+    return BoneAge.load(tiny_bundle)
 
 
 def test_everything_public_is_there_and_listed():
