@@ -25,7 +25,7 @@ Laterality = Literal["L", "R"]
 View = Literal["AP", "PA"]  # of a hand: PA has its palm on the plate
 MIN_SIDE = 32  # pixels; the joints of a hand cannot be seen on fewer
 # The largest digital plates have 5,000 x 4,000 pixels, a film of 24 x 30 cm at 600 dpi 40 million. At these limits
-# `boneage predict --weights fast` took at most 1.4 GB and 12 s of CPU a film (SECURITY.md has the list).
+# `boneage predict --weights fast` took at most 1.45 GB and 12 s of CPU a film (SECURITY.md has the list).
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 160_000_000  # decoded: 5,000 x 4,000 pixels of 16-bit colour with transparency
 MAX_SCANS = 100  # of a progressive JPEG, which encoders write in 6 to 10
