@@ -18,7 +18,7 @@ from boneage.handseg.segmenter import HandSegmenter
 from boneage.pipeline.predict import bone_age as whole
 from boneage.regressor.reader import BoneAgeReader
 
-from .clock import Sample, in_turns, seconds
+from .clock import Sample, in_turns, seconds, timed
 from .films import SEX
 from .report import Bar, Findings, Table
 from .setting import Setting
@@ -26,6 +26,7 @@ from .subjects import nets_wrapped, subjects, usual
 
 ROUNDS = 15
 LIMIT = 0.15  # share of the time that may go by outside the two nets and the decoder
+GATE = 0.10  # share of the time that may be spent on what a film shows, both by torch
 
 # where a stage's function is looked up; a stage may lie within another
 PLACES: dict[str, tuple[Any, str]] = {
@@ -63,7 +64,26 @@ def measure(setting: Setting) -> Findings:
         if subject == usual(subject.bundle):
             share = Sample(tuple(one["outside nets and decoder"] / one["whole"] for one in rounds)).median
             bars.append(Bar(f"{subject}: under {LIMIT:.0%} outside nets and decoder", f"{share:.1%}", share < LIMIT))
+        if subject.engine == "torch":
+            share = _head_seconds(subject.bundle, setting.rounds(ROUNDS)) / total.median
+            bars.append(Bar(f"{subject}: under {GATE:.0%} for what a film shows", f"{share:.1%}", share < GATE))
     return Findings(tables, bars)
+
+
+def _head_seconds(bundle: str, rounds: int) -> float:
+    """Seconds by which the head that tells what a film shows makes one look of the segmenter longer, by torch."""
+    import torch
+
+    from boneage.handseg.network import build_mirrored
+    from boneage.weights.bundle import segmenter_of
+
+    path = segmenter_of(bundle).path
+    nets: dict[str, Any] = {"with": build_mirrored(path).eval(), "without": build_mirrored(path).eval()}
+    nets["without"].net.content_head = None
+    square = torch.randint(0, 256, (1, 192, 192), dtype=torch.uint8)
+    with torch.no_grad():
+        took = timed({name: functools.partial(net, square) for name, net in nets.items()}, rounds, warm_ups=2)
+    return max(took["with"].median - took["without"].median, 0.0)
 
 
 def stages(bone_age: whole.BoneAge, film: Path) -> dict[str, float]:

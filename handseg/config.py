@@ -45,25 +45,28 @@ class TurnConfig:
 class ContentConfig:
     """How the head that tells what a film shows is fitted on the finished encoder; no gradient reaches that.
 
-    `films`: radiographs drawn, `copies` of each; `picture_copies` of each picture that is no whole hand, itself among
-    them; `made`: pictures without a hand that are drawn. `folds`: of sources, each held out once to measure.
+    `films`: radiographs drawn, `copies` of each. `kind`: examples of each kind of picture that is no whole hand; each
+    picture is seen as it is and in copies, `picture_copies` times at most and twice at least. `made`: pictures without
+    a hand that are drawn. `folds`: of sources, each held out once to measure. `heads`: fitted apart, then averaged.
     """
 
     films: int = 1600
-    copies: int = 2
-    picture_copies: int = 3
-    made: int = 500
+    copies: int = 3
+    kind: int = 240
+    picture_copies: int = 6
+    made: int = 800
     folds: int = 4
+    heads: int = 3
     hidden: int = 64
-    epochs: int = 30
-    batch_size: int = 128
+    epochs: int = 12
+    batch_size: int = 256
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if min(self.films, self.copies, self.picture_copies, self.hidden, self.epochs, self.batch_size) < 1:
-            raise ValueError("films, copies, picture_copies, hidden, epochs and batch_size must be at least 1")
-        if self.made < 0 or self.folds < 2:
-            raise ValueError("made must not be below 0, and folds be at least 2")
+        if min(self.films, self.copies, self.kind, self.heads, self.hidden, self.epochs, self.batch_size) < 1:
+            raise ValueError("films, copies, kind, heads, hidden, epochs and batch_size must be at least 1")
+        if self.made < 0 or min(self.folds, self.picture_copies) < 2:
+            raise ValueError("made must not be below 0, and folds and picture_copies be at least 2")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ from ..network import build_from, build_unet, normalise, save_segmenter, start_f
 from ..quality import certainty, solidity
 from ..segmenter import HandMap, HandSegmenter
 from .classical import classical_mask
-from .content_training import learn_contents, listed_pictures
+from .content_examples import listed_pictures
+from .content_training import learn_contents
 from .examples import Example, Pools, SegmentationSet, draw_synthetic, read_cutouts
 from .orientation_head import learn_turns
 
@@ -145,7 +146,7 @@ def train_segmenter(
     target = out / "segmenter.safetensors"
     header = with_turns(header, net, films, config)
     if negatives:
-        header = with_contents(header, net, films, negatives, config)
+        header = with_contents(header, net, films, negatives, config, out)
     save_segmenter(target, header, net)
     return target
 
@@ -202,24 +203,31 @@ def add_contents(
     """
     header, net = load_net(weights, "segmenter", build_from)
     setattr(net, "content_head", None)  # noqa: B010
-    target = Path(out) / "segmenter.safetensors"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_segmenter(target, with_contents(header, net, films, negatives, config), net)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "segmenter.safetensors"
+    save_segmenter(target, with_contents(header, net, films, negatives, config, out), net)
     return target
 
 
 def with_contents(
-    header: Header, net: nn.Module, films: Sequence[Path], negatives: str | Path, config: SegmenterConfig
+    header: Header,
+    net: nn.Module,
+    films: Sequence[Path],
+    negatives: str | Path,
+    config: SegmenterConfig,
+    out: Path,
 ) -> Header:
     """Fit the head that tells what a film shows to a trained `net`, in place, and return the `header` that says so.
 
-    The header names the sources of the `negatives` and how many pictures each gave. No other tensor changes.
+    The header names the sources of the `negatives` and how many pictures each gave. No other tensor changes. `out`: a
+    folder that keeps what the encoder makes of the examples.
     """
     pictures = listed_pictures(negatives)
-    figures = learn_contents(net, films, pictures, config)
+    figures = learn_contents(net, films, pictures, config, out / "examples.pt")
     return replace(
         header,
-        arguments={**header.arguments, "content_hidden": config.content.hidden},
+        arguments={**header.arguments, "content_hidden": config.content.hidden * config.content.heads},
         metrics={**header.metrics, **figures},
         data={**header.data, "negatives": dict(sorted(Counter(one.source for one in pictures).items()))},
         recipe={**header.recipe, "content": config_values(config.content)},

@@ -60,7 +60,7 @@ def film_background(size: int, rng: Generator) -> NDArray[np.float32]:
 
 def empty_picture(size: int, rng: Generator) -> Picture:
     """A picture without a hand: a blank field, noise, clouds, text, shapes, or something like a chest film."""
-    makers = (_blank, _noise, _clouds, _text_page, _shapes, _chest, _long_bone)
+    makers = (_blank, _noise, _clouds, _text_page, _shapes, _checker, _chest, _long_bone)
     return finish(makers[int(rng.integers(len(makers)))](size, rng), rng)
 
 
@@ -109,6 +109,14 @@ def _shapes(size: int, rng: Generator) -> NDArray[np.floating]:
             other = rng.integers(0, size, 2)
             cv2.line(picture, centre.tolist(), other.tolist(), shade, int(rng.integers(1, size // 12)))
     return cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 2.5)) + 0.15 * _clouds(size, rng)
+
+
+def _checker(size: int, rng: Generator) -> NDArray[np.floating]:
+    """Squares or stripes, as a test chart."""
+    step, wide = rng.integers(4, size // 3, 2)
+    rows, columns = np.mgrid[0:size, 0:size]
+    dark, light = rng.uniform(0, 255, 2)
+    return np.where((rows // step + (columns // wide if rng.random() < 0.7 else 0)) % 2, light, dark)
 
 
 def _chest(size: int, rng: Generator) -> NDArray[np.floating]:

@@ -1,352 +1,97 @@
-"""Teach a finished segmenter what a film shows: a head on what its frozen encoder computes anyway.
-
-Whole hands, and hands cut off by known amounts, are copies of radiographs. Parts of hands and pictures of other kinds
-come from a folder of them. Every kind is seen in the same copies, so that the head does not learn how a picture was
-stored.
-"""
+"""Teach a finished segmenter what a film shows: a head on what its frozen encoder computes anyway."""
 
 from __future__ import annotations
 
-import csv
+import hashlib
+import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from numpy.random import Generator
-from numpy.typing import NDArray
 from torch import nn
 
-from ...data.errors import BoneAgeError, TrainingError
-from ...data.read import read_radiograph
-from ...data.synthetic import synthetic_hand
+from ...data.files import whole_file
 from ..config import ContentConfig, SegmenterConfig
+from ..content import REFUSED, SURE
 from ..content_head import CONTENTS, MAPS, ContentHead
-from ..geometry import quarter_turned
-from ..letterbox import letterbox
-from ..network import normalise
-from ..shape import HandShape
-from . import copies
-from .compose import empty_picture
-from .copies import Film, Picture
+from .content_examples import MADE, UNKNOWN, WHOLE, Listed, Seen, look_at_all
 
 log = logging.getLogger(__name__)
 
-WHOLE, PART, OTHER = range(CONTENTS)
-UNKNOWN = -1  # the content of a picture that only measures,
-MADE = "made"  # the source of what is drawn or made from radiographs
-SIDE = 512  # pixels of the longer side, to which pictures are shrunk before they are copied
-BATCH = 8
-# Lengths of the hand that may be missing of a whole one, and from which on it is part of one: at the fingertips, left,
-# at the wrist, right.
-NEARLY_WHOLE, IN_PART = 0.04, np.array([0.15, 0.20, 0.20, 0.20])
-UPRIGHT = 0.8  # probability of it from which on a radiograph teaches; nearly all have more
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A picture of a folder: `content` is UNKNOWN for what is called a hand, as many of these lack a part."""
-
-    path: Path
-    content: int
-    source: str
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """A letterboxed film and what it shows."""
-
-    square: NDArray[np.uint8]
-    content: int
-    source: str
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What the head learns from, a row an example: evidence (ContentHead.evidence), content and source."""
-
-    evidence: torch.Tensor
-    content: torch.Tensor
-    sources: list[str]
-
-
-def listed_pictures(folder: str | Path) -> list[Listed]:
-    """The pictures that `folder/pictures.csv` lists. Raises TrainingError where its columns or files are missing.
-
-    Columns: `file` (below the folder), `group` (nonhands or oddhands), `kind`, `repo` (the source). A kind of oddhands
-    that begins with "hand" may be a whole hand; all others are parts of one. A lateral hand is neither.
-    """
-    folder = Path(folder)
-    table = folder / "pictures.csv"
-    try:
-        with open(table, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        pictures = [
-            Listed(folder / row["file"], _content(row["group"], row["kind"]), row["repo"])
-            for row in rows
-            if row["kind"] != "hand_lateral"
-        ]
-    except (OSError, KeyError) as error:
-        raise TrainingError(
-            f"{table}: cannot be used ({error!r}); expected the columns file, group, kind and repo"
-        ) from error
-    gone = [picture.path for picture in pictures if not picture.path.is_file()]
-    if gone or not pictures:
-        raise TrainingError(f"{table}: {len(gone)} of its {len(pictures)} pictures are missing, as {gone[:1]}")
-    return pictures
-
-
-def _content(group: str, kind: str) -> int:
-    if group == "nonhands":
-        return OTHER
-    return UNKNOWN if kind.startswith("hand") else PART
+RATE, DECAY, SMOOTHING = 2e-3, 3e-2, 0.02
+DROPPED = 0.3, 0.3  # shares of the evidence and of the hidden units that a step does without
 
 
 def learn_contents(
-    net: nn.Module, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig
+    net: nn.Module, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig, cache: Path
 ) -> dict[str, Any]:
     """Give `net`, from build_unet and trained, its head for what a film shows, in place; no other tensor changes.
 
-    `films`: radiographs of whole hands, nearly all upright, of which `config.content.films` are drawn. Returns figures
-    for the weights' header, measured on sources of pictures that did not teach.
+    `films`: radiographs of whole hands, nearly all upright, of which `config.content.films` are drawn. `cache`: a file
+    that keeps what the encoder makes of all examples, so that another head of the same is a matter of a minute. Returns
+    figures for the weights' header, measured on sources of pictures that did not teach.
     """
     unet: Any = net.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    seen = look_at_all(unet, films, pictures, config)
+    seen = _seen(unet, films, pictures, config, cache)
     log.info("examples by content: %s", dict(Counter(seen.content.tolist())))
-    channels = unet.encoder.out_channels[-MAPS:]
-    content, figures = fitted_content(seen, channels, config.content, config.seed)
-    unet.content_head = content
-    return figures
-
-
-def look_at_all(unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig) -> Seen:
-    """What the frozen `unet` makes of every example."""
-    cv2.setNumThreads(1)
-    order = np.random.default_rng(config.seed).permutation(len(films))[: config.content.films]
-    drawn = [films[k] for k in order]
-    evidence, content, sources = [], [], []
-
-    def take(batch: list[Example]) -> None:
-        squares = torch.from_numpy(np.stack([example.square for example in batch]))[:, None].float() / 255
-        with torch.no_grad():
-            maps = unet.encoder(normalise(squares).contiguous(memory_format=torch.channels_last))
-            hand = torch.sigmoid(unet.segmentation_head(unet.decoder(maps)))
-            evidence.append(ContentHead.evidence(maps, hand).half())
-        content.extend(example.content for example in batch)
-        sources.extend(example.source for example in batch)
-
-    batch: list[Example] = []
-    for example in _examples(unet, drawn, pictures, config):
-        batch.append(example)
-        if len(batch) == BATCH:
-            take(batch)
-            batch = []
-    if batch:
-        take(batch)
-    if not evidence:
-        raise TrainingError("no film and no picture could be read; nothing to learn from")
-    return Seen(torch.cat(evidence), torch.tensor(content), sources)
-
-
-def _examples(
-    unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig
-) -> Iterator[Example]:
-    yield from _of_films(unet, films, config)
-    yield from _of_pictures(pictures, config)
-    yield from _drawn(config)
-
-
-def _of_films(unet: Any, films: Sequence[Path], config: SegmenterConfig) -> Iterator[Example]:
-    before: Film | None = None
-    for number, path in enumerate(films):
-        film = _film(unet, path, config.input_size)
-        if film is None:
-            continue
-        rng = np.random.default_rng((config.seed, 1, number))
-        for _ in range(config.content.copies):
-            example = _copy_of(film, before, config.input_size, rng)
-            if example:
-                yield example
-        before = film
-
-
-def _of_pictures(pictures: Sequence[Listed], config: SegmenterConfig) -> Iterator[Example]:
-    size = config.input_size
-    for number, picture in enumerate(pictures):
-        greys = _greys(picture.path)
-        if greys is None:
-            continue
-        rng = np.random.default_rng((config.seed, 2, number))
-        yield Example(letterbox(greys, size)[0], picture.content, picture.source)
-        for _ in range(config.content.picture_copies - 1):
-            copy = copies.altered(greys, rng, inverted=0.25)
-            if picture.content == OTHER:
-                copy = _turned_and_cut(copy, rng)
-            yield Example(letterbox(copy, size)[0], picture.content, picture.source)
-
-
-def _drawn(config: SegmenterConfig) -> Iterator[Example]:
-    """Pictures without a hand, and a drawn hand for every fourth."""
-    rng, size = np.random.default_rng((config.seed, 3)), config.input_size
-    for number in range(config.content.made):
-        yield Example(letterbox(empty_picture(size, rng), size)[0], OTHER, MADE)
-        if number % 4 == 0:
-            hand = synthetic_hand(
-                float(rng.uniform(6, 216)), ("F", "M")[number % 8 // 4], number, (360, 288), label=False
-            )
-            drawn = copies.altered((hand.pixels * 255).astype(np.uint8), rng, inverted=0.0)
-            yield Example(letterbox(drawn, size)[0], WHOLE, MADE)
-
-
-def _greys(path: Path) -> Picture | None:
-    """A picture as uint8, bone bright, of SIDE pixels at most; None where it cannot be used."""
-    try:
-        greys = read_radiograph(path).greys
-    except BoneAgeError as error:
-        log.warning("left out: %s", error)
-        return None
-    if max(greys.shape) > 8 * min(greys.shape):
-        return None
-    return copies.shrunk(np.asarray(greys if greys.dtype == np.uint8 else greys * 255, np.uint8), SIDE)
-
-
-def _film(unet: Any, path: Path, size: int) -> Film | None:
-    """A radiograph with its hand's mask and wrist; None where it does not lie upright or its hand is not all there."""
-    picture = _greys(path)
-    if picture is None:
-        return None
-    square, fit = letterbox(picture, size)
-    with torch.no_grad():
-        inputs = torch.from_numpy(square)[None, None].float() / 255
-        maps = unet.encoder(normalise(inputs).contiguous(memory_format=torch.channels_last))
-        hand = torch.sigmoid(unet.segmentation_head(unet.decoder(maps)))[0, 0].numpy()
-        turns = unet.classification_head(maps[-1]).softmax(1)[0] if unet.classification_head else torch.ones(1)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((hand > 0.5).astype(np.uint8), connectivity=4)
-    if count < 2 or turns[0] < UPRIGHT:
-        return None
-    largest = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
-    mask = (fit.back(largest.astype(np.float32)) > 0.5).astype(np.uint8)
-    x, y = fit.to_original(np.array([HandShape(largest).wrist]))[0]
-    film = Film(picture, mask, (float(x), float(y)))
-    top, left, right, length = film.hand()
-    whole = top > 1 and left > 1 and right < mask.shape[1] - 2 and y <= mask.shape[0] and length > 60
-    return film if whole else None
-
-
-def _turned_and_cut(picture: Picture, rng: Generator) -> Picture:
-    """Any way round, and at times only a part."""
-    picture = quarter_turned(picture, int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2])))
-    if rng.random() < 0.3:
-        height, width = picture.shape
-        top, bottom, left, right = (rng.uniform(0, 0.25, 4) * (height, height, width, width)).astype(int)
-        picture = np.ascontiguousarray(picture[top : height - bottom, left : width - right])
-    return picture
-
-
-def _copy_of(film: Film, other: Film | None, size: int, rng: Generator) -> Example | None:
-    """One example from a film: whole, cut off, beside another hand, or made into what is no hand on a radiograph."""
-    mirrored = rng.random() < 0.5
-    film = _posed(film, mirrored, rng)
-    kind = rng.choice(["whole", "cut", "several", "changed"], p=[0.34, 0.42, 0.08, 0.16])
-    if kind == "several":
-        return _two_hands(film, other, size, rng)
-    window = copies.cut_window(film, rng) if kind == "cut" else copies.whole_window(film, rng)
-    gone = copies.missing(film, window)
-    changed = _changed(film, rng) if kind == "changed" else film
-    above, below, before, behind = window
-    length = film.hand()[3]
-    if changed is None or below - above < 0.2 * length or behind - before < 0.15 * length:
-        return None
-    picture = np.ascontiguousarray(changed.picture[above:below, before:behind])
-    if rng.random() < 0.85:
-        picture = copies.altered(picture, rng, mirror=False, slant=False, inverted=0.04)
-    if kind == "whole" and rng.random() < 0.06:  # a turn that goes unnoticed makes no other picture of it
-        return Example(letterbox(quarter_turned(picture, int(rng.integers(1, 4))), size)[0], WHOLE, MADE)
-    square = letterbox(picture, size)[0]
-    if kind == "changed":
-        return Example(square, OTHER, MADE)
-    return Example(square, _content_of(gone), MADE)
-
-
-def _posed(film: Film, mirrored: bool, rng: Generator) -> Film:
-    """The film, slanted by chance and mirrored."""
-    if rng.random() < 0.4:
-        film = film.slanted(rng.uniform(-25, 25), int(rng.choice([0, int(np.percentile(film.picture, 5))])))
-    if mirrored:
-        film = film.mirrored()
-    return film
-
-
-def _changed(film: Film, rng: Generator) -> Film | None:
-    """The outline of the hand with something else in it, or the hand with other digits; None where that fails."""
-    changes = (copies.photographed, copies.without_bones, copies.other_digits)
-    return changes[int(rng.choice(3, p=[0.45, 0.3, 0.25]))](film, rng)
-
-
-def _content_of(gone: NDArray[np.float32]) -> int:
-    """What a hand is of which so much is missing."""
-    if (gone > IN_PART).any():
-        return PART
-    return UNKNOWN if gone.max() > NEARLY_WHOLE else WHOLE
-
-
-def _two_hands(film: Film, other: Film | None, size: int, rng: Generator) -> Example | None:
-    if other is None or film.hand()[3] < 60:
-        return None
-    if rng.random() < 0.8:
-        other = other.mirrored()
-    pair = (film, other) if rng.random() < 0.5 else (other, film)
-    picture = copies.altered(copies.side_by_side(pair, rng), rng, slant=False, inverted=0.04)
-    return Example(letterbox(picture, size)[0], WHOLE, MADE)
-
-
-def fitted_content(
-    seen: Seen, channels: Sequence[int], config: ContentConfig, seed: int
-) -> tuple[ContentHead, dict[str, Any]]:
-    """The head that tells what a film shows, and its figures on sources that did not teach.
-
-    What is called a hand teaches as a whole one where a head that never saw it takes it for one.
-    """
-    first = _content_head(seen, seen.content, channels, config, seed)
-    shown = _shown(first, seen)
-    known = torch.where((seen.content == UNKNOWN) & (shown[:, WHOLE] > 0.5), WHOLE, seen.content)
-    hidden_cuts = torch.tensor([source == MADE for source in seen.sources])
-    known = torch.where(hidden_cuts, seen.content, known)
-    folds = _folds(seen.sources, config.folds, seed)
+    known = _known(seen, unet, config)
+    folds = _folds(seen.sources, config.content.folds, config.seed)
+    apart = [
+        fitted(seen, torch.where(folds == fold, UNKNOWN, known), unet, config) for fold in range(config.content.folds)
+    ]
     logits = torch.zeros(len(known), CONTENTS)
-    for fold in range(config.folds):
-        taught = torch.where(folds == fold, UNKNOWN, known)
-        head = _content_head(seen, taught, channels, config, seed)
-        with torch.no_grad():
-            logits[folds == fold] = head.judge(seen.evidence[folds == fold].float())
-    final = _content_head(seen, known, channels, config, seed)
     with torch.no_grad():
-        temperature = _temperature(logits[known >= 0], known[known >= 0])
-        last: Any = final.layers[-1]
-        last.weight.div_(temperature)
-        last.bias.div_(temperature)
-    whole = (logits / temperature).softmax(1)[:, WHOLE]
-    others, hands = known > WHOLE, known == WHOLE
+        for fold, head in enumerate(apart):
+            logits[folds == fold] = head.judge(seen.evidence[folds == fold].float())
+    temperature = _temperature(logits[known >= 0], known[known >= 0])
     log.info("temperature %.2f", temperature)
+    whole = (logits / temperature).softmax(1)[:, WHOLE]
     figures = {
-        "others_taken_for_a_hand": _share(whole[others] > 0.5),
-        "hands_not_taken_for_one": _share(whole[hands] <= 0.5),
+        "others_taken_for_a_hand": _share(whole[known > WHOLE] > 0.5),
+        "hands_not_taken_for_one": _share(whole[known == WHOLE] <= 0.5),
     }
-    return final.eval(), figures
+    unet.content_head = _cooled(fitted(seen, known, unet, config), temperature)
+    return {**figures, "kinds": _by_kind(seen, whole)}
+
+
+def _seen(unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig, cache: Path) -> Seen:
+    """What the encoder makes of every example, from `cache` where that was made of the same."""
+    weights = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in unet.state_dict().values())).hexdigest()
+    examples = {name: value for name, value in asdict(config.content).items() if name not in _OF_THE_HEAD}
+    names = [path.name for path in films], [picture.path.name for picture in pictures]
+    key = json.dumps([weights, examples, config.input_size, config.seed, names])
+    if cache.exists():
+        stored = torch.load(cache, weights_only=True)
+        if stored.pop("key") == key:
+            return Seen(**stored)
+    seen = look_at_all(unet, films, pictures, config)
+    with whole_file(cache) as temporary:
+        torch.save({"key": key, **vars(seen)}, temporary)
+    return seen
+
+
+_OF_THE_HEAD = ("folds", "heads", "hidden", "epochs", "batch_size")  # settings that change no example
+
+
+def _known(seen: Seen, unet: Any, config: SegmenterConfig) -> torch.Tensor:
+    """The content of each example; a picture that is called a hand is whole where a head takes it for one.
+
+    That head learns from all others.
+    """
+    head = fitted(seen, seen.content, unet, config)
+    with torch.no_grad():
+        whole = head.judge(seen.evidence.float()).softmax(1)[:, WHOLE] > 0.5
+    called = torch.tensor([source != MADE for source in seen.sources]) & (seen.content == UNKNOWN)
+    return torch.where(called & whole, WHOLE, seen.content)
 
 
 def _share(wrong: torch.Tensor) -> dict[str, Any]:
     return {"value": float(wrong.float().mean()), "n": len(wrong), "split": "copies, from sources that did not teach"}
-
-
-def _shown(head: ContentHead, seen: Seen) -> torch.Tensor:
-    with torch.no_grad():
-        return head.judge(seen.evidence.float()).softmax(1)
 
 
 def _folds(sources: Sequence[str], folds: int, seed: int) -> torch.Tensor:
@@ -364,43 +109,72 @@ def _temperature(logits: torch.Tensor, content: torch.Tensor) -> float:
     return float(grid[int(np.argmin(losses))])
 
 
-def _content_head(
-    seen: Seen, content: torch.Tensor, channels: Sequence[int], config: ContentConfig, seed: int
-) -> ContentHead:
-    """A head fitted on the examples with a known content; every content counts as much as the others."""
-    torch.manual_seed(seed)
-    head = ContentHead(channels, config.hidden)
+def _cooled(head: ContentHead, temperature: float) -> ContentHead:
+    """The head with its logits divided by a temperature, in place."""
+    last: Any = head.layers[-1]
+    with torch.no_grad():
+        last.weight.div_(temperature)
+        last.bias.div_(temperature)
+    return head
+
+
+def _by_kind(seen: Seen, whole: torch.Tensor) -> dict[str, dict[str, int]]:
+    """Of the pictures as they are, by kind: of how many sources, how many, and how many are not refused and are sure.
+
+    `whole`: the probability of a whole hand from a head that did not learn from the picture's source.
+    """
+    rows: dict[str, list[int]] = {}
+    for number, kind in enumerate(seen.kinds):
+        rows.setdefault(kind, []).append(number)
+    rows.pop("", None)
+    return {
+        kind: {
+            "sources": len({seen.sources[number] for number in numbers}),
+            "n": len(numbers),
+            "accepted": int((whole[numbers] >= REFUSED).sum()),
+            "sure": int((whole[numbers] >= SURE).sum()),
+        }
+        for kind, numbers in sorted(rows.items())
+    }
+
+
+def fitted(seen: Seen, content: torch.Tensor, unet: Any, config: SegmenterConfig) -> ContentHead:
+    """The mean of `config.content.heads` heads, each fitted to the examples with a known content, as one head."""
     taught = content >= 0
     evidence, content = seen.evidence[taught].float(), content[taught]
-    head.mean.copy_(evidence.mean(0))
-    head.scale.copy_(evidence.std(0) + 1e-3)
-    counts = torch.bincount(content, minlength=CONTENTS).clamp(min=1)
-    weights = counts.sum() / CONTENTS / counts
-    inputs = ((evidence - head.mean) / head.scale).clamp(-6, 6)
-    net = nn.Sequential(nn.Dropout(0.2), head.layers[0], head.layers[1], nn.Dropout(0.3), head.layers[2]).train()
-
-    def loss(chosen: torch.Tensor) -> torch.Tensor:
-        return nn.functional.cross_entropy(net(inputs[chosen]), content[chosen], weights, label_smoothing=0.02)
-
-    _descend(net, len(inputs), loss, config, seed, config.epochs, 2e-3, 3e-2)
+    mean, scale = evidence.mean(0), evidence.std(0) + 1e-3
+    inputs = ((evidence - mean) / scale).clamp(-6, 6)
+    channels, settings = unet.encoder.out_channels[-MAPS:], config.content
+    layers = [_fitted_layers(inputs, content, settings, config.seed + k) for k in range(settings.heads)]
+    head = ContentHead(channels, settings.hidden * settings.heads)
+    first, _, last = head.layers
+    with torch.no_grad():
+        head.mean.copy_(mean)
+        head.scale.copy_(scale)
+        for name, value in (("weight", first.weight), ("bias", first.bias)):
+            value.copy_(torch.cat([getattr(one[0], name) for one in layers]))
+        last.weight.copy_(torch.cat([one[1].weight for one in layers], 1) / len(layers))
+        last.bias.copy_(torch.stack([one[1].bias for one in layers]).mean(0))
     return head.eval()
 
 
-def _descend(
-    net: nn.Module, count: int, loss: Any, config: ContentConfig, seed: int, epochs: int, rate: float, decay: float
-) -> None:
-    """AdamW over shuffled batches with one cycle of the learning rate."""
-    optimiser = torch.optim.AdamW(net.parameters(), rate, weight_decay=decay)
-    batches = -(-count // config.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * batches)
-    generator = torch.Generator().manual_seed(seed)
-    for epoch in range(epochs):
-        total = 0.0
-        for chosen in torch.randperm(count, generator=generator).split(config.batch_size):
-            value = loss(chosen)
+def _fitted_layers(
+    inputs: torch.Tensor, content: torch.Tensor, config: ContentConfig, seed: int
+) -> tuple[nn.Linear, nn.Linear]:
+    """The two layers of a head fitted with AdamW and one cycle; every content counts as much as the others."""
+    torch.manual_seed(seed)
+    first, last = nn.Linear(inputs.shape[1], config.hidden), nn.Linear(config.hidden, CONTENTS)
+    net = nn.Sequential(nn.Dropout(DROPPED[0]), first, nn.ReLU(), nn.Dropout(DROPPED[1]), last).train()
+    counts = torch.bincount(content, minlength=CONTENTS).clamp(min=1)
+    weights = counts.sum() / CONTENTS / counts
+    optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=DECAY)
+    batches = -(-len(inputs) // config.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=config.epochs * batches)
+    for _ in range(config.epochs):
+        for chosen in torch.randperm(len(inputs)).split(config.batch_size):
+            loss = nn.functional.cross_entropy(net(inputs[chosen]), content[chosen], weights, label_smoothing=SMOOTHING)
             optimiser.zero_grad()
-            value.backward()
+            loss.backward()
             optimiser.step()
             schedule.step()
-            total += float(value.detach()) * len(chosen)
-        log.info("epoch %d: loss %.4f", epoch, total / count)
+    return first, last

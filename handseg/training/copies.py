@@ -64,7 +64,7 @@ def altered(
         picture = np.asarray(cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderValue=shade), np.uint8)
     greys = picture.astype(np.float32) / 255
     if rng.random() < 0.6:
-        greys = greys ** np.float32(np.exp(rng.uniform(-0.6, 0.6)))
+        greys = greys ** np.float32(np.exp(rng.uniform(-0.9, 0.9)))
         greys = greys * rng.uniform(0.6, 1.25) + rng.uniform(-0.05, 0.1)
     if rng.random() < inverted:
         greys = 1 - greys
@@ -83,7 +83,7 @@ def _saved(picture: Picture, rng: Generator) -> Picture:
         picture = np.array(picture)
         height, width = picture.shape
         for _ in range(int(rng.integers(1, 4))):
-            scale = height / 400 * rng.uniform(0.4, 1.2)
+            scale = height / 400 * rng.uniform(0.4, 1.2 if rng.random() < 0.8 else 2.5)
             where = int(rng.uniform(0, 0.85) * width), int(rng.uniform(0.05, 1) * height)
             shade, bold = int(rng.choice([255, 200, 0])), max(1, int(2 * scale))
             cv2.putText(picture, str(rng.choice(WORDS)), where, cv2.FONT_HERSHEY_SIMPLEX, scale, shade, bold)
@@ -98,6 +98,31 @@ def _saved(picture: Picture, rng: Generator) -> Picture:
         framed = cv2.copyMakeBorder(picture, above, below, left, right, cv2.BORDER_CONSTANT, value=[shade])
         picture = np.asarray(framed, np.uint8)
     return picture
+
+
+def in_field(picture: Picture, kept: tuple[int, int, int, int], rng: Generator) -> Picture:
+    """The picture on a plate, at times larger, of which the collimator exposed a field, straight or tilted.
+
+    `kept`: top, bottom, left and right end of what lies inside the field wherever the picture reaches.
+    """
+    height, width = picture.shape
+    more = (rng.uniform(0, 0.7, 4) * (rng.random(4) < 0.5) * (height, height, width, width)).astype(int)
+    plate = cv2.copyMakeBorder(picture, *more.tolist(), cv2.BORDER_REPLICATE).astype(np.float32)
+    centre = np.array([kept[2] + kept[3], kept[0] + kept[1]]) / 2 + more[[2, 0]]
+    half = np.array([kept[3] - kept[2], kept[1] - kept[0]]) / 2 * rng.uniform(1.02, 1.5)
+    angle = rng.uniform(-0.4, 0.4) if rng.random() < 0.6 else 0.0
+    cosine, sine = np.cos(angle), np.sin(angle)
+    reach = np.array([half[0] * cosine + half[1] * abs(sine), half[0] * abs(sine) + half[1] * cosine])
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * reach * rng.uniform(1, 1.3, (4, 2))
+    corners = (centre + corners @ np.array([(cosine, sine), (-sine, cosine)])).astype(np.int32)
+    field = cv2.fillConvexPoly(np.zeros(plate.shape, np.float32), corners, 1.0)
+    soft = cv2.GaussianBlur(field, (0, 0), rng.uniform(0.3, 0.02 * max(height, width)))
+    lit = plate * rng.uniform(0.35, 1.0) + rng.uniform(0, 110) if rng.random() < 0.6 else plate
+    dark = rng.uniform(0, 100) if rng.random() < 0.6 else 0.0
+    plate = lit * soft + dark * (1 - soft)
+    if rng.random() < 0.4:  # its edge scatters
+        cv2.polylines(plate, [corners], True, float(plate.max()) + rng.uniform(-20, 60), int(rng.integers(1, 5)))
+    return np.clip(plate, 0, 255).astype(np.uint8)
 
 
 def shrunk(picture: Picture, side: float) -> Picture:
@@ -202,6 +227,21 @@ def photographed(film: Film, rng: Generator) -> Film:
     inside = cv2.GaussianBlur(film.mask.astype(np.float32), (0, 0), max(0.6, 0.003 * length))
     picture = np.clip(behind * (1 - inside) + skin * inside, 0, 1) * 255
     return replace(film, picture=picture.astype(np.uint8))
+
+
+def outlined(film: Film, rng: Generator) -> Film:
+    """The hand as a drawing: its outline, at times with lines along its bones, or filled with one grey."""
+    lines = np.zeros(film.mask.shape, np.uint8)
+    contours, _ = cv2.findContours(film.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    bold = max(1, int(film.hand()[3] / rng.uniform(60, 250)))
+    cv2.drawContours(lines, contours, -1, 255, bold if rng.random() < 0.75 else cv2.FILLED)
+    if rng.random() < 0.6:
+        smooth = cv2.GaussianBlur(film.picture, (0, 0), 0.006 * film.hand()[3] + 0.3)
+        steep = float(rng.uniform(20, 80))
+        lines |= cv2.Canny(smooth, steep / 2, steep) & (film.mask * 255)
+    if rng.random() < 0.5:
+        lines = cv2.GaussianBlur(lines, (0, 0), rng.uniform(0.4, 1.2))
+    return replace(film, picture=np.asarray(lines if rng.random() < 0.5 else 255 - lines, np.uint8))
 
 
 def _clouds(height: int, width: int, rng: Generator) -> NDArray[np.float32]:

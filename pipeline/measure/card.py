@@ -23,6 +23,7 @@ from .evaluate import Evaluation
 from .failures import AGE_MONTHS, CASES, show_cases
 from .markdown import markdown_table, write_markdown
 from .robustness import Promise, Robustness
+from .screening import kinds_table
 
 COVERED = (0.88, 0.92)  # share of all films whose label the 90 % interval shall hold
 LEAST_COVERED, ENOUGH = 0.84, 50  # share in every band that has this many films
@@ -58,7 +59,7 @@ def model_card(
     """The card as Markdown. `cases`: picture's file beside the card -> what the bundle read on it (`show_cases`)."""
     coverage = evaluation.coverage()
     bands = [row for row in evaluation.groups.to_dict("records") if row["group"] == "age band"]
-    settings = dict(bundle.recipe)
+    settings, segmenter = dict(bundle.recipe), read_header(bundle.segmenter.path)
     for text in ("data", "licence"):  # they stand above
         settings.pop(text, None)
     loader = FileSystemLoader(Path(__file__).parent)
@@ -67,7 +68,8 @@ def model_card(
     )
     return environment.get_template("card.md").render(
         bundle=bundle,
-        segmenter=read_header(bundle.segmenter.path),
+        segmenter=segmenter,
+        kinds=kinds_table(segmenter.metrics["kinds"]) if "kinds" in segmenter.metrics else "",
         regressors=[(read_header(net.path), ", ".join(f"{zoom:g}" for zoom in net.zooms)) for net in bundle.regressors],
         correction=_line(bundle.calibration or {}),
         evaluation=evaluation,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,3 +71,18 @@ def screening_table(pictures: pd.DataFrame) -> str:
         counts = [int((group["status"] == status).sum()) for status in STATUSES]
         rows.append([str(kind).replace("_", " "), *map(str, (group["source"].nunique(), len(group), *counts))])
     return markdown_table(("kind", "sources", "n", *STATUSES), rows)
+
+
+def kinds_table(kinds: Mapping[str, Mapping[str, int]]) -> str:
+    """What a segmenter's header says of pictures whose source did not teach it, by kind, in Markdown.
+
+    Hands, which are to be accepted, stand below all others.
+    """
+    rows, totals = [], {"all that are no whole hand": [0, 0, 0], "all hands": [0, 0, 0]}
+    for kind, row in sorted(kinds.items(), key=lambda item: (item[0].startswith("hand"), item[0])):
+        counts = [row[name] for name in ("n", "accepted", "sure")]
+        total = totals["all hands" if kind.startswith("hand") else "all that are no whole hand"]
+        total[:] = map(sum, zip(total, counts, strict=True))
+        rows.append([kind.replace("_", " "), *map(str, (row["sources"], *counts))])
+    rows += [[name, "", *map(str, counts)] for name, counts in totals.items()]
+    return markdown_table(("kind", "sources", "n", "not refused", "taken for a whole hand"), rows)

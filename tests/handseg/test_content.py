@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,14 +18,17 @@ from boneage.handseg.content_head import CONTENTS, ContentHead
 from boneage.handseg.network import MirroredUNet, build_from, build_unet
 from boneage.handseg.segmenter import HandSegmenter
 from boneage.handseg.training.bootstrap import add_contents
-from boneage.handseg.training.content_training import OTHER, PART, UNKNOWN, listed_pictures
+from boneage.handseg.training.content_examples import OTHER, PART, UNKNOWN, listed_pictures
 from boneage.weights.bundle import NetFile
 from boneage.weights.header import Header, read_header
 from boneage.weights.weights_file import load_weights, save_weights
 
 TINY = ("timm-mobilenetv3_small_minimal_100", (8, 8, 8, 8, 8))
 CONFIG = SegmenterConfig(
-    *TINY, imagenet=False, input_size=64, content=ContentConfig(2, 1, 2, made=4, folds=2, hidden=4, epochs=1)
+    *TINY,
+    imagenet=False,
+    input_size=64,
+    content=ContentConfig(films=2, copies=1, picture_copies=2, made=4, folds=2, heads=2, hidden=4, epochs=1),
 )
 
 
@@ -74,12 +78,25 @@ def test_the_head_is_added_and_nothing_else_changes(pictures, segmenter, tmp_pat
     assert {name.split(".")[0] for name in after.keys() - before.keys()} == {"content_head"}
     assert header.data["negatives"] == {"source 0": 1, "source 1": 1, "source 2": 1}
     assert "others_taken_for_a_hand" in header.metrics
+    assert header.arguments["content_hidden"] == 2 * 4
+    assert header.metrics["kinds"]["foot"].keys() == {"sources", "n", "accepted", "sure"}
+    assert {kind: row["n"] for kind, row in header.metrics["kinds"].items()} == {"foot": 1, "chest": 1, "wrist": 1}
     plain, judged = (HandSegmenter.load(NetFile.of(path)).look([hand.pixels])[0] for path in (segmenter, made))
     np.testing.assert_array_equal(plain.probability, judged.probability)
     assert plain.contents is None
     assert judged.contents is not None
     assert judged.contents.sum() == pytest.approx(1, abs=1e-5)
     again = add_contents(made, [film, film], pictures, tmp_path / "again", CONFIG)
+    examples = tmp_path / "out" / "examples.pt"
+    before = examples.stat().st_mtime_ns
+    other = replace(CONFIG, content=replace(CONFIG.content, hidden=3))
+    assert (
+        read_header(add_contents(segmenter, [film, film], pictures, tmp_path / "out", other)).arguments[
+            "content_hidden"
+        ]
+        == 6
+    )
+    assert examples.stat().st_mtime_ns == before, "another head learns from the same examples"
     assert torch.equal(load_weights(again, "segmenter")[1]["content_head.mean"], after["content_head.mean"])
 
 
