@@ -23,3 +23,8 @@ def shows_no_hand(seen: HandMap) -> Remark | None:
 def surely_whole(seen: HandMap) -> bool | None:
     """Whether a film surely shows a whole hand; None from a network without the head."""
     return None if seen.contents is None else bool(seen.contents[0] >= SURE)
+
+
+def likely_whole(seen: HandMap) -> bool:
+    """Whether a film shows a whole hand rather than not, as far as a network tells."""
+    return seen.contents is not None and bool(seen.contents[0] >= 0.5)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ..data.greys import Greys, percentiles, white_of
 from ..data.remark import Remark
 from . import content
-from .content import shows_no_hand, surely_whole
+from .content import likely_whole, shows_no_hand, surely_whole
 from .crop import LEVELS
-from .cut_off import cut_off
+from .cut_off import WRIST_CUT, WRIST_GONE, cut_off
 from .field import field_box
 from .geometry import whole_frame
 from .segmenter import HandMap
@@ -92,11 +92,13 @@ def judge_hand(seen: HandMap) -> Verdict:
     if area < NO_HAND * field.area:
         return _rejected(Remark("no hand was found"))
     sure = certainty(seen)
-    if sure < UNSURE and not surely_whole(seen):
+    if sure < UNSURE and not likely_whole(seen):
         return _rejected(Remark("what was found does not look like a hand: the outline is uncertain"))
     verdict = Verdict()
     alone = seen.fit.box == whole_frame(*seen.fit.frame)
     for gone, reason in cut_off(parts[0], seen.square, field, alone=alone):
+        if reason == WRIST_GONE and surely_whole(seen):  # how far a wrist should reach is known to within 8 %
+            gone, reason = False, WRIST_CUT
         verdict = verdict.and_also("rejected" if gone else "review", reason)
     if verdict.status == "rejected":
         return verdict
