@@ -212,5 +212,5 @@ def test_keypoints_of_real_films_lie_inside_the_default_crop(bone_age, shared_da
             crops[id] = (hand.crop.fit.box, film.pixels.shape) if hand.crop else None
     check = check_keypoints(shared_data / "hand-keypoints.csv", crops.get)
     assert check.n == 568
-    assert check.inside >= 0.99, check.missed  # 563 of 568; three of the five missed films are rejected
+    assert check.inside >= 0.994, check.missed  # 565 of 568; one of the three missed films is rejected
     assert check.ratio <= 1.6
