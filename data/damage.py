@@ -58,7 +58,7 @@ def _ends_elsewhere(content: bytes) -> bool:
 
     Its codes have no fixed length, so a decoder that has gone wrong mostly ends at another place.
     """
-    import libjpeg  # slow to import
+    from libjpeg.utils import decode  # slow to import
 
     end = content.rfind(_END)
     last = range(max(end - 6, 0), end - 2)
@@ -67,13 +67,13 @@ def _ends_elsewhere(content: bytes) -> bool:
         changed[k] ^= 0x2A if changed[k] ^ 0x2A != 0xFF else 0x15  # which would begin a marker
     longer = (content[:end] + fill * 16 + content[end:] for fill in (b"\x55", b"\x2a"))
     try:
-        sound = libjpeg.decode(content)
+        sound = decode(content)
     except Exception:  # of a kind that it does not know; whoever decodes it says so
         return False
 
     def is_same(other: bytes) -> bool:
         try:
-            return np.array_equal(libjpeg.decode(other), sound)
+            return np.array_equal(decode(other), sound)
         except Exception:
             return False
 
