@@ -102,7 +102,7 @@ def _check_costs(source: Source, picture: Image.Image) -> list[Remark]:
         return [remark]
     if source.content and picture.format == "PNG" and not fits_its_checksums(source.content):
         return [Remark("the PNG is damaged: a checksum does not fit")]
-    if source.content and picture.format == "TIFF" and is_damaged_tiff(source.content, picture.tag_v2):
+    if source.content and picture.format == "TIFF" and is_damaged_tiff(source.content, getattr(picture, "tag_v2", {})):
         return [Remark("the TIFF is damaged: its strips have wrong checksums, or other lengths than their rows")]
     if not source.content or picture.format not in ("JPEG", "MPO"):
         return []
