@@ -62,7 +62,7 @@ def cut_off(
         sides = (_cut(hand.T, greys.T), _cut(hand.T[::-1], greys.T[::-1]))
         longest = max(np.count_nonzero(side[:above]) for side in sides) / width
         if longest >= SIDE:
-            yield longest >= GONE_SIDE, SIDE_GONE if longest >= GONE_SIDE else SIDE_CUT
+            yield bool(longest >= GONE_SIDE), SIDE_GONE if longest >= GONE_SIDE else SIDE_CUT
     if last >= field.y + field.height - 1 - _REACH:
         short = (shape.wrist[1] - last) / (shape.wrist[1] - first)
         if short >= WRIST:
@@ -77,7 +77,8 @@ def _cut(hand: NDArray[np.bool_], greys: NDArray[np.uint8]) -> NDArray[np.bool_]
     """
     near, rows = np.ascontiguousarray(hand[:_NEAR]), hand[: _FADES + 1]
     inside = np.logical_or.accumulate(rows, axis=0)
-    beside = cv2.dilate(near.any(axis=0).view(np.uint8)[None], _BESIDE) > cv2.dilate(near.view(np.uint8), _APART)
+    reached = np.any(near, axis=0, keepdims=True).view(np.uint8)
+    beside = cv2.dilate(reached, _BESIDE) > cv2.dilate(near.view(np.uint8), _APART)
     if not inside[-1].any() or not beside.any():
         return inside[-1]
     level = (np.median(greys[:_NEAR][near]) + np.median(greys[:_NEAR][beside])) / 2

@@ -45,13 +45,13 @@ class Ensemble:
             squares = _resampled(crops, matrix)
             pairs = np.stack([squares, squares[..., ::-1]], 1).reshape(-1, 1, *squares.shape[1:])
             readings.append(engine(pairs, twice)[0].reshape(-1, 2))
-        return np.mean(readings, (0, 2), np.float64) * self.label_sd + self.label_mean
+        return np.asarray(np.mean(readings, (0, 2), np.float64)) * self.label_sd + self.label_mean
 
     def at_once(self, crops: NDArray[np.uint8], sexes: NDArray[np.float32]) -> NDArray[np.float64]:
         """As the ensemble reads, but from one view for each net, the one nearest to the crop; several times as fast."""
         nearest = {id(view[0]): view for view in sorted(self._views, key=lambda view: -abs(view[2] - 1))}
         readings = [engine(_resampled(crops, matrix)[:, None], sexes)[0] for engine, matrix, _ in nearest.values()]
-        return np.mean(readings, 0, np.float64) * self.label_sd + self.label_mean
+        return np.asarray(np.mean(readings, 0, np.float64)) * self.label_sd + self.label_mean
 
 
 def _resampled(crops: NDArray[np.uint8], matrix: NDArray[np.float32] | None) -> NDArray[np.float32]:

@@ -102,7 +102,8 @@ def _difference(
     runs: nn.Module, graph: bytes, state: Mapping[str, torch.Tensor], inputs: Mapping[str, NDArray[Any]]
 ) -> float:
     """By how much the first output of a graph with the tensors in `state` differs from torch's, at most."""
-    tensors = {name: memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) for name, tensor in state.items()}
+    stored = {name: tensor.reshape(-1).view(torch.uint8).numpy() for name, tensor in state.items()}
+    tensors = {name: memoryview(array.tobytes()) for name, array in stored.items()}
     three = [np.concatenate([batch, batch[:1]]) for batch in inputs.values()]
     here, there = TorchEngine(runs)(*three)[0], OnnxEngine("the graph", graph, tensors, 2)(*three)[0]
     return float(np.abs(here - there).max())

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -147,7 +147,7 @@ def fitted(seen: Seen, content: torch.Tensor, unet: Any, config: SegmenterConfig
     channels, settings = unet.encoder.out_channels[-MAPS:], config.content
     layers = [_fitted_layers(inputs, content, settings, config.seed + k) for k in range(settings.heads)]
     head = ContentHead(channels, settings.hidden * settings.heads)
-    first, _, last = head.layers
+    first, _, last = (cast(nn.Linear, layer) for layer in head.layers)
     with torch.no_grad():
         head.mean.copy_(mean)
         head.scale.copy_(scale)

@@ -107,7 +107,8 @@ def in_field(picture: Picture, kept: tuple[int, int, int, int], rng: Generator) 
     """
     height, width = picture.shape
     more = (rng.uniform(0, 0.7, 4) * (rng.random(4) < 0.5) * (height, height, width, width)).astype(int)
-    plate = cv2.copyMakeBorder(picture, *more.tolist(), cv2.BORDER_REPLICATE).astype(np.float32)
+    top, bottom, left, right = more.tolist()
+    plate = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_REPLICATE).astype(np.float32)
     centre = np.array([kept[2] + kept[3], kept[0] + kept[1]]) / 2 + more[[2, 0]]
     half = np.array([kept[3] - kept[2], kept[1] - kept[0]]) / 2 * rng.uniform(1.02, 1.5)
     angle = rng.uniform(-0.4, 0.4) if rng.random() < 0.6 else 0.0
@@ -238,7 +239,7 @@ def outlined(film: Film, rng: Generator) -> Film:
     if rng.random() < 0.6:
         smooth = cv2.GaussianBlur(film.picture, (0, 0), 0.006 * film.hand()[3] + 0.3)
         steep = float(rng.uniform(20, 80))
-        lines |= cv2.Canny(smooth, steep / 2, steep) & (film.mask * 255)
+        lines |= np.asarray(cv2.Canny(smooth, steep / 2, steep), np.uint8) & (film.mask * 255)
     if rng.random() < 0.5:
         lines = cv2.GaussianBlur(lines, (0, 0), rng.uniform(0.4, 1.2))
     return replace(film, picture=np.asarray(lines if rng.random() < 0.5 else 255 - lines, np.uint8))

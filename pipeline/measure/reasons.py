@@ -30,7 +30,7 @@ def reasons_table(films: pd.DataFrame) -> str:
     rows = []
     for cause, number in counts[counts.index != ""].items():
         there = causes.map(lambda found, cause=cause: cause in found)
-        with_it, without = (films[chosen].dropna(subset=["bone_age_months"]) for chosen in (there, ~there))
+        with_it, without = (films.loc[chosen & films["bone_age_months"].notna()] for chosen in (there, ~there))
         rows.append((str(cause), f"{number:,}", f"{len(with_it):,}", _mae(with_it), _mae(without)))
     return markdown_table(_HEAD, rows) if rows else ""
 
