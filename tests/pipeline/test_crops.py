@@ -21,8 +21,8 @@ from boneage.weights.bundle import read_bundle
 SIZE = 64
 
 
-@pytest.fixture(scope="module")
-def finder() -> HandFinder:
+@pytest.fixture
+def finder(finds_hands) -> HandFinder:
     return HandFinder(threshold_segmenter(), SIZE)
 
 
