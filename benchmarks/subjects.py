@@ -72,6 +72,10 @@ def make(calls: Sequence[Call]) -> None:
 def nets_wrapped(bone_age: BoneAge, wrapped: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
     """Let `wrapped(name, run)` stand for `run`, which runs the nets of the `segmenter` or the `regressor`."""
     with ExitStack() as stack:
-        for name, owner in (("segmenter", bone_age.finder.segmenter), ("regressor", bone_age.reader)):
-            stack.enter_context(patch.object(owner, "engine", wrapped(name, owner.engine)))
+        parts: list[tuple[str, Any, str]] = [
+            ("segmenter", bone_age.finder.segmenter, "engine"),
+            ("regressor", bone_age.reader, "ensemble"),
+        ]
+        for name, owner, part in parts:
+            stack.enter_context(patch.object(owner, part, wrapped(name, getattr(owner, part))))
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,21 +128,27 @@ class Epochs(Callback):
 
     def __init__(self) -> None:
         self._task = ExitStack()
+        self._advance: Callable[[], None] | None = None
 
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Begin the task."""
-        task = f"Epoch {trainer.current_epoch + 1} of {trainer.max_epochs}"
-        self._advance = self._task.enter_context(progress(task, int(trainer.num_training_batches)))
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Begin the task with the first batch; Lightning tells of no epoch's start where an epoch goes on."""
+        if self._advance is None:
+            task = f"Epoch {trainer.current_epoch + 1} of {trainer.max_epochs}"
+            self._advance = self._task.enter_context(progress(task, int(trainer.num_training_batches)))
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Report a batch."""
+        assert self._advance is not None
         self._advance()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """End the task; log the epoch and its MAEs in months."""
         self._task.close()
+        self._advance = None
         errors = [float(trainer.callback_metrics[name]) for name in ("train_mae", "val_mae")]
         log.info("epoch %d: training MAE %.2f, validation MAE %.2f months", trainer.current_epoch, *errors)
 
