@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,15 @@ def marked(picture: NDArray, hand: Hand) -> NDArray[np.uint8]:
     return picture
 
 
-def write_png(picture: Image.Image, path: str | Path, **options: Any) -> None:
-    """Write a picture as PNG with the program's mark, whole or not at all; `options`: of Pillow's writer."""
-    about = PngImagePlugin.PngInfo()
+def as_png(picture: Image.Image, **options: Any) -> bytes:
+    """A picture as a PNG file with the program's mark; `options`: of Pillow's writer."""
+    about, buffer = PngImagePlugin.PngInfo(), io.BytesIO()
     about.add_text("Software", MARK)
+    picture.save(buffer, "PNG", pnginfo=about, **options)
+    return buffer.getvalue()
+
+
+def write_png(picture: Image.Image, path: str | Path, **options: Any) -> None:
+    """Write `as_png` of a picture, whole or not at all."""
     with whole_file(path) as temporary:
-        picture.save(temporary, "PNG", pnginfo=about, **options)
+        temporary.write_bytes(as_png(picture, **options))

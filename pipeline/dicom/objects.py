@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -26,7 +27,14 @@ DICOM_SUFFIXES = (".dcm",)
 
 
 def write_dicom(examination: Examination, path: str | Path, kind: Kind, *, heat_map: bool = False) -> None:
-    """Write one result to `path`, whole or not at all, as a new series in the film's study.
+    """Write `as_dicom` to `path`, whole or not at all."""
+    content = as_dicom(examination, kind, heat_map=heat_map)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def as_dicom(examination: Examination, kind: Kind, *, heat_map: bool = False) -> bytes:
+    """One result as the bytes of a DICOM file, a new series in the film's study.
 
     kind: `sr`, the reading as a structured report; `sc`, the annotated film as a picture; `seg`, the hand mask.
     heat_map: add the heat map to the picture. Raises OutputError for a film that is not DICOM, for one that lacks or
@@ -42,9 +50,10 @@ def write_dicom(examination: Examination, path: str | Path, kind: Kind, *, heat_
             if source.get("SpecificCharacterSet"):
                 made.SpecificCharacterSet = source.SpecificCharacterSet
             put_back(made, odd)
-            with whole_file(path) as temporary:
-                made.save_as(temporary, enforce_file_format=True)
-        except (BoneAgeError, OSError):
+            buffer = io.BytesIO()
+            made.save_as(buffer, enforce_file_format=True)
+            return buffer.getvalue()
+        except BoneAgeError:
             raise
         except Exception as error:  # highdicom and pydicom raise errors of every kind on values they do not expect
             remark = Remark(

@@ -33,9 +33,14 @@ def colours_of(evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(table[np.rint(evidence * 255).astype(np.uint8)], np.uint8)
 
 
-def write_heatmap(examination: Examination, path: str | Path) -> None:
-    """Write `heat_picture` as a PNG, whole or not at all. Raises OutputError for a film without a bone age."""
+def heat_map(examination: Examination) -> NDArray[np.uint8]:
+    """`heat_picture` of a film by its own evidence. Raises OutputError for a film without a bone age."""
     evidence = examination.evidence()
     if evidence is None:
         raise FilmOutputError(examination.reading.file, Remark("has no bone age, so there is no heat map of it"))
-    write_png(Image.fromarray(heat_picture(examination, evidence)), path)
+    return heat_picture(examination, evidence)
+
+
+def write_heatmap(examination: Examination, path: str | Path) -> None:
+    """Write `heat_map` as a PNG, whole or not at all."""
+    write_png(Image.fromarray(heat_map(examination)), path)

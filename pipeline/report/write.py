@@ -1,4 +1,4 @@
-"""Write the report on a film to a file: the page of `page`, laid out by `html` or `pdf`."""
+"""The report on a film as a file: the page of `page`, laid out by `html` or `pdf`."""
 
 from __future__ import annotations
 
@@ -32,11 +32,19 @@ def write_report(
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise OutputError(f"{path}: a report ends in {' or '.join(SUFFIXES)}; give such a name")
+    content = as_report(examination, suffix, language, now, heat_map=heat_map)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def as_report(
+    examination: Examination, suffix: str, language: str = "en", now: datetime | None = None, *, heat_map: bool = True
+) -> bytes:
+    """The report as a file's bytes; `suffix` is one of SUFFIXES, the rest as for `write_report`."""
     evidence = examination.evidence() if heat_map else None
     page = report_page(examination, evidence, Language(language), now)
     if suffix == ".pdf":
         from .pdf import as_pdf as laid_out
     else:
         from .html import as_html as laid_out
-    with whole_file(path) as temporary:
-        temporary.write_bytes(laid_out(page))
+    return laid_out(page)
