@@ -10,7 +10,7 @@ ROOMS = (
     "data.synthetic",
     "handseg.training",
     "regressor.training",
-    *(f"pipeline.{room}" for room in ("cli", "clinical", "dicom", "growth", "measure", "predict", "report")),
+    *(f"pipeline.{room}" for room in ("cli", "clinical", "dicom", "fhir", "growth", "measure", "predict", "report")),
 )
 PACKAGES = (*LAYERS, *ROOMS)
 

@@ -30,6 +30,7 @@ FILES = {  # kind of a file about a film (`predict.film_files.KINDS`) -> help of
     "dicom-sr": "Also write the reading as a DICOM structured report.",
     "dicom-sc": "Also write the annotated film as a DICOM picture; with --heatmap, its map too.",
     "dicom-seg": "Also write the hand mask as a DICOM segmentation.",
+    "fhir": "Also write the reading as a Bundle of FHIR R4, .json; with --report, the report is attached as PDF.",
 }
 
 
@@ -196,8 +197,8 @@ def predict(
 
     A table grows in FILE.partial and is there as FILE, whole, at the end. --resume goes on with a run that was stopped.
 
-    FILE of a heat map, a report or a DICOM is that of one film. For several, give a folder, which gets hand-report.html
-    for the film hand.png, or a path with {name} in it for the film's: reports/{name}.pdf.
+    FILE of a heat map, a report, a DICOM or a Bundle is that of one film. For several, give a folder, which gets
+    hand-report.html for the film hand.png, or a path with {name} in it for the film's: reports/{name}.pdf.
 
     Exit code, of one film as of many: 0 when every film was assessed and every file written; 2 when no film could be
     read, or the command is wrong; 1 otherwise.

@@ -1,4 +1,4 @@
-"""Files about single films (heat maps, reports, DICOM): where each goes, by one rule, and their writing.
+"""Files about single films (heat maps, reports, DICOM, FHIR): where each goes, by one rule, and their writing.
 
 For one film the user names the file. For several, a folder, which gets `hand-report.html` for the film `hand.png`, or a
 path with {name} in it, which stands for the film: `reports/{name}.pdf`.
@@ -7,7 +7,7 @@ path with {name} in it, which stands for the film: `reports/{name}.pdf`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +17,7 @@ from ...data.inputs import output_names
 from ...data.remark import Remark, Verbatim
 from ..examination import Examination
 
-KINDS = ("heatmap", "report", "dicom-sr", "dicom-sc", "dicom-seg")
+KINDS = ("heatmap", "report", "dicom-sr", "dicom-sc", "dicom-seg", "fhir")
 Write = Callable[[Examination, Path], None]
 NAME = "{name}"
 
@@ -67,7 +67,7 @@ class FilmFiles:
         self.kinds: list[tuple[tuple[Path, ...], Write]] = []
         self.outputs: list[tuple[str, Path]] = []  # option, and a file that it asks for
         for kind, target in targets.items():
-            suffixes, write = _writer(kind, language, "heatmap" in targets, report_heatmap)
+            suffixes, write = _writer(kind, language, targets, report_heatmap)
             paths = film_paths(f"--{kind}", Path(target), films, suffixes)
             for path in paths:
                 refuse_foreign(path)
@@ -114,8 +114,11 @@ def _fault(examination: Examination, path: Path, write: Write) -> Remark | None:
     return None
 
 
-def _writer(kind: str, language: str, heat_map: bool, report_heatmap: bool) -> tuple[Sequence[str], Write]:
-    """Suffixes and writer of a kind, which is imported now: the libraries behind some are slow to import."""
+def _writer(kind: str, language: str, asked: Collection[str], report_heatmap: bool) -> tuple[Sequence[str], Write]:
+    """Suffixes and writer of a kind, which is imported now: the libraries behind some are slow to import.
+
+    asked: all kinds, since a picture has the heat map, and a Bundle the report, where they are asked for.
+    """
     if kind == "heatmap":
         from ..report.heatmap import write_heatmap
 
@@ -125,9 +128,15 @@ def _writer(kind: str, language: str, heat_map: bool, report_heatmap: bool) -> t
         from ..report.write import SUFFIXES, write_report
 
         return SUFFIXES, functools.partial(write_report, language=Language(language).code, heat_map=report_heatmap)
+    if kind == "fhir":
+        from ..fhir.bundle import JSON_SUFFIXES, write_fhir
+
+        report = "report" in asked
+        write = functools.partial(write_fhir, report=report, language=language, heat_map=report_heatmap)
+        return JSON_SUFFIXES, write
     if kind in KINDS:
         from ..dicom.objects import DICOM_SUFFIXES, Kind, write_dicom
 
         made = cast(Kind, kind.removeprefix("dicom-"))
-        return DICOM_SUFFIXES, functools.partial(write_dicom, kind=made, heat_map=heat_map)
+        return DICOM_SUFFIXES, functools.partial(write_dicom, kind=made, heat_map="heatmap" in asked)
     raise OutputError(f"{kind}: no kind of file about a film, expected one of {', '.join(KINDS)}")
