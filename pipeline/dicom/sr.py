@@ -1,20 +1,23 @@
 """A reading as a DICOM structured report: a TID 1500 measurement report of one film, with every value coded.
 
-Codes are LOINC's for the bone age, RadElement's set RDES14 "pediatric bone age" for what belongs to it, and the
-standard's own (PS3.16) for statistics, normal range, uncertainty and normality. RadElement's values of RDE1733 are
-numbered in the set's order. Facts without a code are comments in words.
+Codes are those of `pipeline.codes` and the standard's own (PS3.16) for statistics, normal range, uncertainty and
+normality. Facts without a code are comments in words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, TypeAlias
 
+import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
-    ComprehensiveSR,
+    Comprehensive3DSR,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
+    GraphicTypeValues,
+    ImageRegion,
     Measurement,
     MeasurementProperties,
     MeasurementReport,
@@ -24,9 +27,11 @@ from highdicom.sr import (
     NumContentItem,
     ObservationContext,
     ObserverContext,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     RelationshipTypeValues,
     SourceImageForMeasurementGroup,
+    SourceImageForRegion,
     TextContentItem,
     TrackingIdentifier,
 )
@@ -38,44 +43,39 @@ from ...data.child import in_years
 from ...data.remark import joined
 from ...data.source import PROGRAM
 from ...data.text import for_dicom
+from .. import codes as ours
 from ..clinical.assessment import NORMAL_SDS
 from ..examination import Examination
 from ..reading import DISCLAIMER, Reading
 from .source import MAKER, VERSION, device_uid, identity, new_uid
 
 SERIES = 9001
-BONE_AGE = CodedConcept("37362-1", "LN", "XR bone age")
-PEDIATRIC_BONE_AGE = CodedConcept("RDES14", "RADELEMENT", "Pediatric bone age")
-CHRONOLOGICAL_AGE = CodedConcept("RDE122", "RADELEMENT", "Chronological age")
-DETERMINATION = CodedConcept("RDE1733", "RADELEMENT", "Bone age determination")
-DETERMINATIONS = {
-    name: CodedConcept(f"RDE1733.{number}", "RADELEMENT", name)
-    for number, name in enumerate(("delayed", "normal", "advanced", "indeterminate"))
-}
 NORMALITY = {  # CID 222
     "delayed": codes.cid222.AbnormallyLow,
     "normal": codes.cid222.Normal,
     "advanced": codes.cid222.AbnormallyHigh,
 }
+Group: TypeAlias = "PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations"
 LATERALITY = {"L": codes.SCT.Left, "R": codes.SCT.Right}
 _AUTHORITY = "Greulich and Pyle, Radiographic Atlas of Skeletal Development of the Hand and Wrist, 2nd ed. 1959"
 
 
-def structured_report(examination: Examination, source: Dataset) -> ComprehensiveSR:
+def structured_report(examination: Examination, source: Dataset) -> Comprehensive3DSR:
     """Report a reading on the film whose DICOM tags are `source` (`source.source_of`).
 
-    One measurement group holds bone age in months (with the 90 % interval as uncertainty, and mean, SD, Z-score and
-    normal range of the child's age where an SDS could be given), chronological age, SDS, and the determination. A film
+    One measurement group, of the box around the hand where one was found (TID 1410), else of the film (TID 1501), holds
+    bone age in months (with the 90 % interval as uncertainty, and mean, SD, Z-score and normal range of the child's age
+    where an SDS could be given) and its method, chronological age, SDS, and the determination. A film
     without a bone age gets the determination "indeterminate" and the reasons. The report is complete, preliminary and
     unverified, since nobody has checked it.
     """
     reading = examination.reading
     report = MeasurementReport(
         observation_context=ObservationContext(_observer(reading.model)),
-        procedure_reported=BONE_AGE,
+        procedure_reported=_coded(ours.REPORT),
         imaging_measurements=[_group(examination, source)],
     )
-    return ComprehensiveSR(
+    return Comprehensive3DSR(
         evidence=[source],
         content=report,
         is_complete=True,
@@ -90,39 +90,56 @@ def _observer(model: str) -> ObserverContext:
     return ObserverContext(codes.cid270.Device, device)
 
 
-def _group(examination: Examination, source: Dataset) -> MeasurementsAndQualitativeEvaluations:
+def _coded(code: ours.Code) -> CodedConcept:
+    return CodedConcept(code.value, code.scheme, code.meaning)
+
+
+def _group(examination: Examination, source: Dataset) -> Group:
     reading, laterality = examination.reading, examination.radiograph_and_hand()[0].laterality
     parameters = [for_dicom(f"weights: {reading.weights}"), f"sex: {reading.sex}"]
     determination = reading.assessment if reading.assessed else "indeterminate"
-    group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=new_uid(), identifier="Bone age"),
-        finding_type=PEDIATRIC_BONE_AGE,
-        finding_sites=[FindingSite(codes.SCT.Hand, laterality=LATERALITY[laterality] if laterality else None)],
-        algorithm_id=AlgorithmIdentification(PROGRAM, VERSION, parameters=parameters, manufacturer=MAKER),
-        measurements=list(_measurements(reading)),
-        qualitative_evaluations=[
-            QualitativeEvaluation(DETERMINATION, DETERMINATIONS[name]) for name in (determination,) if name
-        ],
-        source_images=[SourceImageForMeasurementGroup(source.SOPClassUID, source.SOPInstanceUID)],
-    )
+    evaluations = [(ours.METHOD, ours.GREULICH_PYLE)] if reading.assessed else []
+    evaluations += [(ours.DETERMINATION, ours.DETERMINATIONS[determination])] if determination else []
+    shared: dict[str, Any] = {
+        "tracking_identifier": TrackingIdentifier(uid=new_uid(), identifier="Bone age"),
+        "finding_type": _coded(ours.PEDIATRIC_BONE_AGE),
+        "finding_sites": [FindingSite(codes.SCT.Hand, laterality=LATERALITY[laterality] if laterality else None)],
+        "algorithm_id": AlgorithmIdentification(PROGRAM, VERSION, parameters=parameters, manufacturer=MAKER),
+        "measurements": list(_measurements(reading)),
+        "qualitative_evaluations": [QualitativeEvaluation(*map(_coded, pair)) for pair in evaluations],
+    }
+    film = source.SOPClassUID, source.SOPInstanceUID
+    if reading.hand_box:
+        region = _outline(reading.hand_box, SourceImageForRegion(*film))
+        group = PlanarROIMeasurementsAndQualitativeEvaluations(referenced_region=region, **shared)
+    else:
+        image = SourceImageForMeasurementGroup(*film)
+        group = MeasurementsAndQualitativeEvaluations(source_images=[image], **shared)
     for sentence in _sentences(reading):
-        # TID 1501 is extensible; a comment is how the standard's other templates hold free text
+        # both templates are extensible; a comment is how the standard's other templates hold free text
         comment = TextContentItem(codes.DCM.Comment, for_dicom(sentence), RelationshipTypeValues.CONTAINS)
         group[0].ContentSequence.append(comment)
     return group
 
 
+def _outline(box: tuple[int, int, int, int], film: SourceImageForRegion) -> ImageRegion:
+    """The box around the hand as a closed line; (0, 0) is the corner of the first pixel (PS3.3 C.18.6.1.1)."""
+    x, y, width, height = box
+    corners = np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)], float)
+    return ImageRegion(GraphicTypeValues.POLYLINE, corners, film)
+
+
 def _measurements(reading: Reading) -> Iterator[Measurement]:
     if reading.bone_age_months is not None:
         yield Measurement(
-            BONE_AGE,
+            _coded(ours.BONE_AGE),
             round(reading.bone_age_months, 2),
             codes.UCUM.Month,
             derivation=codes.cid3627.Estimated,
             properties=_properties(reading, reading.bone_age_months),
         )
     if reading.chronological_age_months is not None:
-        yield Measurement(CHRONOLOGICAL_AGE, round(reading.chronological_age_months, 2), codes.UCUM.Month)
+        yield Measurement(_coded(ours.CHRONOLOGICAL_AGE), round(reading.chronological_age_months, 2), codes.UCUM.Month)
     if reading.sds is not None:
         limits = _normal_range(-NORMAL_SDS, NORMAL_SDS, codes.UCUM.NoUnits, reading)
         yield Measurement(

@@ -33,15 +33,18 @@ from boneage.handseg.crop import cut_crop
 from boneage.handseg.finder import Hand
 from boneage.handseg.geometry import Box
 from boneage.handseg.quality import Verdict
+from boneage.pipeline import codes as ours
 from boneage.pipeline.cli import main
 from boneage.pipeline.clinical.assessment import assessed
-from boneage.pipeline.dicom import sr as dicom_sr
 from boneage.pipeline.dicom.objects import KINDS
 from boneage.pipeline.dicom.objects import write_dicom as write_result
 from boneage.pipeline.dicom.source import source_of
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.reading import Reading
 
+BONE_AGE, PEDIATRIC, METHOD, DETERMINATION = (
+    pydicom.sr.coding.Code(*code) for code in (ours.BONE_AGE, ours.PEDIATRIC_BONE_AGE, ours.METHOD, ours.DETERMINATION)
+)
 HAND = synthetic_hand(120, "F", 0, (200, 160))
 GREYS = np.rint(HAND.pixels * 4095).astype(np.int64)
 MASK = HAND.mask.astype(bool)
@@ -118,7 +121,9 @@ def examination(film) -> Examination:
 
 
 def group_of(path: Path) -> Any:
-    (group,) = highdicom.sr.srread(path).content.get_image_measurement_groups()
+    """The report's only group: of the hand, or of the film where none was found."""
+    content = highdicom.sr.srread(path).content
+    (group,) = [*content.get_planar_roi_measurement_groups(), *content.get_image_measurement_groups()]
     return group
 
 
@@ -142,11 +147,11 @@ def test_the_report_holds_the_values_of_the_reading(examination, tmp_path):
     )
     group, reading = group_of(tmp_path / "sr.dcm"), examination.reading
     assert numbers(group[0].ContentSequence) == {
-        "37362-1": (125.3, "mo"),
+        "85151-9": (125.3, "mo"),
         "RDE122": (119.9, "mo"),
         "121416": (round(reading.sds, 2), "1"),
     }
-    (bone_age,) = group.get_measurements(dicom_sr.BONE_AGE)
+    (bone_age,) = group.get_measurements(BONE_AGE)
     assert bone_age.name.scheme_designator == "LN"
     sd = reading.reference_sd_months
     properties = numbers(bone_age[0].ContentSequence)
@@ -166,21 +171,34 @@ def test_the_report_holds_the_values_of_the_reading(examination, tmp_path):
 
 def test_the_report_names_algorithm_hand_and_film(examination, tmp_path):
     report = written("sr", examination, tmp_path / "sr.dcm")
-    source = pydicom.dcmread(examination.radiograph.source)
     group = group_of(tmp_path / "sr.dcm")
     items = group[0].ContentSequence
-    assert group.finding_type == dicom_sr.PEDIATRIC_BONE_AGE
+    assert group.finding_type == PEDIATRIC
     assert texts(items, codes.DCM.AlgorithmName) == ["boneage"]
     assert texts(items, codes.DCM.AlgorithmParameters) == ["weights: tiny", "sex: F"]
     (site,) = group.finding_sites
     assert (site.value, site.laterality) == (codes.SCT.Hand, codes.SCT.Left)
-    (image,) = group.source_images
-    assert image.referenced_sop_instance_uid == source.SOPInstanceUID
-    assert image.referenced_sop_class_uid == source.SOPClassUID
+    (method,) = group.get_qualitative_evaluations(METHOD)
+    assert method.value.meaning == "Greulich and Pyle"
     evidence = report.CurrentRequestedProcedureEvidenceSequence[0]
     assert evidence.StudyInstanceUID == "1.2.3.4"
     assert evidence.ReferencedSeriesSequence[0].SeriesInstanceUID == "1.2.3.4.5"
     assert report.ContentSequence[1].ConceptCodeSequence[0].CodeMeaning == "Device"
+
+
+def test_the_box_around_the_hand_is_a_region_of_the_film(examination, tmp_path):
+    report = written("sr", examination, tmp_path / "sr.dcm")
+    assert report.SOPClassUID.name == "Comprehensive 3D SR Storage"
+    region = group_of(tmp_path / "sr.dcm").roi
+    x, y, width, height = examination.reading.hand_box
+    assert region.graphic_type.value == "POLYLINE"
+    assert region.value.min(axis=0).tolist() == [x, y]
+    assert region.value.max(axis=0).tolist() == [x + width, y + height]
+    assert region.value[0].tolist() == region.value[-1].tolist()
+    source = pydicom.dcmread(examination.radiograph.source)
+    (image,) = region.ContentSequence
+    assert image.referenced_sop_instance_uid == source.SOPInstanceUID
+    assert image.referenced_sop_class_uid == source.SOPClassUID
 
 
 def test_the_report_says_in_words_what_has_no_code(examination, tmp_path):
@@ -204,9 +222,9 @@ def test_the_determination_is_coded(film, tmp_path, months, determination, norma
         "sr", replace(seen, reading=assessed(seen.reading, Age(120, 1, Remark("age given")))), tmp_path / "sr.dcm"
     )
     group = group_of(tmp_path / "sr.dcm")
-    (evaluation,) = group.get_qualitative_evaluations(dicom_sr.DETERMINATION)
+    (evaluation,) = group.get_qualitative_evaluations(DETERMINATION)
     assert evaluation.value.value == determination
-    (bone_age,) = group.get_measurements(dicom_sr.BONE_AGE)
+    (bone_age,) = group.get_measurements(BONE_AGE)
     coded = {item.name.value: item.value.value for item in bone_age[0].ContentSequence if item.ValueType == "CODE"}
     assert coded["121402"] == normality
 
@@ -214,9 +232,9 @@ def test_the_determination_is_coded(film, tmp_path, months, determination, norma
 def test_without_an_age_there_is_nothing_to_compare_with(film, tmp_path):
     write_dicom("sr", examined(film), tmp_path / "sr.dcm")
     group = group_of(tmp_path / "sr.dcm")
-    assert set(numbers(group[0].ContentSequence)) == {"37362-1"}
-    assert not group.get_qualitative_evaluations()
-    (bone_age,) = group.get_measurements(dicom_sr.BONE_AGE)
+    assert set(numbers(group[0].ContentSequence)) == {"85151-9"}
+    assert not group.get_qualitative_evaluations(DETERMINATION)
+    (bone_age,) = group.get_measurements(BONE_AGE)
     assert set(numbers(bone_age[0].ContentSequence)) == {"371886008", "371885007"}
 
 
@@ -226,6 +244,8 @@ def test_a_film_that_was_not_aged_is_reported_as_that(film, tmp_path):
     assert not group.get_measurements()
     (evaluation,) = group.get_qualitative_evaluations()
     assert evaluation.value.meaning == "indeterminate"
+    (image,) = group.source_images
+    assert image.referenced_sop_instance_uid == pydicom.dcmread(film).SOPInstanceUID
     assert texts(group[0].ContentSequence, codes.DCM.Comment)[0] == "Status: rejected; no hand was found"
 
 
@@ -514,6 +534,16 @@ def faults(path: Path) -> list[str]:
 def test_a_validator_finds_no_error(examination, tmp_path, kind):
     write_dicom(kind, examination, tmp_path / "out.dcm")
     assert not faults(tmp_path / "out.dcm")
+
+
+def test_dcmtk_shows_the_report(examination, tmp_path):
+    if not shutil.which("dsrdump"):
+        pytest.skip("dsrdump is not installed (Debian package dcmtk)")
+    write_dicom("sr", examination, tmp_path / "out.dcm")
+    shown = subprocess.run(["dsrdump", str(tmp_path / "out.dcm")], capture_output=True, text=True)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert 'NUM:(,,"XR Bone age")="125.3"' in shown.stdout
+    assert "SCOORD" in shown.stdout
 
 
 @pytest.mark.parametrize("source", SOURCES)
