@@ -22,11 +22,11 @@ OLDEST_MONTHS = 300.0  # 25 years; older persons are no children
 HEIGHTS_CM = (40.0, 230.0)  # a newborn's and a tall adult's
 DAY = 1 / DAYS_IN_MONTH  # in months
 _GIVEN = Remark("age given")
-_NUMBER = r"(\d+(?:\.(\d+))?)"
+_NUMBER = r"(\d+(?:[.,](\d+))?)"  # no age or height has thousands, so a comma is a decimal one
 _YEARS = re.compile(rf"{_NUMBER}\s*(?:y|yr|yrs|years?)")
 _MONTHS = re.compile(rf"{_NUMBER}\s*(?:m|mo|months?)")
 _BOTH = re.compile(r"(\d+)\s*(?:y|yr|yrs|years?)\s*(\d+)\s*(?:m|mo|months?)")
-_HEIGHT = re.compile(r"(\d+(?:\.\d+)?)\s*(cm|m)")
+_HEIGHT = re.compile(rf"{_NUMBER}\s*(cm|m)")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def parse_height(text: str, where: str = "--height") -> float:
     if not match:
         remark = Remark("height is {text}, expected centimetres such as 140.5cm; give it with its unit", text=quoted)
         raise ChildError(where, remark)
-    return _plausible(float(match[1]) * (100 if match[2] == "m" else 1), text, where)
+    return _plausible(_float(match[1]) * (100 if match[3] == "m" else 1), text, where)
 
 
 def height_of(number: str, where: str) -> float:
@@ -143,7 +143,7 @@ def height_of(number: str, where: str) -> float:
             "height is {text}, expected a plain number; the column's name says the unit", text=Verbatim(repr(number))
         )
         raise ChildError(where, remark)
-    return _plausible(float(number), number, where)
+    return _plausible(_float(number), number, where)
 
 
 def months_between(birth: date, exam: date) -> float:
@@ -195,13 +195,17 @@ def impossible(months: float, dates: Remark) -> Remark | None:
     return None
 
 
+def _float(number: str) -> float:
+    return float(number.replace(",", "."))
+
+
 def _months(number: re.Match[str]) -> Age:
-    return Age(float(number[1]), 1.0, _GIVEN)
+    return Age(_float(number[1]), 1.0, _GIVEN)
 
 
 def _years(number: re.Match[str]) -> Age:
     """An age in years; 10.25 is known to 0.12 months on paper, but who divides by twelve does not count days."""
-    return Age(YEAR * float(number[1]), max(YEAR / 10 ** len(number[2] or ""), 1.0), _GIVEN)
+    return Age(YEAR * _float(number[1]), max(YEAR / 10 ** len(number[2] or ""), 1.0), _GIVEN)
 
 
 def _possible(age: Age, text: str, where: str) -> Age:

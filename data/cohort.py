@@ -11,7 +11,7 @@ from .child import AgeUnit
 from .columns import COHORT, sex_of
 from .errors import CohortError
 from .sex import Sex
-from .table import Row, Table, list_ids, read_table
+from .table import TABLES, Row, Table, list_ids, read_table
 from .table_files import TableFiles
 from .text import counted, shortened
 
@@ -136,7 +136,7 @@ def _cohort_table(where: Path, table: str | Path | None, columns: Mapping[str, s
             f"{where}: several tables could be the cohort's ({names}); give the CSV instead of the folder"
         )
     if not usable:
-        found = "\n".join(passed_over) or f"{where}: no CSV in it (save an Excel table as CSV)"
+        found = "\n".join(passed_over) or f"{where}: no CSV or .xlsx in it"
         raise CohortError(f"{where}: no table of radiographs; {_EXPECTED}. Found:\n{found}")
     return usable[0]
 
@@ -145,7 +145,7 @@ def _usable_tables(folder: Path, columns: Mapping[str, str]) -> tuple[list[Table
     """The CSVs directly in a folder that can be a cohort's, and for each other one why it cannot."""
     usable: list[Table] = []
     passed_over: list[str] = []
-    for path in sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() == ".csv" and path.is_file()):
+    for path in sorted(path for path in folder.glob("[!.~]*") if path.suffix.lower() in TABLES and path.is_file()):
         try:
             sheet = read_table(path, COHORT, columns)
         except CohortError as error:

@@ -24,11 +24,12 @@ INPUTS = COHORT | {
     "exam date": {"exam_date": ("exam_date",)},
     "height": {"height": ("height",), "height_cm": ("height_cm",)},
 }
-_MALE: dict[str, Sex] = {"true": "M", "1": "M", "false": "F", "0": "F"}
+_MALE: dict[str, Sex] = dict.fromkeys(("true", "1", "yes", "wahr", "ja"), "M")
+_MALE |= dict.fromkeys(("false", "0", "no", "falsch", "nein"), "F")
 
 
 def sex_of(row: Row, table: Table) -> Sex | None:
-    """The sex of a row, from a word, or from True, False, 1 or 0 in a column `male`.
+    """The sex of a row, from a word, or from True, False, 1 or 0 (yes, no, wahr, ja, ...) in a column `male`.
 
     None without such a column, for a blank cell, and for one that cannot be read, which is noted as a fault.
     """
@@ -43,5 +44,5 @@ def sex_of(row: Row, table: Table) -> Sex | None:
     try:
         return parse_sex(text)
     except SexError:
-        table.faults.add(row.line, "unknown sex", f"{text!r}, expected F or M")
+        table.faults.add(row.line, "unknown sex", f"{text!r}, expected F or M, or a word such as female, männlich, 여")
         return None

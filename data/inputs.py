@@ -18,6 +18,7 @@ from .listing import files_below, is_hidden, is_pattern, matches
 from .remark import Remark, Value, Verbatim
 from .sex import Sex, parse_sex
 from .source import Film, as_source, is_film
+from .table import TABLES
 from .text import for_file_name, for_line
 
 log = logging.getLogger(__name__)
@@ -34,9 +35,9 @@ def read_inputs(
 
     A folder stands for all files in it and in its folders (`listing.files_below`); where a cohort's table lies in it,
     alone of its kind, its rows come first, with what they state of the children. A pattern (`films/*.png`,
-    `studies/**/*.dcm`) that names no file itself stands for whatever matches it, sorted, folders included. A CSV stands
-    for its rows (`read_inputs_table`, which `columns` and `images` are for). Any other path stands for itself, existing
-    or not: a missing file fails where it is read. What was found in a folder or by a pattern says so
+    `studies/**/*.dcm`) that names no file itself stands for whatever matches it, sorted, folders included. A CSV or a
+    workbook stands for its rows (`read_inputs_table`, which `columns` and `images` are for). Any other path stands for
+    itself, existing or not: a missing file fails where it is read. What was found in a folder or by a pattern says so
     (`InputRow.found`): not each such file is a film. A film that is no path (`source.as_source`) stands for itself, and
     so does an InputRow, with its own facts alone.
 
@@ -96,7 +97,7 @@ def _rows(item: Film | InputRow, known: _Known) -> Iterator[InputRow]:
 def _rows_behind(path: Path, known: _Known) -> Iterator[InputRow]:
     if is_pattern(path) and not path.exists():
         yield from _matches(path, known)
-    elif path.suffix.lower() == ".csv":
+    elif path.suffix.lower() in TABLES:
         yield from _rows_of(path, known)
     elif path.is_dir():
         yield from _rows_in(path, known)
@@ -128,7 +129,7 @@ def _matches(pattern: Path, known: _Known) -> Iterator[InputRow]:
     if not found:
         remark = Remark("no radiographs match this pattern; ** stands for any folders, * for any name")
         raise ReadError(pattern, remark)
-    if pattern.suffix.lower() == ".csv":
+    if pattern.suffix.lower() in TABLES:
         for table in found:
             yield from _rows_behind(table, known)
         return

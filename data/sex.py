@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+import unicodedata
+from typing import Literal
 
 from .errors import SexError
 from .remark import Remark, Verbatim
 
 Sex = Literal["F", "M"]
 
-_SPELLINGS = {"f": "F", "female": "F", "girl": "F", "m": "M", "male": "M", "boy": "M"}
+# In English, German and Korean, as reports have them. No word here means the other sex in another of the languages: a
+# German J for Junge is not known, since its M would be Mädchen; nor is a code such as 1 and 2, which differs by clinic.
+_WORDS: dict[Sex, str] = {
+    "F": "f female girl woman w weiblich mädchen maedchen frau 여 여자 여성 여아",
+    "M": "m male boy man männlich maennlich junge knabe mann 남 남자 남성 남아",
+}
+_SPELLINGS: dict[str, Sex] = {word: sex for sex, words in _WORDS.items() for word in words.split()}
 
 
 def parsed_sex(text: object) -> Sex | None:
-    """Return "F" or "M" for F, M, female, male, girl, boy in any case; None for anything else."""
-    return cast("Sex | None", _SPELLINGS.get(str(text).strip().lower()))
+    """Return "F" or "M" for F, M, female, weiblich, 여, boy and their like in any case; None for anything else."""
+    return _SPELLINGS.get(unicodedata.normalize("NFC", str(text)).strip().lower())
 
 
 def parse_sex(text: object, where: str = "sex") -> Sex:
-    """Return "F" or "M" for F, M, female, male, girl, boy in any case; raise SexError for anything else.
+    """Return "F" or "M" for the words of `parsed_sex`; raise SexError for anything else.
 
     `where` names the file, column or option in the message.
     """

@@ -1,4 +1,4 @@
-"""CSV files: read with columns recognised by name and all faults reported at once, written whole."""
+"""Tables: CSVs and workbooks read with columns recognised by name and all faults reported at once, CSVs written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,20 @@ from typing import Any
 from .errors import CohortError
 from .files import whole_file
 from .text import counted, csv_line, for_line, from_csv_cell, shortened
+from .workbook import SUFFIX as WORKBOOK
+from .workbook import workbook_lines
 
 # Field of a row -> roles that its column can have (sex as a word, or as male yes or no) -> usual names of the column
 Fields = Mapping[str, Mapping[str, tuple[str, ...]]]
 
+TABLES = (".csv", WORKBOOK)  # suffixes of the tables of films that are read
 _FAULTS_SHOWN = 20
 _LONGEST_DETAIL = 300  # characters of one fault
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # first line of some spreadsheets' CSV
 _ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 # Column names that stand for a field where no column has a usual name of it
-_SECOND_NAMES = {"sex": ("gender", "patient sex", "patientsex", "patient_sex")}
+_SECOND_NAMES = {"sex": ("gender", "patient sex", "patientsex", "patient_sex", "geschlecht", "성별")}
+_DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")  # three digits could also be thousands
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Faults:
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV with its columns recognised.
+    """A table with its columns recognised.
 
     `roles`: field -> role of its column; a field without a column is in neither `roles` nor the rows. `faults`: those
     found while reading; the caller adds its own and raises them together. `used`: names of the columns of `roles`.
@@ -78,53 +82,76 @@ class Table:
     used: frozenset[str] = frozenset()
 
     def number(self, text: str) -> str:
-        """A number of this table as Python reads it: 12,5 is 12.5 where commas do not separate the cells."""
-        return text if self.separator == "," else text.replace(",", ".")
+        """A number of this table as Python reads it: 12,5 is 12.5.
+
+        12,345 is 12.345 where the cells are not separated by commas, as spreadsheets write CSV that have decimal
+        commas. Elsewhere it could be meant as thousands, and stays as it is.
+        """
+        plain = self.separator == "," and not _DECIMAL_COMMA.fullmatch(text)
+        return text if plain else text.replace(",", ".")
 
 
 def read_table(path: Path, fields: Fields, columns: Mapping[str, str] | None = None) -> Table:
     """Read a CSV (comma, semicolon or tab; a byte order mark and spaces around cells are dropped, blank lines skipped).
 
-    A first line `sep=;` names the separator. `columns` maps a role to a column's name where that is not a usual one;
-    names are compared without case. Rows with the wrong number of cells, and rows that a stray quote joined, are left
-    out and noted in the table's `faults`.
+    A first line `sep=;` names the separator. A file called .xlsx is read as a workbook (`workbook_lines`). `columns`
+    maps a role to a column's name where that is not a usual one; names are compared without case. Rows with the wrong
+    number of cells, and rows that a stray quote joined, are left out and noted in the table's `faults`.
     Raises CohortError: not a UTF-8 CSV, a column that does not exist, two columns for one field.
     """
+    faults = Faults(path)
+    separator, lines = (",", workbook_lines(path)) if path.suffix.lower() == WORKBOOK else _csv_lines(path, faults)
+    header: tuple[str, ...] = ()
+    numbers: dict[str, tuple[str, int]] = {}
+    rows: list[Row] = []
+    for line, cells in lines:
+        if not header:
+            header = tuple(cells)
+            numbers = _recognise(path, header, fields, columns or {})
+        elif not _fits(cells, len(header)):
+            faults.add(line, "wrong number of cells", f"{len(cells)}, the header has {len(header)}")
+        else:
+            rows.append(Row(line, {field: cells[number] for field, (_, number) in numbers.items()}))
+    if not header:
+        raise CohortError(f"{path}: empty; expected a header and one row a radiograph")
+    roles = {field: role for field, (role, _) in numbers.items()}
+    used = frozenset(header[number] for _, number in numbers.values())
+    return Table(path, header, separator, roles, tuple(rows), faults, used)
+
+
+def _csv_lines(path: Path, faults: Faults) -> tuple[str, Iterator[tuple[int, list[str]]]]:
+    """The separator of a CSV, and number and cells of each line that is not blank; joined rows are faults."""
     text = _text_of(path)
     headings = [line for line in text.splitlines() if line.strip()][:2] or [""]
     stated = _SEPARATOR_LINE.fullmatch(headings[0].strip(" "))
     separator = stated[1] if stated else max(",;\t", key=headings[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
 
-    header: tuple[str, ...] = ()
-    numbers: dict[str, tuple[str, int]] = {}
-    rows: list[Row] = []
-    faults = Faults(path)
-    start = 1
-    try:
-        for raw in reader:
-            line, start = start, reader.line_num + 1  # a quoted cell may span lines
-            cells = [from_csv_cell(cell.strip()) for cell in raw]
-            if not any(cells) or (stated and not header and raw[0].lower().startswith("sep=")):
-                continue
-            if not header:
-                header = tuple(cells)
-                numbers = _recognise(path, header, fields, columns or {})
-            elif len(cells) < len(header) or any(cells[len(header) :]):
-                faults.add(line, "wrong number of cells", f"{len(cells)}, the header has {len(header)}")
-            elif _joined(raw, separator, len(header)):
-                faults.add(line, "stray quote", f"a quoted cell goes on to line {start - 1}; close or drop the quote")
-            else:
-                rows.append(Row(line, {field: cells[number] for field, (_, number) in numbers.items()}))
-    except csv.Error as error:
-        raise CohortError(
-            f"{path}: line {start} is not CSV ({error}); if it has a quote that is not closed, close or drop it"
-        ) from None
-    if not header:
-        raise CohortError(f"{path}: empty; expected a header and one row a radiograph")
-    roles = {field: role for field, (role, _) in numbers.items()}
-    used = frozenset(header[number] for _, number in numbers.values())
-    return Table(path, header, separator, roles, tuple(rows), faults, used)
+    def lines() -> Iterator[tuple[int, list[str]]]:
+        start, width = 1, 0
+        try:
+            for raw in reader:
+                line, start = start, reader.line_num + 1  # a quoted cell may span lines
+                cells = [from_csv_cell(cell.strip()) for cell in raw]
+                if not any(cells) or (stated and not width and raw[0].lower().startswith("sep=")):
+                    continue
+                if width and _fits(cells, width) and _joined(raw, separator, width):
+                    detail = f"a quoted cell goes on to line {start - 1}; close or drop the quote"
+                    faults.add(line, "stray quote", detail)
+                    continue
+                width = width or len(cells)
+                yield line, cells
+        except csv.Error as error:
+            raise CohortError(
+                f"{path}: line {start} is not CSV ({error}); if it has a quote that is not closed, close or drop it"
+            ) from None
+
+    return separator, lines()
+
+
+def _fits(cells: Sequence[str], width: int) -> bool:
+    """Whether a row has the cells of a header, and no others that are not blank."""
+    return len(cells) >= width and not any(cells[width:])
 
 
 def read_ids(path: str | Path) -> frozenset[str]:

@@ -11,6 +11,7 @@ EXTRAS = {
         *("tensorboard", "timm", "torch", "torchvision"),
     ),
     "parquet": ("pyarrow",),
+    "excel": ("openpyxl",),
 }
 
 

@@ -25,6 +25,7 @@ from ...data.errors import ChildError, CohortError, SexError
 from ...data.remark import Remark, Verbatim
 from ...data.sex import Sex, parse_sex
 from ...data.table import Faults, read_table
+from ...data.text import counted
 from ..predict.readings_file import parquet_rows
 
 _Z_90 = NormalDist().inv_cdf(0.95)  # a normal distribution has 90 % within so many SDs of its mean
@@ -100,7 +101,7 @@ def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) ->
 
     Needed: `patient`, `bone_age_months`, and `chronological_age_months` or `exam_date` (2015-03-27). Used where they
     are there: `sex`, `interval_90_low` and `interval_90_high`, `file`, `status`, `model`. `columns` maps these to other
-    names, of a CSV. Raises CohortError: a column that is not there, or every cell that cannot be read with its line.
+    names, of a CSV. Raises CohortError: a column that is not there, no patient at all, or cells that cannot be read.
     """
     path = Path(path)
     if path.suffix.lower() == ".parquet":
@@ -117,6 +118,12 @@ def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) ->
         )
     films = [_film(line, cells, faults) for line, cells in rows]
     faults.raise_any()
+    if not any(film.patient for film in films):
+        raise CohortError(
+            f"{path}: {counted(len(films), 'reading')}, none with a patient, so no child can be followed; fill "
+            "the column patient, name the one that has it (--column patient=NAME), or predict from a table with such a "
+            "column or, of DICOMs, with --patient-ids"
+        )
     return tuple(films)
 
 

@@ -196,7 +196,7 @@ def test_a_missing_table_and_a_binary_table_are_refused(tmp_path):
     with pytest.raises(CohortError, match="no such file"):
         read_cohort(tmp_path / "none.csv")
     (tmp_path / "t.xlsx").write_bytes(b"PK\x03\x04\xff\xfe\x80")
-    with pytest.raises(CohortError, match="save the table as CSV"):
+    with pytest.raises(CohortError, match="not a workbook"):
         read_cohort(tmp_path / "t.xlsx")
 
 

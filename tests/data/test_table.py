@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
+from datetime import date, datetime
+
 import pytest
 
 from boneage.data.cohort import read_cohort
@@ -126,3 +129,96 @@ def test_a_table_without_ids_is_refused(tmp_path):
     (tmp_path / "ids.csv").write_text("id,width\na,5\nb\n")
     with pytest.raises(CohortError, match="line 3: wrong number of cells"):
         read_ids(tmp_path / "ids.csv")
+
+
+def workbook(path, *sheets):
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra excel is not installed")
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for number, rows in enumerate(sheets, 1):
+        sheet = book.create_sheet(f"Sheet{number}")
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def test_a_workbook_is_read_as_a_csv_with_numbers_and_dates_as_they_are(tmp_path):
+    path = workbook(
+        tmp_path / "films.xlsx",
+        [
+            ["path", "sex", "age", "height_cm", "exam_date", "boneage"],
+            ["a.png", "weiblich", "10,25y", 140.5, date(2020, 4, 15), 120],
+            [],
+            ["b.png", "남", None, "140,5", datetime(2020, 4, 16), "120,5", None],
+        ],
+        [],
+    )
+    first, second = read_inputs_table(path)
+    assert (first.path.name, first.child.sex, first.child.height_cm) == ("a.png", "F", 140.5)
+    assert (first.child.age.months, first.child.exam_date) == (pytest.approx(123), date(2020, 4, 15))
+    assert (second.child.sex, second.child.age, second.child.height_cm) == ("M", None, 140.5)
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    assert [film.bone_age_months for film in read_cohort(tmp_path)] == [120.0, 120.5]  # the one table of the folder
+
+
+def test_ids_of_a_workbook_are_whole_numbers_and_faults_have_its_rows(tmp_path):
+    path = workbook(tmp_path / "t.xlsx", [["id", "note"], [1377, 1], [], [1378.0, "x", "more"]])
+    with pytest.raises(CohortError, match="line 4: wrong number of cells: 3, the header has 2"):
+        read_ids(path)
+    assert read_ids(workbook(tmp_path / "u.xlsx", [["id"], [1377], [1378.0]])) == {"1377", "1378"}
+
+
+def test_what_is_no_workbook_of_one_table_is_refused(tmp_path, monkeypatch):
+    path = workbook(tmp_path / "t.xlsx", [["id"], [1]], [["id"], [2]])
+    with pytest.raises(CohortError, match=r"several sheets have cells \(Sheet1, Sheet2\)"):
+        read_ids(path)
+    monkeypatch.setattr("boneage.data.workbook._LARGEST", 10)
+    with pytest.raises(CohortError, match="when unpacked"):
+        read_ids(path)
+    monkeypatch.undo()
+    with zipfile.ZipFile(tmp_path / "z.xlsx", "w") as other:
+        other.writestr("a.txt", "")
+    (tmp_path / "x.xlsx").write_text("id\n1\n")
+    for name in ("x.xlsx", "z.xlsx"):
+        with pytest.raises(CohortError, match="not a workbook"):
+            read_ids(tmp_path / name)
+    with pytest.raises(CohortError, match="no such file"):
+        read_ids(tmp_path / "missing.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "cell", "months"),
+    [("t.csv", ",", '"120,5"', 120.5), ("t.csv", ";", "120,5", 120.5), ("t.csv", ";", "12,345", 12.345)],
+)
+def test_a_decimal_comma_is_one_wherever_it_can_be_nothing_else(tmp_path, name, separator, cell, months):
+    (tmp_path / "a.png").touch()
+    (tmp_path / name).write_text(separator.join(("path", "sex", "boneage")) + f"\na.png{separator}F{separator}{cell}\n")
+    assert read_cohort(tmp_path / name).films[0].bone_age_months == months
+
+
+def test_a_comma_that_could_stand_for_thousands_is_refused(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "t.csv").write_text('path,sex,boneage\na.png,F,"0,120"\n')
+    with pytest.raises(CohortError, match="bone age: '0,120' months"):
+        read_cohort(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("word", "sex"),
+    [
+        *[(word, "F") for word in ("weiblich", "W", "Mädchen", "Ma\u0308dchen", "여", "여자", "여아", "GIRL")],
+        *[(word, "M") for word in ("männlich", "Junge", "Knabe", "남", "남성", "boy")],
+    ],
+)
+def test_words_for_sex_in_the_languages_of_reports_are_understood(tmp_path, word, sex):
+    (tmp_path / "t.csv").write_text(f"path,Geschlecht\na.png,{word}\n")
+    assert read_inputs_table(tmp_path / "t.csv")[0].child.sex == sex
+
+
+@pytest.mark.parametrize("word", ["1", "2", "J", "K", "d", "divers", "x", "unbekannt", "여/남"])
+def test_a_word_that_could_mean_either_sex_or_none_is_never_guessed(tmp_path, word):
+    (tmp_path / "t.csv").write_text(f"path,sex\na.png,M\nb.png,{word}\n")
+    with pytest.raises(CohortError, match="line 3: unknown sex"):
+        read_inputs_table(tmp_path / "t.csv")

@@ -213,3 +213,13 @@ def test_the_band_is_drawn_where_sex_and_age_are_known_and_only_there(tmp_path):
         seen.append(band_pixels(tmp_path / f"{number}.png"))
     assert seen[0] > 20_000
     assert max(seen[1:]) < 2_000
+
+
+def test_a_table_without_patients_is_an_error_that_says_what_to_do(tmp_path):
+    (tmp_path / "r.csv").write_text(
+        "file,patient,bone_age_months,chronological_age_months\na.png,,120,118\nb.png,,130,128\n"
+    )
+    with pytest.raises(
+        CohortError, match=r"r\.csv: 2 readings, none with a patient.*--column patient=NAME.*--patient-ids"
+    ):
+        read_readings(tmp_path / "r.csv")
