@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Shown
 
-from boneage.data.files import anything, whole_file
+from boneage.data.files import whole_file
 from boneage.pipeline.measure.markdown import markdown_table
 
 from .clock import Sample
@@ -116,8 +116,13 @@ def fill(page: str, parts: Mapping[str, Findings], facts_line: str) -> str:
 
 def write(path: str | Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    with whole_file(path, ours=anything) as temporary:
+    with whole_file(path, ours=_has_places) as temporary:
         temporary.write_text(text if text.endswith("\n") else text + "\n", "utf-8")
+
+
+def _has_places(path: Path) -> bool:
+    """Whether a file is a page to fill, or what was measured before."""
+    return END in path.read_text("utf-8") or path.suffix == ".json"
 
 
 def _magnitude(value: float) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from .child import AgeUnit
 from .columns import COHORT, sex_of
 from .errors import CohortError
+from .files import keep
 from .sex import Sex
 from .table import TABLES, Row, Table, list_ids, read_table
 from .table_files import TableFiles
@@ -108,6 +109,7 @@ def read_cohort(
         if file and sex and age is not None:
             films.append(Film(name, file, sex, age, row.cells.get("patient", name)))
     faults.raise_any()
+    keep([sheet.path, *line_of_file])
     if not films:
         raise CohortError(f"{sheet.path}: no rows under the header; expected one row a radiograph")
     return Cohort(where.resolve().name if where.is_dir() else where.stem, tuple(films))

@@ -32,7 +32,7 @@ def whole_file(path: str | Path, *, ours: Callable[[Path], bool] | None = None) 
     ours: whether a file that lies at `path` may be replaced; by default whether it carries the mark.
     The temporary name is short and hidden and keeps the suffix of `path`, so libraries that choose a format by suffix
     work. A reader never sees a half-written file: the move is atomic on one file system. Raises OutputError, before
-    the block and again before the move, where `path` is a file that this program did not write, or no file.
+    the block and again before the move, where `refuse_foreign` does.
     """
     path = Path(path)
     refuse_foreign(path, ours)
@@ -55,9 +55,10 @@ def whole_file(path: str | Path, *, ours: Callable[[Path], bool] | None = None) 
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """Give an empty folder beside `path`; when the block ends well it takes the place of `path`, else it is deleted.
 
-    Raises OutputError where `path` is there and has no file with the mark of this program.
+    Raises OutputError where `path` is there and has no file with the mark of this program, or has one that is read.
     """
     path = Path(path)
+    _refuse_read(path, *(path.rglob("*") if path.is_dir() else ()))
     if os.path.lexists(path) and not _is_own_folder(path):
         raise OutputError(f"{path}: is there already, and not of this program, so it is not replaced; move it away")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,11 +73,42 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
 
 
 def refuse_foreign(path: Path, ours: Callable[[Path], bool] | None = None) -> None:
-    """Raise OutputError where something lies at `path` that may not be replaced; `ours`: as for `whole_file`."""
+    """Raise OutputError where something lies at `path` that may not be replaced; `ours`: as for `whole_file`.
+
+    That is what this program did not write, and what `inputs_kept` keeps.
+    """
+    _refuse_read(path)
     if not os.path.lexists(path) or (path.is_file() and (ours or is_marked)(path)):
         return
     what = "a folder" if path.is_dir() else "there already, and not a file that this program wrote"
     raise OutputError(f"{path}: is {what}, so it is not replaced; give another name, or move it away")
+
+
+_kept: set[tuple[int, int]] | None = None  # identities of what is read, while a command runs
+
+
+@contextmanager
+def inputs_kept(paths: Iterable[Path] = ()) -> Iterator[None]:
+    """Within the block nothing writes over `paths`, nor over what `keep` adds to them, whatever its other names are."""
+    global _kept
+    before, _kept = _kept, set()
+    keep(paths)
+    try:
+        yield
+    finally:
+        _kept = before
+
+
+def keep(paths: Iterable[Path]) -> None:
+    """Add what was found to be read (films of a table, say) to what `inputs_kept` keeps; outside of it, do nothing."""
+    if _kept is not None:
+        _kept.update(filter(None, map(_identity, paths)))
+
+
+def _refuse_read(*paths: Path) -> None:
+    for path in paths if _kept else ():
+        if _identity(path) in (_kept or ()):
+            raise OutputError(f"{path}: is read by this command and would be overwritten; give another place")
 
 
 def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[Path]) -> None:
@@ -84,21 +116,21 @@ def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[Path]) -
 
     outputs: each with the option that asks for it.
     """
-    read = {identity: path for path in inputs if (identity := _identity(path))}
-    read_names = {_name(path) for path in inputs}
+    wanted = [(option, path, _name(path)) for option, path in outputs]
+    ends = {Path(name).name for _, _, name in wanted}
+    read, read_names = set[tuple[int, int] | None](), set[str]()
+    for path in inputs:
+        read.add(_identity(path))
+        if path.name.casefold() in ends or path.name in ("", ".."):  # to follow all links of many films takes seconds
+            read_names.add(_name(path))
+    read.discard(None)
     taken: dict[str, str] = {}
-    for option, path in outputs:
-        if _identity(path) in read or _name(path) in read_names:
-            raise OutputError(
-                f"{option}: {path} is a film to be read, or a table, and would be overwritten; give another place"
-            )
-        if (other := taken.setdefault(_name(path), option)) != option:
+    for option, path, name in wanted:
+        if (identity := _identity(path)) in read or name in read_names:
+            what = "a folder that is read too" if identity and path.is_dir() else "read too, and would be overwritten"
+            raise OutputError(f"{option}: {path} is {what}; give another place")
+        if (other := taken.setdefault(name, option)) != option:
             raise OutputError(f"{option}: {path} is asked for by {other} too; give each its own place")
-
-
-def anything(_: Path) -> bool:
-    """For `whole_file`: whatever lies there may be replaced, since its folder was found to be this program's run."""
-    return True
 
 
 def is_marked(path: str | Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, cast
 from .child import Age, Child
 from .cohort import cohort_table_in
 from .errors import ChildError, ReadError, SexError
-from .files import bare_name
+from .files import bare_name, keep
 from .inputs_table import InputRow, read_inputs_table
 from .listing import files_below, is_hidden, is_pattern, matches
 from .remark import Remark, Value, Verbatim
@@ -48,7 +48,14 @@ def read_inputs(
     given = child if isinstance(child, Child) else Child(sex=parse_sex(child) if child else None)
     listed = (inputs,) if is_film(inputs) else cast("Iterable[Film | InputRow]", inputs)
     known = _Known(given, columns, images)
-    return tuple(row for item in listed for row in _rows(item, known))
+    rows = tuple(row for item in listed for row in _rows(item, known))
+    keep(named_files(rows))
+    return rows
+
+
+def named_files(rows: Iterable[InputRow]) -> list[Path]:
+    """The files that are read by their names, and their tables; what was found in a folder may be an earlier output."""
+    return [path for row in rows for path in (None if row.found else row.path, row.table) if path]
 
 
 def output_names(files: Sequence[Path]) -> tuple[str, ...]:

@@ -137,12 +137,17 @@ def part_of(cohort: Cohort, split: str | Path | None, part: str | None) -> tuple
 def training_split(cohort: Cohort, name: str | Path | None, folder: str | Path) -> Split:
     """The split to train with: the one named, else the one stored in `folder`, else a new one; it is stored there.
 
-    `folder` gets split.csv. Raises CohortError for a film of RSNA's test set outside the part REPORT.
+    `folder` gets split.csv. Raises CohortError for a film of RSNA's test set outside the part REPORT, and where
+    `folder` holds another split than the one named.
     """
     stored = Path(folder) / "split.csv"
-    split = named_split(name) if name else read_split(stored) if stored.exists() else make_split(cohort)
+    before = read_split(stored) if stored.exists() else None
+    split = named_split(name) if name else before or make_split(cohort)
+    if before and before != split:
+        raise CohortError(f"{stored}: is another split than {name}; give another folder, or leave out --split")
     refuse_test_ids(film.id for film in cohort if split.parts.get(film.id) != REPORT)
-    write_split(split, stored)
+    if not before:
+        write_split(split, stored)
     return split
 
 

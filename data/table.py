@@ -7,7 +7,7 @@ import dataclasses
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,13 +168,18 @@ def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping
 
     Raises OutputError where `path` is a file that does not begin with the same columns.
     """
-    head = csv_line(list(columns))
     with (
-        whole_file(path, ours=lambda there: begins_with(there, head)) as temporary,
+        whole_file(path, ours=has_columns(columns)) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
-        file.write(head)
+        file.write(csv_line(list(columns)))
         file.writelines(csv_line([_written(row.get(name)) for name in columns]) for row in rows)
+
+
+def has_columns(columns: Sequence[str]) -> Callable[[Path], bool]:
+    """For `whole_file`: whether a file is a table with these columns and no others, as `write_table` writes it."""
+    head = csv_line(list(columns))
+    return lambda there: begins_with(there, head)
 
 
 def begins_with(path: Path, heading: str) -> bool:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..data.errors import as_film_error
-from ..data.files import MARK, is_marked, whole_file
-from ..data.inputs import output_names, read_inputs
+from ..data.files import MARK, is_marked, refuse_foreign, refuse_inputs, whole_file
+from ..data.inputs import named_files, output_names, read_inputs
 from ..data.inputs_table import InputRow
 from ..data.progress import tracked
 from ..data.radiograph import Radiograph
@@ -26,6 +26,8 @@ from ..weights.backend import chosen_backend
 from ..weights.bundle import read_bundle
 from .overlay import outlined, write_png
 from .predict.cohort import Tally
+
+PICTURES = ("mask", "crop", "overlay")
 
 
 def load_finder(weights: str | Path = "default", device: str = "auto", engine: str = "auto") -> tuple[HandFinder, str]:
@@ -49,10 +51,16 @@ def segment_films(
     """Segment films of any number, as `segment_file` does, each under a name of its own; returns counts.
 
     films: as for `data.inputs.read_inputs`. on_record: called with each film's record. Raises what
-    `read_inputs` raises, and ReadError where no file is a film.
+    `read_inputs` raises, ReadError where no file is a film, and before any film is read OutputError for a file in `out`
+    that may not be replaced.
     """
     rows = read_inputs(films)
     names, tally = output_names([row.path for row in rows]), Tally()
+    ends = (".json", *(f"-{kind}.png" for kind in PICTURES))
+    outputs = [("OUT", Path(out) / f"{name}{end}") for name in names for end in ends]
+    refuse_inputs(outputs, named_files(rows))
+    for _, path in outputs:
+        refuse_foreign(path)
     for row, name in tracked("Segmenting", zip(rows, names, strict=True), len(rows)):
         source = row.opened()
         if source and source.no_film:
@@ -80,7 +88,7 @@ def segment_file(film: Film, finder: HandFinder, out: str | Path, name: str, mod
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    pictures: dict[str, NDArray[np.uint8] | None] = {"mask": None, "crop": None, "overlay": None}
+    pictures: dict[str, NDArray[np.uint8] | None] = dict.fromkeys(PICTURES)
     record: dict[str, Any] = {"file": name_of(film), "status": "failed", "reasons": [], "notes": []}
     record |= {"width": None, "height": None, "hand_box": None, "crop": None, "model": model}
     record["made_by"] = MARK

@@ -157,7 +157,8 @@ def _begin(out: Path, recipe: Recipe, resume: bool) -> None:
         raise TrainingError(f"{stored}: the folder holds a run of another recipe; give another folder")
     if stored.exists() and not resume:
         raise TrainingError(f"{out}: already holds a run; give --resume to go on with it, or another folder")
-    save_config(recipe, stored)
+    if not stored.exists():
+        save_config(recipe, stored)
 
 
 def _after(weights: Path, config: RegressorConfig) -> RegressorConfig:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import TrainingError
-from ..data.files import anything, sha256_of, whole_file
+from ..data.files import sha256_of, whole_file
 from ..data.table import write_table
 
 
@@ -100,7 +100,7 @@ class CropStore:
         if pile.dtype != np.uint8 or pile.shape != (len(rows), self.kind.size, self.kind.size):
             raise ValueError(f"{len(rows)} rows of {self.kind.size} px came with crops {pile.dtype} {pile.shape}")
         table = self.folder / f"shard-{self._next:05d}.csv"
-        with whole_file(table.with_suffix(".npy"), ours=anything) as temporary:
+        with whole_file(table.with_suffix(".npy"), ours=_is_array) as temporary:
             np.save(temporary, pile)
         write_table(table, [field.name for field in fields(StoredCrop)], (asdict(row) for row in rows))
         self._open_shard(table)
@@ -118,6 +118,11 @@ class CropStore:
     def __reduce__(self) -> tuple[type[CropStore], tuple[Path, StoreKind]]:
         """Workers reopen the store instead of receiving its crops."""
         return CropStore, (self.folder, self.kind)
+
+
+def _is_array(path: Path) -> bool:
+    """Whether a file is an array, as a stop between an array and its table leaves one."""
+    return path.read_bytes()[:6] == b"\x93NUMPY"
 
 
 def _row(record: Mapping[str, str]) -> StoredCrop:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from ..data.errors import WeightsError, one_line
-from ..data.files import MARK, sha256_of, whole_file
+from ..data.files import MARK, keep, sha256_of, whole_file
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,9 @@ def as_yaml(bundle: Bundle) -> str:
 def segmenter_of(weights: str | Path) -> NetFile:
     """A segmenter's weights file, or else the segmenter of a bundle (`read_bundle`). Raises WeightsError."""
     path = Path(weights)
-    return NetFile.of(path) if path.suffix == ".safetensors" else read_bundle(weights).segmenter
+    net = NetFile.of(path) if path.suffix == ".safetensors" else read_bundle(weights).segmenter
+    keep([net.path])
+    return net
 
 
 def _find(weights: str | Path) -> Path:

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from ...data.config import config_values, load_config, save_config
 from ...data.errors import BoneAgeError, TrainingError, one_line
-from ...data.files import anything, whole_file
+from ...data.files import MARK, refuse_foreign, whole_file
 from ...data.progress import progress, tracked
 from ...data.read import read_radiograph
 from ...data.text import counted
@@ -131,8 +131,8 @@ def train_segmenter(
         training = SegmentationSet(pools, config.shares, config.input_size, films_a_round, seed)
         figures = _fit(SegmenterTask(net, config), training, validation, config, workers, out / f"round-{number}")
         log.info("round %d: IoU %.4f on held-out composites", number, figures["iou"])
-        with whole_file(stored, ours=anything) as temporary:
-            torch.save({"state": net.state_dict(), "figures": figures}, temporary)
+        with whole_file(stored) as temporary:
+            torch.save({"made_by": MARK, "state": net.state_dict(), "figures": figures}, temporary)
     header = Header(
         kind="segmenter",
         architecture="smp.Unet",
@@ -201,11 +201,12 @@ def add_contents(
 
     Its masks stay the same to the last digit. Raises WeightsError as `load_net`.
     """
+    out = Path(out)
+    target = out / "segmenter.safetensors"
+    refuse_foreign(target)
     header, net = load_net(weights, "segmenter", build_from)
     setattr(net, "content_head", None)  # noqa: B010
-    out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    target = out / "segmenter.safetensors"
     save_segmenter(target, with_contents(header, net, films, negatives, config, out), net)
     return target
 
@@ -239,7 +240,8 @@ def _same_run(config: SegmenterConfig, out: Path) -> None:
     stored = out / "segmenter.yaml"
     if stored.exists() and load_config(SegmenterConfig, stored) != config:
         raise TrainingError(f"{out}: holds a run with another configuration ({stored}); give another folder")
-    save_config(config, stored)
+    if not stored.exists():
+        save_config(config, stored)
 
 
 def _drawn(films: Sequence[Path], config: SegmenterConfig, number: int) -> list[Path]:

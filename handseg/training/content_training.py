@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...data.files import whole_file
+from ...data.files import MARK, whole_file
 from ..config import ContentConfig, SegmenterConfig
 from ..content import REFUSED, SURE
 from ..content_head import CONTENTS, MAPS, ContentHead
@@ -67,11 +67,11 @@ def _seen(unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: 
     key = json.dumps([weights, examples, config.input_size, config.seed, names])
     if cache.exists():
         stored = torch.load(cache, weights_only=True)
-        if stored.pop("key") == key:
+        if stored.pop("made_by", MARK) == MARK and stored.pop("key") == key:
             return Seen(**stored)
     seen = look_at_all(unet, films, pictures, config)
     with whole_file(cache) as temporary:
-        torch.save({"key": key, **vars(seen)}, temporary)
+        torch.save({"made_by": MARK, "key": key, **vars(seen)}, temporary)
     return seen
 
 

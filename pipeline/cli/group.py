@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
 from ...data.errors import BoneAgeError, one_line
+from ...data.files import inputs_kept, refuse_inputs
 from ...data.progress import shown_by
 from ...data.text import for_lines, shortened
 from ..extras import extra_of
@@ -32,6 +35,35 @@ class Failure(click.ClickException):
     def __init__(self, message: str) -> None:
         """`message`: is made harmless for a terminal, and cut where it is very long."""
         super().__init__(shortened(for_lines(shortened(message, _LONGEST)), _LONGEST))
+
+
+class Output(click.Path):
+    """The type of each option for a file or folder that is written; any other path is one that is read."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+
+class SafeCommand(click.Command):
+    """A command none of whose outputs may be what it reads, which then is not written over, whatever is written."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises OutputError where an output is an input."""
+        outputs, inputs = list[tuple[str, Path]](), list[Path]()
+        for param in self.params:
+            given = ctx.params.get(param.name or "")
+            for value in given if isinstance(given, tuple) else (given,):
+                if isinstance(param.type, Output) and value is not None:
+                    outputs.append((param.opts[-1], value))
+                elif isinstance(value, Path) or (isinstance(value, str) and os.path.isfile(value)):  # noqa: PTH113 - False for a long text
+                    inputs.append(Path(value))
+        for output in outputs:  # several may be one folder
+            refuse_inputs([output], inputs)
+        with inputs_kept(inputs):
+            return super().invoke(ctx)
+
+
+command = functools.partial(click.command, cls=SafeCommand)
 
 
 class LazyCommands(click.Group):

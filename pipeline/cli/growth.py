@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
+from .group import command
 from .options import PATH, column_option, out_option, verbose_option
 
 
-@click.command()
+@command()
 @click.argument("readings", type=PATH, metavar="READINGS")
 @out_option
 @column_option(

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from .group import command
 from .options import out_option, verbose_option, weights_option
 
 
-@click.command()
+@command()
 @weights_option
 @click.option("--all", "everything", is_flag=True, help="Everything that the files of the weights state, as YAML.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with everything instead of text.")
@@ -39,7 +40,7 @@ def info(weights: str, everything: bool, as_json: bool) -> None:
     click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100).rstrip())
 
 
-@click.command()
+@command()
 @weights_option
 @out_option
 @verbose_option

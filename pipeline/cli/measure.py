@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .group import Output, command
 from .options import (
     PATH,
     SEGMENTER_HELP,
@@ -30,12 +31,12 @@ split_option = click.option(
 part_option = click.option("--part", help="Part of the split to read.  [default: report]")
 
 
-@click.command()
+@command()
 @cohort_options
 @split_option
 @part_option
 @weights_option
-@click.option("-o", "--out", type=PATH, help="Folder for the predictions, two plots and the table.")
+@click.option("-o", "--out", type=Output(), help="Folder for the predictions, two plots and the table.")
 @device_option
 @engine_option
 @verbose_option
@@ -66,7 +67,7 @@ def evaluate(
         click.echo(f"predictions.csv and .json, scatter.png, bland-altman.png and table.md are in {out}", err=True)
 
 
-@click.command()
+@command()
 @cohort_options
 @split_option
 @part_option
@@ -111,7 +112,7 @@ def robustness(
     click.echo(f"robustness.csv, .json and .md are in {out}", err=True)
 
 
-@click.command()
+@command()
 @click.argument("folder", type=PATH, metavar="FOLDER")
 @weights_option
 @out_option
@@ -137,7 +138,7 @@ def screen(folder: Path, weights: str, out: Path, device: str, engine: str) -> N
     output.show_markdown(write_screened(out, measure(folder, finder)))
 
 
-@click.command()
+@command()
 @click.argument("bundle")
 @click.option("--evaluation", type=PATH, required=True, metavar="DIR", help="What boneage evaluate -o wrote.")
 @click.option("--robustness", type=PATH, metavar="DIR", help="What boneage robustness -o wrote.")
@@ -163,7 +164,7 @@ def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, en
     click.echo(write_card(read_bundle(bundle), *measured, device=device, engine=engine))
 
 
-@click.command()
+@command()
 @click.argument("plan", type=PATH, metavar="PLAN")
 @click.argument("data", type=PATH, metavar="[DATA]", required=False)
 @out_option

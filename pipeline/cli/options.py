@@ -14,6 +14,7 @@ import click
 
 from ...data.text import for_lines
 from ...weights.backend import ENGINES
+from .group import Output
 
 SEGMENTER_HELP = "A segmenter's weights file, or a bundle by name or folder."
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,7 +69,7 @@ weights_option = click.option(
 workers_option = click.option(
     "--workers", type=click.IntRange(0), default=1, show_default=True, help="Processes that prepare batches."
 )
-out_option = click.option("-o", "--out", type=PATH, required=True, help="Folder to write to.")
+out_option = click.option("-o", "--out", type=Output(), required=True, help="Folder to write to.")
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 engine_option = click.option(
     "--engine",

@@ -17,7 +17,7 @@ from ...data.child import Child, parse_age, parse_date, parse_height
 from ...data.sex import parse_sex
 from ...data.text import for_line
 from ..report.language import LANGUAGES, preferred_language
-from .group import Failure
+from .group import Failure, Output, command
 from .options import PATH, F, device_option, engine_option, input_column_option, verbose_option, weights_option
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def film_file_options(command: F) -> F:
         help="Of the report; default: that of the environment (LANG), or English.",
     )(wrapped)
     for kind, text in reversed(FILES.items()):
-        wrapped = click.option(f"--{kind}", type=PATH, metavar="FILE", help=text)(wrapped)
+        wrapped = click.option(f"--{kind}", type=Output(), metavar="FILE", help=text)(wrapped)
     return wrapped
 
 
@@ -118,7 +118,7 @@ def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str,
     return table
 
 
-@click.command()
+@command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @child_options
 @weights_option
@@ -126,7 +126,7 @@ def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str,
 @click.option(
     "--csv",
     "csv_file",
-    type=PATH,
+    type=Output(),
     callback=_not_parquet,
     metavar="FILE",
     help="Also write a row for each film to this CSV.",
@@ -134,7 +134,7 @@ def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str,
 @click.option(
     "--parquet",
     "parquet_file",
-    type=PATH,
+    type=Output(),
     callback=_parquet,
     metavar="FILE",
     help="The same as Parquet, instead of a CSV; FILE ends in .parquet.",

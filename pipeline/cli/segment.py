@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
+from .group import command
 from .options import PATH, device_option, engine_option, input_column_option, out_option, verbose_option, weights_option
 
 
-@click.command()
+@command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @out_option
 @weights_option

@@ -12,6 +12,7 @@ import click
 
 from ...data.policies import PolicyName
 from ...regressor.config import Fusion, Loss, RegressorConfig
+from .group import command
 from .options import PATH, SEGMENTER_HELP, F, cohort_options, out_option, verbose_option, workers_option
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def training_options(command: F) -> F:
     return wrapped
 
 
-@click.command()
+@command()
 @cohort_options
 @out_option
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings of every step that differ from the defaults.")
@@ -108,7 +109,7 @@ def train(
             click.echo(bundle)
 
 
-@click.command()
+@command()
 @cohort_options
 @out_option
 @click.option("--cutouts", type=PATH, help="Folder of hands without background: images/ and masks/.")
@@ -169,7 +170,7 @@ def train_segmenter(
     click.echo(weights)
 
 
-@click.command()
+@command()
 @cohort_options
 @out_option
 @click.option("--segmenter", default="default", show_default=True, help=SEGMENTER_HELP)

@@ -12,10 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ...data.child import YEAR
+from ...data.files import refuse_foreign
 from ...data.inputs import output_names
 from ...data.remark import joined
 from ...data.sex import Sex
-from ...data.table import write_table
+from ...data.table import has_columns, write_table
 from ...data.text import for_file_name, for_plot
 from ..clinical.assessment import normal_band
 from ..plotting import INK, new_plot, save, tick_every
@@ -37,12 +38,17 @@ _CHILDREN = {"F": "girl", "M": "boy", None: "sex not known"}
 
 def write_growth(growths: Sequence[Growth], out: str | Path) -> None:
     """Write `out/children.csv`, `out/steps.csv` and a plot for each child with several films, named by the patient."""
-    out = Path(out)
-    write_table(out / "children.csv", CHILD_COLUMNS, growth_table(growths))
-    write_table(out / "steps.csv", STEP_COLUMNS, steps_table(growths))
+    children, steps = Path(out, "children.csv"), Path(out, "steps.csv")
     drawn = [growth for growth in growths if len(growth.films) > 1]
-    for growth, name in zip(drawn, file_names([growth.patient for growth in drawn]), strict=True):
-        growth_plot(growth, out / f"{name}.png")
+    plots = [Path(out, f"{name}.png") for name in file_names([growth.patient for growth in drawn])]
+    refuse_foreign(children, has_columns(CHILD_COLUMNS))
+    refuse_foreign(steps, has_columns(STEP_COLUMNS))
+    for path in plots:
+        refuse_foreign(path)
+    write_table(children, CHILD_COLUMNS, growth_table(growths))
+    write_table(steps, STEP_COLUMNS, steps_table(growths))
+    for growth, path in zip(drawn, plots, strict=True):
+        growth_plot(growth, path)
 
 
 def file_names(patients: Sequence[str]) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from ...data.cohort import Cohort
 from ...data.config import config_values, make_config, save_config
 from ...data.errors import BoneAgeError, TrainingError
-from ...data.files import anything, whole_file
+from ...data.files import MARK, whole_file
 from ...data.split import CHOOSE, TRAIN, Split, make_split, read_split, write_split
+from ...data.table import write_table
 from ...data.text import counted
 from ...handseg.crop import CROP_VERSION
 from ...regressor.config import RegressorConfig
@@ -75,8 +76,8 @@ class _Run:
         trained = train_regressor(crops[TRAIN], crops[CHOOSE], self.folder, self.settings, data=about, **options)
         reader = BoneAgeReader.load([RegressorFile.of(trained.weights)], CROP_VERSION, chosen_backend("auto", "torch"))
         frame = _predictions(reader, crops[CHOOSE])
-        with whole_file(self.folder / "predictions.csv", ours=anything) as temporary:
-            frame.to_csv(temporary, index=False, float_format="%.3f", lineterminator="\n")
+        cells = frame.map(lambda cell: f"{cell:.3f}" if isinstance(cell, float) else cell)
+        write_table(self.folder / "predictions.csv", list(frame.columns), cells.to_dict("records"))
         record = {
             "arm": self.arm.title,
             "seed": self.seed,
@@ -84,8 +85,9 @@ class _Run:
             "minutes": round(trained.minutes, 3),
             "device": device_name(),
             "settings": config_values(self.settings),
+            "made_by": MARK,
         }
-        with whole_file(self._record, ours=anything) as temporary:
+        with whole_file(self._record) as temporary:
             temporary.write_text(json.dumps(record, indent=1), "utf-8")
         for checkpoint in self.folder.glob("*.ckpt"):  # needed only to go on
             checkpoint.unlink()
@@ -159,9 +161,10 @@ def _shared_crops(
         parts[name] = part.subset(set.intersection(*usable))
     films = Split({film.id: name for name, part in parts.items() for film in part})
     stored = out / "films.csv"
-    if stored.exists() and read_split(stored) != films:
+    if not stored.exists():
+        write_split(films, stored)
+    elif read_split(stored) != films:
         raise TrainingError(f"{stored}: the folder holds a comparison on other films; give another folder")
-    write_split(films, stored)
     return {kind: {name: labelled(part, store) for name, part in parts.items()} for kind, store in stores.items()}
 
 

@@ -22,11 +22,12 @@ from .evaluation_plots import bland_altman_plot, scatter_plot
 from .markdown import markdown_table, write_markdown
 from .metrics import Agreement, agreement, by_group, coverage_by_group
 from .reasons import reasons_table
-from .results_io import film_row, read_measured, write_measured
+from .results_io import film_row, read_measured, refuse_others, write_measured
 
 NAME = "predictions"  # of the CSV of every film and the JSON of what was measured
 MONTHS = ("labelled_months", "bone_age_months", "error_months", "interval_90_low", "interval_90_high")
 _COLUMNS = ("id", "file", "status", "reasons", "causes", "sex", *MONTHS)
+_PAGES = ("scatter.png", "bland-altman.png", "table.md")
 _HEAD = ("films", "n", "not assessed", "MAE (95 % interval)", "median", "RMSE", "bias (SD)", "limits of agreement")
 _HEAD += ("within 6", "within 12")
 
@@ -91,8 +92,11 @@ def evaluate(
     out: folder for predictions.csv and predictions.json, which `read_evaluation` reads, scatter.png, bland-altman.png
         and table.md; None writes nothing.
     split: in words, which films of the data these are.
-    Raises BoneAgeError when not one film was assessed; predictions.csv then says why.
+    Raises BoneAgeError when not one film was assessed; predictions.csv then says why. OutputError, before any film is
+    read, for a file in `out` that may not be replaced.
     """
+    if out is not None:
+        refuse_others(out, NAME, _COLUMNS, *_PAGES)
     readings = bone_age.predict_many((film.path, film.sex) for film in cohort)
     films = _frame(cohort, list(tracked("Reading", readings, len(cohort))))
     about = {"cohort": cohort.name, "split": split, "model": bone_age.model}
@@ -133,9 +137,10 @@ def _frame(cohort: Cohort, readings: list[Reading]) -> pd.DataFrame:
 
 def _write(evaluation: Evaluation, out: Path) -> None:
     names = {"cohort": evaluation.cohort, "model": evaluation.model}
-    scatter_plot(evaluation.films, out / "scatter.png", **names)
-    bland_altman_plot(evaluation.films, out / "bland-altman.png", **names)
-    write_markdown(out / "table.md", evaluation.table())
+    scatter, bland_altman, table = (out / page for page in _PAGES)
+    scatter_plot(evaluation.films, scatter, **names)
+    bland_altman_plot(evaluation.films, bland_altman, **names)
+    write_markdown(table, evaluation.table())
 
 
 def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:

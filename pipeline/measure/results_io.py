@@ -10,9 +10,9 @@ import pandas as pd
 
 from ...data.cohort import Film
 from ...data.errors import BoneAgeError
-from ...data.files import MARK, whole_file
+from ...data.files import MARK, refuse_foreign, whole_file
 from ...data.remark import joined
-from ...data.table import write_table
+from ...data.table import has_columns, write_table
 from ...data.text import from_csv_cell
 from ..reading import Reading
 from .reasons import causes_of
@@ -34,6 +34,13 @@ def film_row(film: Film, reading: Reading) -> dict[str, object]:
         "interval_90_low": low,
         "interval_90_high": high,
     }
+
+
+def refuse_others(folder: str | Path, name: str, columns: Sequence[str], *pages: str) -> None:
+    """Raise OutputError where `write_measured`, or the writing of `pages`, would be refused: now, not in hours."""
+    refuse_foreign(Path(folder, f"{name}.csv"), has_columns(columns))
+    for file in (f"{name}.json", *pages):
+        refuse_foreign(Path(folder, file))
 
 
 def write_measured(folder: str | Path, name: str, readings: pd.DataFrame, about: Mapping[str, str]) -> None:

@@ -25,7 +25,7 @@ from .copies import COPIES, PLAIN, write_copies
 from .markdown import markdown_table, write_markdown
 from .metrics import agreement
 from .reasons import reasons_table
-from .results_io import film_row, read_measured, write_measured
+from .results_io import film_row, read_measured, refuse_others, write_measured
 
 NAME = "robustness"  # of the CSV of every reading, the JSON of what was measured, and the table
 SAME = ("mirrored", "inverted", "png-16", "dicom", "dicom-window", "dicom-monochrome1")
@@ -147,6 +147,8 @@ def measure_robustness(
         nothing.
     split: in words, which films of the data these are.
     """
+    if out is not None:
+        refuse_others(out, NAME, _COLUMNS, f"{NAME}.md")
     rows = [
         row
         for film in tracked("Copying and reading", cohort, len(cohort))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
 
 from ...data.errors import BoneAgeError, CohortError
-from ...data.files import whole_file
+from ...data.files import keep, refuse_foreign
 from ...data.progress import tracked
 from ...data.read import read_radiograph
+from ...data.table import has_columns, read_table, write_table
 from ...handseg.finder import HandFinder
-from .markdown import markdown_table
+from .markdown import markdown_table, write_markdown
 
 COLUMNS = ("file", "kind", "repo")  # of pictures.csv: below its folder, what it shows, where it comes from
 STATUSES = ("ok", "review", "rejected", "failed")
@@ -36,12 +36,12 @@ def screen(folder: str | Path, finder: HandFinder) -> Iterator[Screened]:
 
     Raises CohortError for a table that cannot be used.
     """
-    table = Path(folder) / "pictures.csv"
-    try:
-        with open(table, newline="", encoding="utf-8") as file:
-            rows = [tuple(row[column] for column in COLUMNS) for row in csv.DictReader(file)]
-    except (OSError, KeyError) as error:
-        raise CohortError(f"{table}: cannot be used ({error!r}); expected the columns {', '.join(COLUMNS)}") from error
+    sheet = read_table(Path(folder) / "pictures.csv", {column: {column: (column,)} for column in COLUMNS})
+    if len(sheet.roles) < len(COLUMNS):
+        raise CohortError(f"{sheet.path}: cannot be used; expected the columns {', '.join(COLUMNS)}")
+    sheet.faults.raise_any()
+    rows = [tuple(row.cells[column] for column in COLUMNS) for row in sheet.rows]
+    keep([sheet.path, *(Path(folder) / name for name, _, _ in rows)])
     for name, kind, source in tracked("Reading", rows, len(rows)):
         try:
             verdict = finder.find([read_radiograph(Path(folder) / name)])[0].verdict
@@ -53,14 +53,14 @@ def screen(folder: str | Path, finder: HandFinder) -> Iterator[Screened]:
 
 def write_screened(out: str | Path, screened: Iterable[Screened]) -> str:
     """Write `out/screening.csv`, a row a picture, and `out/screening.md`, a row a kind; returns the latter's text."""
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    pictures = pd.DataFrame(screened)
-    with whole_file(out / "screening.csv") as temporary:
-        pictures.to_csv(temporary, index=False, lineterminator="\n")
-    text = screening_table(pictures)
-    with whole_file(out / "screening.md") as temporary:
-        temporary.write_text(text + "\n", "utf-8")
+    table, page = Path(out, "screening.csv"), Path(out, "screening.md")
+    columns = [field.name for field in fields(Screened)]
+    refuse_foreign(table, has_columns(columns))
+    refuse_foreign(page)
+    rows = list(map(asdict, screened))
+    write_table(table, columns, rows)
+    text = screening_table(pd.DataFrame(rows, columns=columns))
+    write_markdown(page, text)
     return text
 
 

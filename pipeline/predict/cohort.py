@@ -17,7 +17,7 @@ from pathlib import Path
 from ...data.child import Child
 from ...data.errors import OutputError, ReadError
 from ...data.files import refuse_inputs
-from ...data.inputs import read_inputs
+from ...data.inputs import named_files, read_inputs
 from ...data.inputs_table import InputRow
 from ...data.progress import progress
 from ...data.remark import Remark
@@ -134,10 +134,7 @@ def predict_cohort(
     inputs = read_inputs(films, child, columns, images)
     about = FilmFiles([item.path for item in inputs], files or {}, language, report_heatmap=report_heatmap)
     outputs = [("the table", path) for path in (table, partial_of(table))] if table else []
-    refuse_inputs(
-        [(option, Path(path)) for option, path in (*outputs, *about.outputs)],
-        [path for item in inputs for path in (item.path, item.table) if path],
-    )
+    refuse_inputs([(option, Path(path)) for option, path in (*outputs, *about.outputs)], named_files(inputs))
     with ExitStack() as stack:
         advance = stack.enter_context(progress("Reading", len(inputs)))
         rows = stack.enter_context(ReadingsFile(table, resume=resume, overwrite=overwrite)) if table else None

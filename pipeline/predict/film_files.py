@@ -29,7 +29,7 @@ def film_paths(option: str, target: Path, films: Sequence[Path], suffixes: Seque
         for one film a file.
     suffixes: those that are understood, the first for a folder. The option's last word names the file in a folder:
         `--dicom-sr out/` makes `out/hand-sr.dcm`. Films of one name are numbered, as `output_names` does.
-    Raises OutputError for another suffix, for several films and one file, and for a path that is one of the films.
+    Raises OutputError for another suffix, and for several films and one file.
     """
     if NAME not in str(target) and (target.is_dir() or not target.suffix):
         target = target / f"{NAME}-{option.split('-')[-1]}{suffixes[0]}"
@@ -42,9 +42,7 @@ def film_paths(option: str, target: Path, films: Sequence[Path], suffixes: Seque
         raise OutputError(
             f"{option}: {target} is one file for {len(films)} films; give a folder, or a path for each such as {each}"
         )
-    paths = tuple(Path(str(target).replace(NAME, name)) for name in output_names(films))
-    refuse_inputs([(option, path) for path in paths], films)
-    return paths
+    return tuple(Path(str(target).replace(NAME, name)) for name in output_names(films))
 
 
 class FilmFiles:
@@ -73,7 +71,7 @@ class FilmFiles:
                 refuse_foreign(path)
             self.kinds.append((paths, write))
             self.outputs += [(f"--{kind}", path) for path in paths]
-        refuse_inputs(self.outputs, films)
+        refuse_inputs(self.outputs, ())
 
     def missing(self, number: int) -> bool:
         """Whether a file about this film is not there."""

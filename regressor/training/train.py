@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from ...data.config import config_values, load_config, save_config
 from ...data.errors import TrainingError, one_line
-from ...data.files import anything, whole_file
+from ...data.files import MARK, whole_file
 from ...data.progress import progress
 from ...data.text import counted
 from ...weights.header import Header
@@ -53,8 +53,8 @@ class WholeCheckpoints(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write beside, then move into place."""
-        with whole_file(path, ours=anything) as temporary:
-            torch.save(checkpoint, temporary)
+        with whole_file(path) as temporary:
+            torch.save({"made_by": MARK, **checkpoint}, temporary)
 
 
 class WithinEpoch(Callback):

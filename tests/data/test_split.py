@@ -164,8 +164,10 @@ def test_a_training_keeps_the_split_that_it_was_begun_with(tmp_path):
     assert training_split(Cohort("half", cohort.films[::2]), None, tmp_path / "run") == made
     other = make_split(cohort, seed=1)
     write_split(other, tmp_path / "other.csv")
-    assert training_split(cohort, tmp_path / "other.csv", tmp_path / "run") == other
-    assert read_split(tmp_path / "run" / "split.csv") == other
+    with pytest.raises(CohortError, match="is another split than"):
+        training_split(cohort, tmp_path / "other.csv", tmp_path / "run")
+    assert read_split(tmp_path / "run" / "split.csv") == made
+    assert training_split(cohort, tmp_path / "other.csv", tmp_path / "another") == other
 
 
 def test_a_training_refuses_films_of_rsnas_test_set_but_where_they_are_only_measured(tmp_path):

@@ -42,7 +42,7 @@ def test_pictures_are_counted_by_kind_and_what_cannot_be_read_is_failed(tmp_path
     text = write_screened(tmp_path / "out", screened)
     foot = next(line for line in text.splitlines() if line.startswith("| foot"))
     assert [cell.strip() for cell in foot.split("|")[2:4]] == ["2", "3"]
-    assert (tmp_path / "out" / "screening.md").read_text() == text + "\n"
+    assert (tmp_path / "out" / "screening.md").read_text() == f"{text}\n\n<!-- made by boneage -->\n"
     assert len((tmp_path / "out" / "screening.csv").read_text().splitlines()) == 5
 
 

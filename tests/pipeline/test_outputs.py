@@ -1,0 +1,199 @@
+"""No output of any command is an input, or a file of someone else's: one rule, over the tree of commands itself."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from boneage.data.cohort import Cohort, Film
+from boneage.data.errors import OutputError
+from boneage.data.files import MARK, inputs_kept, keep, whole_file, whole_folder
+from boneage.data.split import Split, training_split, write_split
+from boneage.pipeline.cli import main
+from boneage.pipeline.cli.group import Output, SafeCommand
+
+ROOT = Path(__file__).parents[2]
+# Parameters whose paths are read. A new one for what is written has the type Output, or nothing can be written there.
+READ = {"inputs", "readings", "data", "table", "images", "folder", "plan", "evaluation", "robustness"}
+READ |= {"recipe", "cutouts", "negatives", "exclude", "finer"}
+FOLDERS = {"folder", "evaluation"}
+SUFFIXES = {"--parquet": ".parquet"}
+
+
+def commands() -> dict[str, click.Command]:
+    context = click.Context(main)
+    return {name: command for name in main.list_commands(context) if (command := main.get_command(context, name))}
+
+
+def outputs() -> Iterator[tuple[str, str]]:
+    for name, command in commands().items():
+        for param in command.params:
+            if isinstance(param.type, Output):
+                yield name, param.opts[-1]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def state(folder: Path) -> dict[str, bytes | None]:
+    return {str(path): None if path.is_dir() else path.read_bytes() for path in sorted(folder.rglob("*"))}
+
+
+def is_refused(done: Result) -> bool:
+    return (
+        done.exit_code == 2 and len(done.stderr.splitlines()) == 1 and done.stderr.startswith("Error: ")
+    ) and isinstance(done.exception, SystemExit)
+
+
+def test_each_path_of_each_command_is_known_as_read_or_written():
+    for name, command in commands().items():
+        assert isinstance(command, SafeCommand), f"{name}: make it with group.command"
+        paths = {param.name for param in command.params if isinstance(param.type, click.Path)}
+        written = {param.name for param in command.params if isinstance(param.type, Output)}
+        assert paths - written <= READ, f"{name}: give what is written the type Output, or name here what is read"
+
+
+@pytest.mark.parametrize("by", ["path", "detour", "link", "hard link", "case"])
+@pytest.mark.parametrize(("command", "option"), outputs())
+def test_no_output_of_any_command_is_an_input(command, option, by, tmp_path):
+    given: list[object] = []
+    first: Path | None = None
+    for param in commands()[command].params:
+        if isinstance(param.type, Output) or not isinstance(param.type, click.Path) or param.name not in READ:
+            continue
+        path = tmp_path / f"{param.name}{'' if param.name in FOLDERS else SUFFIXES.get(option, '.csv')}"
+        if param.name in FOLDERS:
+            path.mkdir()
+        else:
+            path.write_text("path,sex\n")
+        first = first or path
+        given += [path] if isinstance(param, click.Argument) else [param.opts[-1], path]
+    if first is None:
+        pytest.skip("reads nothing by a path")
+    there = tmp_path / f"there{first.suffix}"
+    if by == "link":
+        there.symlink_to(first)
+    elif by == "hard link" and first.is_file():
+        os.link(first, there)
+    else:
+        there = {"detour": first.parent / "x" / ".." / first.name, "case": first.with_name(first.name.upper())}.get(
+            by, first
+        )
+        if by == "case" and option in SUFFIXES:
+            there = there.with_suffix(first.suffix)
+    before = state(tmp_path)
+    done = run(command, *given, option, there)
+    assert is_refused(done), done.stderr
+    assert "give another place" in done.stderr
+    assert state(tmp_path) == before
+
+
+def test_what_is_read_is_not_written_over_though_this_program_wrote_it(tmp_path):
+    own, film, folder = tmp_path / "own.txt", tmp_path / "film.txt", tmp_path / "bundle"
+    folder.mkdir()
+    for path in (own, film, folder / "net.txt"):
+        path.write_text(MARK)
+    os.link(own, tmp_path / "hard.txt")
+    with inputs_kept([own]):
+        keep([film, folder / "net.txt"])
+        for path in (own, tmp_path / "hard.txt", film, folder / "net.txt"):
+            with pytest.raises(OutputError, match="is read by this command"), whole_file(path):
+                pass
+        with pytest.raises(OutputError, match="is read by this command"), whole_folder(folder):
+            pass
+    with whole_file(own) as temporary:
+        temporary.write_text("new")
+    assert own.read_text() == "new"
+
+
+def test_nothing_is_written_but_as_a_whole_file():
+    """Each call that writes has the temporary file of `whole_file` as its target, by that name, or memory."""
+    allowed = {"data/files.py", "pipeline/predict/readings_file.py", "pipeline/cli/group.py"}
+    for layer in ("data", "weights", "handseg", "regressor", "pipeline"):
+        for path in sorted((ROOT / layer).rglob("*.py")):
+            if path.relative_to(ROOT).as_posix() in allowed:
+                continue
+            for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+                target = _written(call) if isinstance(call, ast.Call) else None
+                assert target in (None, "temporary", "buffer"), f"{path}:{getattr(call, 'lineno', 0)}"
+
+
+def _written(call: ast.Call) -> str | None:
+    """The source of what a call writes to; None for one that writes nothing."""
+    function = call.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if name in ("write_text", "write_bytes") and isinstance(function, ast.Attribute):
+        return ast.unparse(function.value)
+    if name in ("savefig", "to_csv", "to_parquet", "save_file", "copyfile"):
+        return ast.unparse(call.args[-1 if name in ("save_file", "copyfile") else 0]).removeprefix("str(").rstrip(")")
+    mode = [
+        ast.unparse(argument) for argument in (*call.args[1:2], *(k.value for k in call.keywords if k.arg == "mode"))
+    ]
+    return ast.unparse(call.args[0]) if name == "open" and any(set("wax+") & set(each) for each in mode) else None
+
+
+def test_files_of_others_are_found_before_anything_is_measured(tmp_path, tiny_bundle, finds_hands, hand_films):
+    table = tmp_path / "own.csv"
+    table.write_text(f"path,sex,bone_age_months\n{hand_films[0]},F,60\n")
+    (tmp_path / "pictures.csv").write_text(f"file,kind,repo\n{hand_films[0]},hand,x\n")
+    weights = ("--weights", tiny_bundle)
+    for name, command in (
+        ("table.md", ["evaluate", table]),
+        ("predictions.csv", ["evaluate", table]),
+        ("robustness.md", ["robustness", table]),
+        ("screening.csv", ["screen", tmp_path]),
+        ("segmenter.onnx", ["export"]),
+        ("60-crop.png", ["segment", hand_films[0]]),
+    ):
+        out = tmp_path / name.partition(".")[0]
+        out.mkdir()
+        (out / name).write_text("mine")
+        done = run(*command, "-o", out, *weights)
+        assert is_refused(done), (name, done.stderr, done.exception)
+        assert name in done.stderr
+        assert state(out) == {str(out / name): b"mine"}
+
+
+def test_a_command_given_again_replaces_its_own_files(tmp_path, tiny_bundle, finds_hands, hand_films):
+    (tmp_path / "pictures.csv").write_text(f"file,kind,repo\n{hand_films[0]},=hand,x\n")
+    films = tmp_path / "films"
+    films.mkdir()
+    (films / "a.png").write_bytes(hand_films[1].read_bytes())
+    weights = ("--weights", tiny_bundle)
+    for _ in range(2):
+        assert run("screen", tmp_path, "-o", tmp_path / "out", *weights).exit_code == 0
+        about = ("--csv", films / "r.csv", "--report", films / "{name}.html", "--no-heatmap")
+        done = run("predict", films, "--sex", "F", *about, "--overwrite", *weights)
+        assert (done.exit_code, (films / "a.html").exists()) == (0, True), done.stderr
+    assert "'=hand" in (tmp_path / "out" / "screening.csv").read_text()
+
+
+def test_a_table_of_this_program_that_is_read_stays(tmp_path, tiny_bundle, finds_hands):
+    readings = tmp_path / "r.csv"
+    readings.write_text("patient,bone_age_months,chronological_age_months\nx,100,100\nx,112,112\n")
+    assert run("growth", readings, "-o", tmp_path / "out").exit_code == 0
+    before = (tmp_path / "out" / "children.csv").read_bytes()
+    columns = (
+        "--column",
+        "bone_age_months=last_bone_age_months",
+        "--column",
+        "chronological_age_months=last_age_months",
+    )
+    done = run("growth", tmp_path / "out" / "children.csv", "-o", tmp_path / "out", *columns)
+    assert is_refused(done)
+    assert (tmp_path / "out" / "children.csv").read_bytes() == before
+
+
+def test_a_training_given_again_may_name_its_own_split(tmp_path):
+    cohort = Cohort("c", tuple(Film(id, Path(id), "F", 60, id) for id in "abc"))
+    split = Split(dict(zip("abc", ("train", "choose", "report"), strict=True)))
+    write_split(split, tmp_path / "split.csv")
+    with inputs_kept([tmp_path / "split.csv"]):
+        assert training_split(cohort, tmp_path / "split.csv", tmp_path) == split
