@@ -10,7 +10,10 @@ ROOMS = (
     "data.synthetic",
     "handseg.training",
     "regressor.training",
-    *(f"pipeline.{room}" for room in ("cli", "clinical", "dicom", "fhir", "growth", "measure", "predict", "report")),
+    *(
+        f"pipeline.{room}"
+        for room in ("cli", "clinical", "dicom", "fhir", "growth", "measure", "predict", "report", "serve")
+    ),
 )
 PACKAGES = (*LAYERS, *ROOMS)
 
@@ -24,6 +27,7 @@ setup(
         "boneage.pipeline.clinical": ["*.csv"],
         "boneage.pipeline.measure": ["*.md"],
         "boneage.pipeline.report": ["*.html", "fonts/*.otf", "fonts/OFL.txt", "locale/*/*.po"],
+        "boneage.pipeline.serve": ["page/*"],
         "boneage.weights": ["*.txt", "*.yaml", "nets/*.safetensors", "cards/*"],
     },
 )

@@ -12,6 +12,7 @@ EXTRAS = {
     ),
     "parquet": ("pyarrow",),
     "excel": ("openpyxl",),
+    "serve": ("fastapi", "prometheus_client", "python_multipart", "starlette", "uvicorn"),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker has one core, before torch is imported
 os.environ["BONEAGE_ENGINE"] = "torch"  # most nets of the tests have no graph; test_engine.py asks for it
 
+pytest_plugins = ("serving",)  # the fixtures of the service's tests
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("BONEAGE_DATA", ROOT.parent / "shared" / "data"))  # CONTRIBUTING.md: what is in it
 

@@ -32,6 +32,7 @@ ROOMS = [
     *("pipeline/predict", "pipeline/__init__", "pipeline/segment", "pipeline/growth"),
     *("pipeline/crops", "pipeline/measure"),
     *("pipeline/train", "pipeline/export", "pipeline/info"),
+    "pipeline/serve",
     "pipeline/output",
     "pipeline/cli",
     "boneage",

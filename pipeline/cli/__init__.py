@@ -25,6 +25,7 @@ COMMANDS = {
     "train-regressor": "train",
     "info": "info",
     "export": "info",
+    "serve": "serve",
 }
 
 

@@ -41,8 +41,8 @@ class LogLines(logging.Handler):
 
 
 def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
-    """Log to stderr; without -v other libraries are silent, and this one logs warnings, and events of a training."""
-    training = (ctx.info_name or "").startswith(("train", "compare"))
+    """Log to stderr; without -v other libraries are silent, and this one logs warnings, and events of a long run."""
+    events = (ctx.info_name or "").startswith(("train", "compare", "serve", "node"))
     handler = LogLines()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     if verbose:
@@ -56,7 +56,7 @@ def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
         warnings.simplefilter("ignore")
         for layer in ("pytorch", "fabric"):
             logging.getLogger(f"lightning.{layer}.utilities.rank_zero").setLevel(logging.ERROR)
-    level = logging.DEBUG if verbose else logging.INFO if training else logging.WARNING
+    level = logging.DEBUG if verbose else logging.INFO if events else logging.WARNING
     logging.getLogger("boneage").setLevel(level)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 import cv2
@@ -18,8 +20,28 @@ R = TypeVar("R")
 
 
 def cores() -> int:
-    """How many processor cores this process may use."""
+    """How many processor cores this process may use: by its affinity and, in a container, by its share of time."""
+    return int(min(affinity(), share_of_container()))
+
+
+def affinity() -> int:
+    """How many processor cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_of_container(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
+    """Whole cores that cpu.max of this process's control groups (version 2) allow; infinite where none limits it."""
+    try:
+        path = next(line[3:] for line in own.read_text().splitlines() if line.startswith("0::"))
+    except (OSError, StopIteration):
+        return math.inf
+    share = math.inf
+    for group in (Path(path), *Path(path).parents):
+        with suppress(OSError, ValueError):
+            quota, period = (root / str(group).lstrip("/") / "cpu.max").read_text().split()
+            if quota != "max":
+                share = min(share, max(math.ceil(int(quota) / int(period)), 1))
+    return share
 
 
 def in_batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:

@@ -1,0 +1,83 @@
+"""What a request asks for: a film and what is given of its child, from a form, or a raw body with query parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ...data.child import Child, parse_age, parse_height
+from ...data.remark import Remark, Verbatim
+from ...data.sex import parse_sex
+from .bodies import Body, parts_of
+from .problems import Problem
+
+FORM = "multipart/form-data"
+RAW = (
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "image/tiff",
+    "image/bmp",
+    "application/dicom",
+    "application/octet-stream",
+)
+FACTS = {"sex": parse_sex, "age": parse_age, "height": parse_height}  # fields on the child, each with its parser
+_LONGEST = 100  # characters of a field
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """One file that came, with the name that the client gives it, which is handed back to it and used for nothing."""
+
+    content: bytes
+    name: str = ""
+
+
+def asked_for(body: Body, query: Iterable[tuple[str, str]], raw: tuple[str, ...] = RAW) -> tuple[list[Sent], Child]:
+    """The files in a body, and the child that its fields and the query describe.
+
+    raw: the kinds of bodies that are a file themselves. Raises Problem for other kinds, for fields that are not known
+    or contradict each other, and ChildError or SexError for values that cannot be.
+    """
+    facts: dict[str, str] = {}
+    for name, text in query:
+        _add(facts, name, text)
+    if body.kind == FORM:
+        sent = []
+        for part in parts_of(body.content(), body.options.get("boundary", "")):
+            if (name := part.stated("name")) == "film":
+                sent.append(Sent(part.content, part.stated("filename")))
+            else:
+                _add(facts, name, part.content[:_LONGEST].decode("utf-8", "replace"))
+    elif body.kind in raw:
+        sent = [Sent(body.content())]
+    else:
+        remark = Remark(
+            "the body is {kind}, expected {form} with the field film, or a film itself: {kinds}",
+            kind=Verbatim(repr(body.kind[:_LONGEST])),
+            form=Verbatim(FORM),
+            kinds=Verbatim(", ".join(raw)),
+        )
+        raise Problem("media-type", remark)
+    if not sent:
+        raise Problem("request", Remark("there is no film in the form; send it as the field film"))
+    return sent, child_of(facts)
+
+
+def child_of(facts: Mapping[str, str]) -> Child:
+    """The child of some texts, by FACTS. Raises SexError or ChildError for what cannot be."""
+    parsed = {name: FACTS[name](text, name) for name, text in facts.items()}
+    return Child(sex=parsed.get("sex"), age=parsed.get("age"), height_cm=parsed.get("height"))
+
+
+def _add(facts: dict[str, str], name: str, text: str) -> None:
+    """Add a field that is not empty. Raises Problem for a name that is none, and for another text than before."""
+    if name not in FACTS:
+        remark = Remark(
+            "the field {name} is not known, expected film, {known}",
+            name=Verbatim(repr(name[:_LONGEST])),
+            known=Verbatim(", ".join(FACTS)),
+        )
+        raise Problem("request", remark)
+    if text.strip() and facts.setdefault(name, text) != text:
+        raise Problem("request", Remark("the field {name} is given twice, differently", name=Verbatim(name)))

@@ -1,0 +1,54 @@
+"""The OpenAPI description: what FastAPI makes of the types, with problems, bodies and the token as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from .answers import ProblemAnswer
+from .asked import FACTS, FORM, RAW
+from .problems import KINDS
+
+PROBLEM = "application/problem+json"
+_TEXTS = {"sex": "F or M", "age": "10y3m, 10.25y or 123mo", "height": "140.5cm or 1.405m"}
+_BINARY = {"type": "string", "format": "binary"}
+
+
+def problems(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """The responses of a path that may end in these kinds of problems, and in those of every path."""
+    by_status: dict[int | str, list[str]] = {}
+    for kind in (*kinds, "unauthorized", "internal"):
+        by_status.setdefault(KINDS[kind][0], []).append(kind)
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}}
+    return {
+        status: {"description": ", ".join(f"{kind}: {KINDS[kind][1]}" for kind in of_status), "content": content}
+        for status, of_status in by_status.items()
+    } | ({} if 422 in by_status else {422: {"description": "not used"}})
+
+
+def film_body(raw: tuple[str, ...] = RAW, *, several: bool = False) -> dict[str, Any]:
+    """The body of a request with a film, or `several`."""
+    fields: dict[str, Any] = {name: {"type": "string", "description": _TEXTS[name]} for name in FACTS}
+    film = {"type": "array", "items": _BINARY} if several else _BINARY
+    form = {"type": "object", "properties": {"film": film} | fields, "required": ["film"]}
+    return {"required": True, "content": {FORM: {"schema": form}} | {kind: {"schema": _BINARY} for kind in raw}}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The description of an application, made once."""
+    if app.openapi_schema is None:
+        made = FastAPI.openapi(app)
+        for path in made["paths"].values():
+            for operation in path.values():
+                unused = [status for status, of in operation["responses"].items() if of["description"] == "not used"]
+                for status in unused:
+                    del operation["responses"][status]
+        parts = made.setdefault("components", {})
+        for name in ("HTTPValidationError", "ValidationError"):
+            parts.get("schemas", {}).pop(name, None)
+        parts.setdefault("schemas", {})["ProblemAnswer"] = ProblemAnswer.model_json_schema()
+        parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        made["security"] = [{}, {"token": []}]
+        app.openapi_schema = made
+    return app.openapi_schema
