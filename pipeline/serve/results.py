@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from PIL import Image
 from ...data.remark import Remark
 from ..dicom.objects import as_dicom
 from ..examination import Examination
+from ..fhir.bundle import fhir_bundle
 from ..overlay import as_png, outlined
 from ..report.heatmap import heat_map
 from ..report.write import as_report
@@ -24,7 +26,17 @@ from .problems import Problem
 from .service import Service, outcome
 
 Code = Literal["en", "de", "ko"]
-Name = Literal[*("film.png", "overlay.png", "heatmap.png", "report.pdf", "report.html", "sr.dcm", "sc.dcm", "seg.dcm")]  # pyright: ignore[reportInvalidTypeForm]
+Name = Literal[
+    "film.png",
+    "overlay.png",
+    "heatmap.png",
+    "report.pdf",
+    "report.html",
+    "sr.dcm",
+    "sc.dcm",
+    "seg.dcm",
+    "fhir.json",
+]
 Id = Annotated[str, Path(max_length=64)]
 
 
@@ -69,6 +81,11 @@ def _dicom(kind: Literal["sr", "sc", "seg"]) -> Make:
     return lambda examination, wish: as_dicom(examination, kind, heat_map=wish.heat_map and kind == "sc")
 
 
+def _fhir(examination: Examination, wish: Wish) -> bytes:
+    pdf = as_report(examination, ".pdf", wish.language, heat_map=wish.heat_map)
+    return json.dumps(fhir_bundle(examination, pdf)).encode()
+
+
 MADE: dict[str, tuple[str, Make]] = {  # name -> media type, and what makes it
     "film.png": ("image/png", _picture(_film)),
     "overlay.png": ("image/png", _picture(_outlined)),
@@ -78,6 +95,7 @@ MADE: dict[str, tuple[str, Make]] = {  # name -> media type, and what makes it
     "sr.dcm": ("application/dicom", _dicom("sr")),
     "sc.dcm": ("application/dicom", _dicom("sc")),
     "seg.dcm": ("application/dicom", _dicom("seg")),
+    "fhir.json": ("application/fhir+json", _fhir),
 }
 
 

@@ -213,7 +213,7 @@ def test_results_of_a_dicom(client, dicom):
     assert client.get(f"{READINGS}/{reading['id']}").json() == reading
     starts = {
         **{"film.png": b"\x89PNG", "overlay.png": b"\x89PNG", "heatmap.png": b"\x89PNG", "report.pdf": b"%PDF"},
-        **{"report.html": b"<!DOC", "sr.dcm": b"", "sc.dcm": b"", "seg.dcm": b""},
+        **{"report.html": b"<!DOC", "sr.dcm": b"", "sc.dcm": b"", "seg.dcm": b"", "fhir.json": b"{"},
     }
     assert set(reading["results"]) == set(starts)
     for name, start in starts.items():
