@@ -12,7 +12,7 @@ ROOMS = (
     "regressor.training",
     *(
         f"pipeline.{room}"
-        for room in ("cli", "clinical", "dicom", "fhir", "growth", "measure", "predict", "report", "serve")
+        for room in ("cli", "clinical", "dicom", "fhir", "growth", "measure", "node", "predict", "report", "serve")
     ),
 )
 PACKAGES = (*LAYERS, *ROOMS)

@@ -133,6 +133,21 @@ def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[Path]) -
             raise OutputError(f"{option}: {path} is asked for by {other} too; give each its own place")
 
 
+def locked(handle: int) -> bool:
+    """Lock an open file until it is closed; whether no other process has it. Not every file system has locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where an open file cannot be removed either
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        log.warning("a file cannot be locked (%s); see that no other run writes it", error.strerror)
+    return True
+
+
 def is_marked(path: str | Path) -> bool:
     """Whether a file carries the mark of this program; False for what is no file, or cannot be read."""
     try:

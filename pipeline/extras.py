@@ -12,7 +12,7 @@ EXTRAS = {
     ),
     "parquet": ("pyarrow",),
     "excel": ("openpyxl",),
-    "serve": ("fastapi", "prometheus_client", "python_multipart", "starlette", "uvicorn"),
+    "serve": ("fastapi", "prometheus_client", "pynetdicom", "python_multipart", "starlette", "uvicorn"),
 }
 
 

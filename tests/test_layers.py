@@ -29,7 +29,7 @@ ROOMS = [
     *("pipeline/extras", "pipeline/recipe", "pipeline/reading", "pipeline/codes", "pipeline/clinical"),
     *("pipeline/examination", "pipeline/overlay", "pipeline/plotting"),
     *("pipeline/report", "pipeline/dicom", "pipeline/fhir"),
-    *("pipeline/predict", "pipeline/__init__", "pipeline/segment", "pipeline/growth"),
+    *("pipeline/predict", "pipeline/__init__", "pipeline/segment", "pipeline/growth", "pipeline/node"),
     *("pipeline/crops", "pipeline/measure"),
     *("pipeline/train", "pipeline/export", "pipeline/info"),
     "pipeline/serve",

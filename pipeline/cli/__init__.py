@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "train",
     "train-segmenter": "train",
     "train-regressor": "train",
+    "node": "node",
     "info": "info",
     "export": "info",
     "serve": "serve",

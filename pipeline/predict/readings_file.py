@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from ...data.errors import CohortError, OutputError
-from ...data.files import refuse_foreign, whole_file
+from ...data.files import locked, refuse_foreign, whole_file
 from ...data.table import begins_with
 from .rows import COLUMNS, Row, from_line, header_line, to_line
 
@@ -212,31 +212,16 @@ def _locked(path: Path) -> BinaryIO:
         )
         file = open(handle, "r+b")  # noqa: SIM115 - closed by ReadingsFile
         try:
-            _lock(handle)
+            if not locked(handle):
+                file.close()
+                raise OutputError(
+                    f"{path}: another run is writing this table; wait until it has ended, or give another name"
+                )
             if os.path.samestat(os.fstat(handle), path.stat()):
                 return file
         except FileNotFoundError:
             pass  # the run that had it finished, and removed it, between opening and locking: begin anew
-        except BlockingIOError:
-            file.close()
-            raise OutputError(
-                f"{path}: another run is writing this table; wait until it has ended, or give another name"
-            ) from None
         file.close()
-
-
-def _lock(handle: int) -> None:
-    """Lock a file until it is closed; BlockingIOError where it is locked. Not every file system has locks."""
-    try:
-        import fcntl
-    except ImportError:  # Windows, where an open file cannot be removed either
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError as error:
-        log.warning("the table cannot be locked (%s); see that no other run writes it", error.strerror)
 
 
 def _remove(path: Path, file: BinaryIO) -> None:

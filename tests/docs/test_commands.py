@@ -17,7 +17,19 @@ from boneage.data.errors import BoneAgeError
 from boneage.pipeline.cli import main as boneage
 
 OUR_OWN = {"boneage": boneage, "python -m benchmarks": benchmarks}
-OF_OTHERS = {".", "apt-get", "basedpyright", "codespell", "curl", "dciodvfy", "pre-commit", "pybabel", "python", "ruff"}
+OF_OTHERS = {
+    ".",
+    "apt-get",
+    "basedpyright",
+    "codespell",
+    "curl",
+    "dciodvfy",
+    "echoscu",
+    "pre-commit",
+    "pybabel",
+    "python",
+    "ruff",
+}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
 
 

@@ -1,0 +1,57 @@
+"""Results go to another node by C-STORE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ExplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
+from pynetdicom import AE
+
+from .destinations import Away
+from .peers import Peer
+
+RESULTS = (Comprehensive3DSRStorage, SecondaryCaptureImageStorage, SegmentationStorage)
+
+
+class CStore:
+    """A node that takes results by C-STORE, all of a film in one association."""
+
+    def __init__(self, peer: Peer, title: str, timeout: float = 60) -> None:
+        """`title`: our own. `timeout`: seconds for each answer."""
+        self.peer, self.entity = peer, AE(ae_title=title)
+        self.entity.acse_timeout = self.entity.dimse_timeout = self.entity.network_timeout = timeout
+        self.entity.connection_timeout = timeout
+        for kind in RESULTS:
+            self.entity.add_requested_context(kind, ExplicitVRLittleEndian)
+
+    def __str__(self) -> str:
+        return str(self.peer)
+
+    def send(self, key: str, files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+        """Send files as they lie on disk."""
+        association = self.entity.associate(self.peer.host, self.peer.port, ae_title=self.peer.title)
+        if not association.is_established:
+            raise Away("it rejects us" if association.is_rejected else "it does not answer")
+        try:
+            for file in files:
+                yield file, self._refused(association, file)
+        finally:
+            association.release()
+
+    def _refused(self, association, file: Path) -> str:
+        try:
+            answer = association.send_c_store(file)
+        except ValueError:  # no presentation context of this kind was accepted
+            return "it does not take this kind of object"
+        except RuntimeError as error:
+            raise Away("it ended the association") from error
+        if "Status" not in answer:
+            raise Away("it does not answer")
+        # 0x0000 is success, 0xB000 to 0xBFFF a warning about an object that was stored
+        return "" if answer.Status == 0 or answer.Status >> 12 == 0xB else f"status 0x{answer.Status:04X}"
