@@ -27,6 +27,7 @@ from .tags import date_of, exam_date, kind_of, number_of, take_from_groups, text
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom decodes all of them to RGB
 _PALETTE = "PALETTE COLOR"
+_PHOTOMETRIC = Verbatim("PhotometricInterpretation")
 
 
 def read_dicom(source: Source) -> Radiograph:
@@ -82,7 +83,7 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
     if photometric in _GREY:
         pixels, colour = greys_of(path, dataset, stored, photometric, notes, doubts), 0.0
     else:
-        pixels, colour = _greys_of_colour(dataset, stored, photometric)
+        pixels, colour = _greys_of_colour(dataset, stored, photometric, doubts)
     spacing, (sex, odd_sex) = spacing_of(dataset, notes), sex_of(dataset, notes)
     radiograph = Radiograph(
         greys=pixels,
@@ -116,8 +117,13 @@ def _syntax_name(dataset: Dataset) -> Verbatim | Remark:
     return Verbatim(UID(syntax).name) if syntax else Remark("no transfer syntax")
 
 
-def _greys_of_colour(dataset: Dataset, stored: Stored, photometric: str) -> tuple[np.ndarray, float]:
-    """Greys and mean warmth of a secondary capture; its full range is black to white."""
+def _greys_of_colour(
+    dataset: Dataset, stored: Stored, photometric: str, doubts: list[Remark]
+) -> tuple[np.ndarray, float]:
+    """Greys and mean warmth of a secondary capture; its full range is black to white.
+
+    Where two samples of each pixel are without colour, as YBR has it (PS3.3 C.7.6.3.1.2), the first is its grey level.
+    """
     if photometric == _PALETTE:
         rgb = apply_color_lut(stored.values, dataset)[..., :3]
         white = np.iinfo(rgb.dtype).max
@@ -126,6 +132,15 @@ def _greys_of_colour(dataset: Dataset, stored: Stored, photometric: str) -> tupl
     else:
         rgb, bits = stored.values, number_of(dataset, "BitsStored", [])
         white = 2 ** int(bits) - 1 if bits and int(rgb.max()) < 2**bits else np.iinfo(rgb.dtype).max
+    if photometric == "RGB" and rgb.shape[2] == 3 and _are_colourless(rgb[..., 1:], white):
+        doubts.append(Remark("{name} does not fit the samples, which were read the other way", name=_PHOTOMETRIC))
+        rgb = np.repeat(rgb[..., :1], 3, axis=2)
     grey, colour = grey_of_colour(np.ascontiguousarray(rgb))
     scale = np.iinfo(rgb.dtype).max / white
     return np.clip(grey / np.float32(white), 0, 1), min(colour * scale, 1.0)
+
+
+def _are_colourless(chroma: np.ndarray, white: int) -> bool:
+    """Whether the samples for the colour are all in the middle of their range, but for rounding."""
+    middle, rounding = (white + 1) // 2, max(white // 100, 2)
+    return int(chroma.min()) >= middle - rounding and int(chroma.max()) <= middle + rounding

@@ -191,6 +191,51 @@ def test_the_next_window_is_taken_where_the_first_leaves_no_picture(tmp_path):
     assert "-9000" in doubts(radiograph)
 
 
+def test_a_window_that_leaves_little_of_what_stands_out_is_named(tmp_path):
+    for centre, width, function, named in (
+        (3000, 1700, "LINEAR", "of what stands out plain black or white"),
+        (1000, 1500, "SIGMOID", "bends the grey levels"),
+        (0, 4096, "SIGMOID", "does not fit what the samples can hold"),
+        (2048, 4096, "SIGMOID", ""),
+        (1900, 3000, "LINEAR_EXACT", ""),
+    ):
+        film = dataset(HAND, WindowCenter=centre, WindowWidth=width, VOILUTFunction=function)
+        found = doubts(read(tmp_path, film))
+        assert named in found if named else not found, (centre, width, function, found)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
+def test_bright_padding_within_the_picture_is_a_grey_level_and_at_the_frame_or_apart_it_is_padding(
+    tmp_path, photometric
+):
+    stated = "PixelPaddingValue is a grey level of the picture itself"
+    bone = np.minimum(HAND, 3000)
+    within, at_frame, apart = bone.copy(), bone.copy(), bone.copy()
+    within[60:90, 50:80] = 3001
+    at_frame[:20] = 3001
+    apart[60:90, 50:80] = 4095
+    for picture, doubted in ((within, True), (at_frame, False), (apart, False)):
+        stored = picture if photometric == "MONOCHROME2" else 4095 - picture
+        value = int((stored if photometric == "MONOCHROME2" else -stored).max())
+        film = dataset(stored, PhotometricInterpretation=photometric, PixelPaddingValue=abs(value))
+        assert (stated in doubts(read(tmp_path, film))) == doubted
+
+
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_grey_ybr_samples_called_rgb_are_read_by_their_grey_level(tmp_path, planar, bits):
+    top = 2**bits - 1
+    grey = np.rint(TRUTH * top).astype(np.int64)
+    colourless = np.full_like(grey, (top + 1) // 2)
+    samples = np.stack([grey, colourless, colourless + 1], axis=0 if planar else 2)
+    film = dataset(np.stack([grey] * 3, 2), bits, PhotometricInterpretation="RGB", PlanarConfiguration=planar)
+    film.PixelData = samples.astype(f"<u{bits // 8}").tobytes()
+    radiograph = read(tmp_path, film)
+    assert_hand(radiograph, 2 / top)
+    assert "PhotometricInterpretation does not fit the samples" in doubts(radiograph)
+    assert radiograph.colour == 0
+
+
 def test_a_window_beside_what_the_samples_can_hold_is_named(tmp_path):
     named = "does not fit what the samples can hold"
     for centre, intercept in ((900, 0), (2048, -1024)):
