@@ -33,7 +33,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "read": (whole, "read_radiograph"),
     "decoder": (kornia_rs.io, "decode_image_png_u8"),
     "find": (HandFinder, "find"),
-    "segment": (HandSegmenter, "look"),
+    "segment": (HandSegmenter, "predict"),
     "regress": (BoneAgeReader, "months"),
 }
 

@@ -1,1 +1,1 @@
-"""Radiographs: reading them, listing them in cohorts, splitting cohorts, augmenting and drawing synthetic ones."""
+"""Read radiographs, list and split cohorts, augment radiographs and draw synthetic ones."""

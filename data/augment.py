@@ -1,8 +1,8 @@
 """Radiograph-safe augmentation by name; the only module that knows albumentations.
 
-No policy solarises, posterises, colours or turns a hand upside down by mirroring it vertically: a reader must still
-see the same bones. Horizontal mirroring is safe, since left and right hands read the same on average. Every call takes
-its own seed, so what happens to a film depends on (seed, epoch, film) alone and not on workers or order.
+No policy solarises, posterises, colours or mirrors a hand vertically: the bones must stay recognisable. Horizontal
+mirroring is safe, since left and right hands have the same bone age on average. Every call takes its own seed, so the
+augmentation of a film depends on (seed, epoch, film) alone and not on workers or order.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class MaskPolicy:
 def _seed(compose: A.Compose, seed: int) -> None:
     """One stream of random numbers for all steps.
 
-    `Compose.set_random_seed` would give every step a stream of its own from the same seed, so that all would draw the
-    same numbers: what is mirrored would also be what is brightened.
+    `Compose.set_random_seed` would give every step its own stream from the same seed, so that all would draw the same
+    numbers: mirrored pictures would also be the brightened ones.
     """
     compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
 
@@ -105,7 +105,7 @@ def _operations(s: float) -> Steps:
 
 
 def _copying(s: float) -> Steps:
-    """What happens to films on the way to a reader: bone burnt out, saved small or as JPEG, blurred, noisy."""
+    """Losses of copied films: bone burnt out, fewer pixels, JPEG compression, blur, noise."""
     smaller: Any = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
     losses: Steps = [
         A.ImageCompression(quality_range=(20, 90)),

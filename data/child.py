@@ -1,4 +1,4 @@
-"""What is known of the child beside the film: sex, age, dates and height, and the one age that they agree on.
+"""Facts about the child: sex, age, dates and height, and the one age that follows from them.
 
 Nothing is guessed: a fact is given by the user or stated by the DICOM. Where two differ, that is an error or a note.
 """
@@ -54,7 +54,7 @@ class Age:
 
 @dataclass(frozen=True)
 class Child:
-    """Facts about a child, as the user gives them; None is not known, and never guessed.
+    """Facts about a child as the user gives them; None where a fact is not known, since none is guessed.
 
     age: chronological age at the examination.
     birth_date, exam_date: together they give the age; each completes the other where the DICOM has it.
@@ -161,10 +161,10 @@ def in_years(months: float) -> Remark:
 def stated_age(
     patient_age: Age | None, birth: date | None, exam: date | None, dates: Remark
 ) -> tuple[Age | None, Remark | None]:
-    """The age that a file's own facts agree on, or None, and what is wrong with them (None if nothing).
+    """The age that follows from a file's own facts, None where they give none, and the fault in them, if any.
 
-    The dates give it more finely and go before PatientAge. `dates` names the two. Nothing is taken from facts that are
-    impossible (before birth, over 25 years) or that differ by more than PatientAge's unit.
+    Dates are more precise than PatientAge and take precedence. `dates` names the two. Nothing is taken from facts
+    that are impossible (before birth, over 25 years) or that differ by more than PatientAge's unit.
     """
     dated = None
     if birth and exam:
@@ -204,7 +204,7 @@ def _months(number: re.Match[str]) -> Age:
 
 
 def _years(number: re.Match[str]) -> Age:
-    """An age in years; 10.25 is known to 0.12 months on paper, but who divides by twelve does not count days."""
+    """An age in years, known to a month at best: decimals such as 10.25 come from whole months divided by twelve."""
     return Age(YEAR * _float(number[1]), max(YEAR / 10 ** len(number[2] or ""), 1.0), _GIVEN)
 
 

@@ -1,4 +1,4 @@
-"""Sizes that compressed pixel data state of themselves, read without decoding them: they are what will be decoded."""
+"""Read the sizes that compressed pixel data state, without decoding: a decoder allocates what they say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damage of compressed pictures that decoders pass over in silence, filling the rest with grey or reading on."""
+"""Find damage of compressed pictures that decoders do not report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def damage_of_codestream(content: bytes) -> Iterator[Remark]:
     """Remarks on what is damaged in a JPEG (of 8 bits) or JPEG 2000; none for most films, and for other compressions.
 
     libjpeg warns of codes that do not exist, and of scans that end early or late; JPEG 2000 has to end by its marker,
-    JPEG-LS where its data do. Of 200 wrong bits in JPEG-LS 198 are found; nothing tells most in JPEG 2000.
+    JPEG-LS where its data do. Of 200 wrong bits in JPEG-LS 198 are found, in JPEG 2000 only few.
     """
     if content.startswith(_JPEG_2000) and _END not in content[-_PADDING:]:
         yield Remark("the JPEG 2000 ends early; part of the picture may be missing")
@@ -116,7 +116,7 @@ def _jumps(greys: NDArray[np.uint8]) -> bool:
 
 
 def _decodes(content: bytes, colours: str) -> bool:
-    """Whether a JPEG decodes in spite of warnings; what this decoder does not know at all, others judge."""
+    """Whether a JPEG decodes with warnings; False also for kinds of JPEG that only other decoders support."""
     try:
         simplejpeg.decode_jpeg(content, colours, min_height=1, min_width=1, strict=False)
     except ValueError:

@@ -1,7 +1,7 @@
 """DICOM files to radiographs: opened, bounded, decoded, and checked.
 
-`dicom_pixels` has the stored values, `dicom_greys` what they look like, `dicom_facts` what is stated of the child.
-The greys that a DICOM states are trusted. Polarity is not corrected by looking at the picture.
+`dicom_pixels` reads the stored values, `dicom_greys` maps them to greys, `dicom_facts` reads the facts about the child.
+The polarity that a DICOM states is kept: it is never corrected by the picture.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a DICOM states of child, examination and pixel size. Nothing here can fail a reading: odd values are noted."""
+"""Read what a DICOM states of child, examination and pixel size; invalid values become notes, never errors."""
 
 from __future__ import annotations
 

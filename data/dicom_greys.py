@@ -25,9 +25,8 @@ from .tags import number_of, numbers_of, text_of, value_of
 
 _SHAPES = ("", "IDENTITY", "INVERSE", "LIN OD")
 _CLIPPED = 0.005  # of the range, within which a grey is plain black or white
-_MOST_CLIPPED = (
-    0.7  # of what stands out in the stored values: 0.22 with windows that suit real films, 1 with those of a CT
-)
+# of what stands out in the stored values: 0.22 with windows that suit real films, 1 with those of a CT
+_MOST_CLIPPED = 0.7
 # From here doubted. Of 9 windows each on 4 films that leave all but 0.34 of it, none moved a reading that was `ok` by
 # over 3 months.
 _MUCH_CLIPPED = 0.25
@@ -39,24 +38,21 @@ _APART = 0.02  # of the range of the other values; a value further from them is 
 _AT_FRAME = 0.5  # share of bright padding in areas that reach the frame; bright parts of a picture lie within it
 _STRAIGHT = 0.95  # R2 of what a curve shows to the values: it moved readings of a film by up to 2 months, under it by 4
 _ROUGH = 0.1  # mean step between the entries of a table, as a share of their range; of 16 entries a ramp has 0.07
-_OUTSIDE, _MOST_OUTSIDE = (
-    0.05,
-    0.5,
-)  # share of values without an entry in a table: doubted from here, ignored from there
+_OUTSIDE, _MOST_OUTSIDE = 0.05, 0.5  # share of values without an entry in a table: doubted, and ignored, from there on
 _BEYOND, _LEFT_OUT = 0.2, 0.1  # of a window, beyond what the samples can hold; of that, outside the window
 
 Map = Callable[[np.ndarray], np.ndarray]  # values to values, or to greys in [0, 1], pixel by pixel
 
 
 @dataclass(frozen=True)
-class _Look:
-    """One way of the file to show its values: `name`, for messages, and what it makes of them, greys in [0, 1].
+class _Voi:
+    """A VOI transformation of the file: its `name` in messages, and the map of values to greys in [0, 1].
 
     `ends`: of a window, the values that are black and white, or nearly so where it is a curve.
     """
 
     name: Remark
-    show: Map
+    greys: Map
     ends: tuple[float, float] | None = None
     curved: bool = False
 
@@ -133,12 +129,12 @@ def _shown(
     held = sorted(modality(np.array(stored.range)).tolist())
     plain = stretch(sample).ravel()
     out = _standing_out(plain, dark_is_white)
-    for look in _looks(path, dataset, sample, notes, doubts):
-        shown = look.show(sample).ravel()
+    for voi in _voi_transformations(path, dataset, sample, notes, doubts):
+        shown = voi.greys(sample).ravel()
         if not out.any() or _leaves_picture(shown, plain, out):
-            doubts.extend(_faults_of(look, shown, plain, out, held))
-            return _of_each_value(values, lambda values: look.show(modality(values)))  # noqa: B023 - used at once
-        doubts.append(Remark("{look} leaves no picture and was ignored", look=look.name))
+            doubts.extend(_faults_of(voi, shown, plain, out, held))
+            return _of_each_value(values, lambda values: voi.greys(modality(values)))  # noqa: B023 - used at once
+        doubts.append(Remark("{look} leaves no picture and was ignored", look=voi.name))
     return stretch(modality(values), used)
 
 
@@ -150,19 +146,17 @@ def _is_beside(window: tuple[float, float], held: list[float]) -> bool:
     return (below > _BEYOND and out_above > _LEFT_OUT) or (above > _BEYOND and out_below > _LEFT_OUT)
 
 
-def _faults_of(
-    look: _Look, shown: np.ndarray, plain: np.ndarray, out: np.ndarray, held: list[float]
-) -> Iterator[Remark]:
-    """Why a look that leaves a picture may not be the one that was meant; `held`: ends of what values can be."""
-    if look.ends and _is_beside(look.ends, held):
-        yield Remark("{look} does not fit what the samples can hold", look=look.name)
+def _faults_of(voi: _Voi, shown: np.ndarray, plain: np.ndarray, out: np.ndarray, held: list[float]) -> Iterator[Remark]:
+    """Why a transformation that leaves a picture may be wrong; `held`: lowest and highest value that samples can hold."""
+    if voi.ends and _is_beside(voi.ends, held):
+        yield Remark("{look} does not fit what the samples can hold", look=voi.name)
     if not out.any():
         return
     share = float(_is_clipped(shown[out]).mean())
     if share > max(_MUCH_CLIPPED, 1.2 * float(_is_clipped(plain[out]).mean())):
-        yield Remark("{look} leaves {share:.0%} of what stands out plain black or white", look=look.name, share=share)
-    if look.curved and np.ptp(shown[out]) and np.corrcoef(plain[out], shown[out])[0, 1] ** 2 < _STRAIGHT:
-        yield Remark("{look} bends the grey levels, so that bright or dark parts have little contrast", look=look.name)
+        yield Remark("{look} leaves {share:.0%} of what stands out plain black or white", look=voi.name, share=share)
+    if voi.curved and np.ptp(shown[out]) and np.corrcoef(plain[out], shown[out])[0, 1] ** 2 < _STRAIGHT:
+        yield Remark("{look} bends the grey levels, so that bright or dark parts have little contrast", look=voi.name)
 
 
 def _standing_out(plain: np.ndarray, dark_is_white: bool) -> np.ndarray:
@@ -190,7 +184,7 @@ def _is_clipped(greys: np.ndarray) -> np.ndarray:
 
 
 def _of_each_value(stored: np.ndarray, greys: Map) -> np.ndarray:
-    """What `greys` makes of stored values, worked out once for each that up to 16 bits can hold, not for each pixel."""
+    """Stored values mapped by `greys`, which is computed once for each value of up to 16 bits, not for each pixel."""
     if stored.dtype.itemsize > 2:
         return greys(stored)
     index = np.dtype(f"u{stored.dtype.itemsize}")
@@ -217,19 +211,19 @@ def _modality(dataset: Dataset, sample: np.ndarray, notes: list[Remark], doubts:
     return lambda values: values * (1.0 if slope is None else slope) + (intercept or 0.0)
 
 
-def _looks(
+def _voi_transformations(
     path: str, dataset: Dataset, sample: np.ndarray, notes: list[Remark], doubts: list[Remark]
-) -> Iterator[_Look]:
+) -> Iterator[_Voi]:
     """VOI LUTs, then windows, in the order of the file."""
     name = Remark("the VOI LUT")
     for item in _items(dataset, "VOILUTSequence", doubts):
         if table := _table(item, name, sample, doubts):
-            yield _Look(name, table.greys)
+            yield _Voi(name, table.greys)
     function = text_of(dataset, "VOILUTFunction", notes).upper() or "LINEAR"
     for centre, width in _windows(dataset, function, notes):
         name = Remark("the window of centre {centre:g} and width {width:g}", centre=centre, width=width)
         ends = (centre - width / 2, centre + width / 2)
-        yield _Look(name, _window(path, centre, width, function), ends, curved=function == "SIGMOID")
+        yield _Voi(name, _window(path, centre, width, function), ends, curved=function == "SIGMOID")
 
 
 def _items(dataset: Dataset, name: str, doubts: list[Remark]) -> list[Dataset]:

@@ -1,7 +1,7 @@
 """The stored values of a DICOM's picture: of the size that its header states, and of the bits that its samples use.
 
-A header may be wrong about its samples (BitsStored, HighBit, the sign, the number of frames). What will be decoded is
-looked at first, then what was decoded; where the two disagree, the samples are believed, and a doubt names the header.
+A header may be wrong about its samples (BitsStored, HighBit, the sign, the number of frames). Compressed data are
+checked before they are decoded, and samples after; where these contradict the header, a doubt names its attribute.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .tags import number_of, numbers_of
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _SIDES = ("Rows", "Columns")
-_LOOKS = ("WindowCenter", "VOILUTSequence")
+_VOI = ("WindowCenter", "VOILUTSequence")
 _MOST_BITS = 32
 _ROUGH_BYTES = 0.6  # of the roughness as stated: under it, the bytes are plainly swapped
 _ROUGH = 0.15  # of the spread: over it, no picture; of 11 films up to 0.09, with their bytes swapped 0.26 and more
@@ -259,7 +259,7 @@ def _as_sampled(
         doubts.append(_other_bits(stored, high, int(np.bitwise_or.reduce(used, axis=None)).bit_length(), whole))
         field, stored = (values, container) if whole else (upper, high + 1)
     if grey:
-        if padding is None and not any(name in dataset for name in _LOOKS):
+        if padding is None and not any(name in dataset for name in _VOI):
             padding = _standing_apart(field, doubts)
         field = _as_smooth(field, padding, stored, doubts)
     lowest = -(2 ** (stored - 1)) if field.dtype.kind == "i" else 0

@@ -1,7 +1,7 @@
 """The project's own errors, each one sentence a user can act on; and the messages of others in one line.
 
 A message names the file, what was found, what was expected and what to do. The command line prints it as one line
-and leaves with a non-zero exit code; a batch turns it into a row.
+and ends with a non-zero exit code; in a cohort's table it is the reason of a failed film.
 """
 
 from __future__ import annotations

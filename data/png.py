@@ -17,7 +17,7 @@ from .remark import Remark
 MAX_CHUNKS = 100_000  # encoders write pieces of 8 kB and more
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # where a PNG may ask for a rotation (EXIF, or XMP), which Pillow does
-_SAYS_TURN = (b"eXIf", b"tEXtRaw profile type exif\0", b"zTXtRaw profile type exif\0", b"iTXtXML:com.adobe.xmp\0")
+_ROTATION_CHUNKS = (b"eXIf", b"tEXtRaw profile type exif\0", b"zTXtRaw profile type exif\0", b"iTXtXML:com.adobe.xmp\0")
 
 
 def read_grey_png(content: bytes, picture: Image.Image) -> NDArray[np.uint8] | None:
@@ -26,7 +26,7 @@ def read_grey_png(content: bytes, picture: Image.Image) -> NDArray[np.uint8] | N
     None for any other picture, for one that may have to be rotated, and for one that cannot be decoded whole: Pillow,
     which can go on with it, knows what to make of those, or says what is wrong.
     """
-    if not content or picture.format != "PNG" or picture.mode != "L" or _may_be_turned(content):
+    if not content or picture.format != "PNG" or picture.mode != "L" or _may_be_rotated(content):
         return None
     try:
         return kornia_rs.io.decode_image_png_u8(content, (picture.height, picture.width), "mono")[..., 0]
@@ -63,6 +63,6 @@ def _chunks(content: bytes) -> Iterator[tuple[int, int]]:
         place += 12 + length
 
 
-def _may_be_turned(content: bytes) -> bool:
-    """Whether a chunk of a PNG may do so; an unclear one is left to the decoder."""
-    return any(content[place + 4 : place + 40].startswith(_SAYS_TURN) for place, _ in _chunks(content))
+def _may_be_rotated(content: bytes) -> bool:
+    """Whether a chunk of a PNG may ask for a rotation."""
+    return any(content[place + 4 : place + 40].startswith(_ROTATION_CHUNKS) for place, _ in _chunks(content))

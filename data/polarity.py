@@ -34,7 +34,7 @@ _FLAT_RANGE = 1e-3  # below this contrast there is nothing to judge
 _WEIGHTS = np.array([-1.99, -3.9, -3.94])  # of the measures of `_levels`
 _STANDING_OUT = -10.5  # the weight of that of `_standing_out`
 # Log odds of the first three measures from which on the fourth, which takes longest, is not asked: over 4,204
-# radiographs, each as it is and once more in a random frame, it never turned what three said with 4 or more.
+# radiographs, each as it is and once more in a random frame, it never changed an answer of three with 4 or more.
 _SURE = 6.0
 
 

@@ -1,4 +1,4 @@
-"""The radiograph as a value."""
+"""The radiograph as a value, and the limits of sizes that are decoded."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Radiograph:
         letters; "" where unknown.
     inverted: an ordinary image's greys were inverted on reading because bone was dark.
     colour: mean excess of red or green over blue in the original picture, in [0, 1]; 0 for grey, and for films tinted
-        blue or violet. Photographs are told from films by it.
+        blue or violet. It distinguishes photographs from films.
     notes: remarks about whatever was odd in the file.
     doubts: remarks for which a reading of it has to be reviewed.
     tags: a DICOM's dataset up to its picture, from which results in its study are made; None for other files.
@@ -91,7 +91,7 @@ class Radiograph:
 
     @property
     def square(self) -> Greys:
-        """The greys in pixels as high as wide, which is how a hand has to be looked at; mostly `greys` itself.
+        """The greys in pixels as high as wide, as the nets take them; for most films `greys` itself.
 
         The coarser side is enlarged, or the finer one shrunk where that would make too large a picture. Lanczos keeps
         the edges: of 25 films of 600 pixels and more with half of their rows, 23 read as whole within a month, of

@@ -1,4 +1,4 @@
-"""A film as it comes in, opened once: its content, its kind, the tags of a DICOM, its digest, and why it is no film."""
+"""A film as input, opened once: its content, kind and digest, the tags of a DICOM, and why it is no film."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Bits of a lossy one are coded arithmetically, so a decoder that has gone wrong ends at another place than the data. A
 sound picture needs its last bytes, and nothing that stands after them. Of 316 films with one wrong bit, 312 are found,
-and none as it was. The prefix codes of a lossless one fall into step again: that it is sound cannot be told.
+and none as it was. The prefix codes of a lossless one fall into step again: so its damage cannot be detected.
 """
 
 from __future__ import annotations

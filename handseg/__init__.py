@@ -1,1 +1,1 @@
-"""Finding the hand: from a radiograph to its mask, box, crop and a word on quality."""
+"""Find the hand: from a radiograph to its mask, its box, its crop and a verdict on its quality."""

@@ -22,10 +22,10 @@ class Shares:
 
 
 @dataclass(frozen=True)
-class TurnConfig:
-    """How the head that tells which way up a hand lies is fitted on the finished encoder; no gradient reaches that.
+class RotationConfig:
+    """How the head that predicts the rotation of a hand is fitted; the encoder under it is finished and stays frozen.
 
-    `films`: radiographs drawn, each seen upright and turned by 90, 180 and 270 degrees; RSNA's are nearly all upright.
+    `films`: radiographs drawn, each used upright and rotated by 90, 180 and 270 degrees; RSNA's are nearly all upright.
     """
 
     films: int = 1000
@@ -43,11 +43,12 @@ class TurnConfig:
 
 @dataclass(frozen=True)
 class ContentConfig:
-    """How the head that tells what a film shows is fitted on the finished encoder; no gradient reaches that.
+    """How the head that classifies what a film shows is fitted; the encoder under it is finished and stays frozen.
 
-    `films`: radiographs drawn, `copies` of each. `kind`: examples of each kind of picture that is no whole hand; each
-    picture is seen as it is and in copies, `picture_copies` times at most and twice at least. `made`: pictures without
-    a hand that are drawn. `folds`: of sources, each held out once to measure. `heads`: fitted apart, then averaged.
+    `films`: number of radiographs drawn, with `copies` examples of each. `kind`: examples of each kind of picture that
+    shows no whole hand; a picture gives one example as it is and others as copies, 2 to `picture_copies` in all.
+    `made`: number of drawn pictures without a hand. `folds`: groups of sources, each held out once to measure. `heads`:
+    number of heads that are fitted separately and averaged.
     """
 
     films: int = 1600
@@ -75,7 +76,7 @@ class SegmenterConfig:
 
     `rounds`: the first learns from classical masks, each later one from the network's own masks that passed the
     filter. `steps`: optimiser steps a round. `films`: radiographs with masks used a round. `turn` and `content`: the
-    heads that are fitted when the rounds are done.
+    heads for rotation and content, which are fitted after the last round.
     """
 
     encoder: str = "tu-tf_efficientnet_lite0"
@@ -89,7 +90,7 @@ class SegmenterConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     shares: Shares = Shares()
-    turn: TurnConfig = TurnConfig()
+    turn: RotationConfig = RotationConfig()  # its key in recipes and weights of earlier versions
     content: ContentConfig = ContentConfig()
     seed: int = 2017
 

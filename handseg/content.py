@@ -1,4 +1,4 @@
-"""What a film shows, by the segmenter's head for it, as remarks."""
+"""Remarks on what a film shows, from the probabilities of the segmenter's head for it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ PART_OF_HAND = Remark("the picture shows only part of a hand")
 UNSURE = Remark("it is not certain that the picture is a radiograph of a whole hand")
 
 
-def shows_no_hand(seen: HandMap) -> Remark | None:
-    """Why a film is rejected for what it shows; None for a hand, and from a network without the head."""
-    if seen.contents is None or seen.contents[0] >= REFUSED:
+def shows_no_hand(view: HandMap) -> Remark | None:
+    """Why a film is rejected for what it shows; None for a hand, and for a network without the head."""
+    if view.contents is None or view.contents[0] >= REFUSED:
         return None
-    return PART_OF_HAND if seen.contents[1] >= seen.contents[2] else NO_HAND
+    return PART_OF_HAND if view.contents[1] >= view.contents[2] else NO_HAND
 
 
-def surely_whole(seen: HandMap) -> bool | None:
-    """Whether a film surely shows a whole hand; None from a network without the head."""
-    return None if seen.contents is None else bool(seen.contents[0] >= SURE)
+def surely_whole(view: HandMap) -> bool | None:
+    """Whether a film surely shows a whole hand; None for a network without the head."""
+    return None if view.contents is None else bool(view.contents[0] >= SURE)
 
 
-def likely_whole(seen: HandMap) -> bool:
-    """Whether a film shows a whole hand rather than not, as far as a network tells."""
-    return seen.contents is not None and bool(seen.contents[0] >= 0.5)
+def likely_whole(view: HandMap) -> bool:
+    """Whether a whole hand is likelier than not; False for a network without the head."""
+    return view.contents is not None and bool(view.contents[0] >= 0.5)

@@ -42,18 +42,18 @@ def cut_crop(
     *,
     hand: Likeliness | None = None,
     margin: float = MARGIN,
-    turn: int = 0,
+    rotation: int = 0,
 ) -> Crop:
     """Cut `box` (original pixels) with its margin out of a radiograph, pad it square, resize once, set grey levels.
 
     `pixels`: height x width, uint8 or float32 in [0, 1], bone bright. `hand`: how likely each pixel of the square is
     hand, 0 to 1; the hand's grey levels set black and white, so exposure, markers and burnt-in frames do not. Without
     it, or where nothing is hand, the whole crop sets them. The margin is clipped at the picture's edge: padding, not
-    invention, fills what was never exposed. `turn`: quarter turns anticlockwise that bring the hand upright; the box is
-    that of the picture as it is.
+    invention, fills what was never exposed. `rotation`: quarter turns anticlockwise that bring the hand upright; the
+    box is that of the picture as it is.
     """
     height, width = pixels.shape
-    fit = SquareFit(box.grown(margin).clipped(height, width), size, (height, width), turn)
+    fit = SquareFit(box.grown(margin).clipped(height, width), size, (height, width), rotation)
     square, inside = fit.apply(pixels), fit.inside()
     square /= white_of(pixels)
     counts = inside if hand is None else inside * np.clip((hand(fit) - 0.5) / RAMP + 0.5, 0, 1)

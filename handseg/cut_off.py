@@ -1,8 +1,8 @@
-"""What of a hand is cut off at the edges of the exposed field, in words.
+"""Which parts of a hand are cut off at the edges of the exposed field.
 
-How much is missing cannot be seen, but how broad the cut is, and how far the palm lies from the end of the mask. The
-limits were set on 69 films of the choosing part, cut at each side by 0 to 25 % of the length of their hand; of 295 that
-were not cut, 3 are beyond one.
+A film cannot show how much is missing, but it shows how broad the cut is and how far the palm lies from the end of the
+mask. The limits were set on 69 films of the part `choose`, cut at each side by 0 to 25 % of the length of their hand;
+3 of 295 films that were not cut are beyond one.
 """
 
 from __future__ import annotations
@@ -42,11 +42,10 @@ SIDE_CUT = Remark("one side of the hand may be cut off: it reaches the edge of t
 def cut_off(
     mask: NDArray[np.bool_], square: NDArray[np.uint8], field: Box, *, alone: bool = True
 ) -> Iterator[tuple[bool, Remark]]:
-    """For each part that is cut off, whether so much is gone that the hand cannot be read, and a sentence.
+    """For each part that is cut off: whether so much is missing that the hand cannot be read, and a remark.
 
     `mask`: of an upright hand, not empty. `square`: the grey levels under it. `field`: what was exposed of its square.
-    Of one of two hands on a film, which is not `alone`, the sides are not looked at: what lies beside it is the other
-    hand.
+    The sides of a hand that is not `alone` on its film are not examined: beside it lies the other hand.
     """
     shape = HandShape(mask)
     _, width = shape.palm
@@ -70,10 +69,10 @@ def cut_off(
 
 
 def _cut(hand: NDArray[np.bool_], greys: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """In which columns the hand goes on beyond the first row of a field.
+    """In which columns the hand continues beyond the first row of a field.
 
-    The mask fades before an edge. From there on it goes on where it is brighter than half way between the hand and what
-    lies beside it.
+    A mask may end some pixels before an edge. The hand continues from there to the edge where the film is brighter than
+    half way between the hand and what lies beside it.
     """
     near, rows = np.ascontiguousarray(hand[:_NEAR]), hand[: _FADES + 1]
     inside = np.logical_or.accumulate(rows, axis=0)

@@ -1,4 +1,4 @@
-"""What exposure and compression have spoilt of a hand: bone burnt out to white, too few grey levels, visible blocks.
+"""Damage by exposure and compression on a hand: bone burnt out to white, too few grey levels, visible blocks.
 
 The limits were set on 599 real films and on copies of 150 of them, twice and half as bright and as JPEGs of quality 30.
 No film as it was is beyond a limit; of the 27 copies that were read more than a year apart from their film, 26 are.
@@ -21,12 +21,12 @@ BURNT_OUT = 0.15  # share of the hand that is white; at most 0.01 on films as th
 FEWEST_LEVELS = 16  # 8-bit grey levels that the contrast spans; at least 18 on films as they are
 BLOCK = 8  # pixels, a JPEG's
 BLOCKY = 0.026  # extra step at a block's edge, as a share of the contrast; at most 0.022 on films as they are
-SEEN = 4  # pixels of a crop that a block covers, under which the reading holds whatever JPEG did to it
+VISIBLE = 4  # pixels of a crop that a block must cover to change a reading
 _SAMPLE = 256  # pixels a side that tell grey levels well enough
 
 
 def spoilt(greys: Greys, mask: NDArray[np.bool_], scale: float) -> Iterator[Remark]:
-    """Remarks for which the reading of a hand has to be reviewed; none for most films.
+    """Remarks on damage for which the reading of a hand has to be reviewed; none for most films.
 
     `greys`: the part of a radiograph around the hand, uint8 or float32 in [0, 1], bone bright. `mask`: which of its
     pixels are hand, bool of the same shape. `scale`: pixels of the crop per pixel of the radiograph.
@@ -44,14 +44,14 @@ def spoilt(greys: Greys, mask: NDArray[np.bool_], scale: float) -> Iterator[Rema
         yield Remark("the film is too bright: {share:.0%} of the hand is plain white", share=white)
     if greys.dtype == np.uint8 and contrast < FEWEST_LEVELS:
         yield Remark("the film is too dark: the grey levels of the hand span only {levels:.0f} of 255", levels=contrast)
-    if scale * BLOCK >= SEEN and _step_between_blocks(greys, mask) > BLOCKY * contrast:
+    if scale * BLOCK >= VISIBLE and _step_between_blocks(greys, mask) > BLOCKY * contrast:
         yield Remark("the picture was compressed too much: the blocks of a JPEG show on the hand")
 
 
 def _step_between_blocks(greys: Greys, mask: NDArray[np.bool_]) -> float:
     """How much further neighbours differ on either side of a block's edge than elsewhere, in the units of `greys`.
 
-    The mean of both directions. The position of the edges is searched, as the picture may have been cut or rotated.
+    The mean of both directions. The position of the edges is searched, since the picture may have been cut or rotated.
     """
     steps = []
     for picture, inside in ((greys, mask), (greys.T, mask.T)):

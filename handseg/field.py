@@ -1,4 +1,4 @@
-"""The exposed field inside a collimator's border, found on a letterboxed film."""
+"""Find the exposed field inside a collimator's border on a letterboxed film."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ FLAT, STEP = 3, 6  # grey levels within a border, and between it and the field
 EDGE = 3  # pixels that this step takes
 
 
-def field_box(seen: HandMap) -> Box:
+def field_box(view: HandMap) -> Box:
     """The exposed field inside a collimator's flat border, in pixels of the letterboxed square."""
-    square, frame = seen.square.astype(np.int16), seen.fit.inside()
+    square, frame = view.square.astype(np.int16), view.fit.inside()
     rows, columns = np.flatnonzero(frame.any(axis=1)), np.flatnonzero(frame.any(axis=0))
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     for _ in range(2):  # borders of different greys: one may look flat only when its neighbours are gone
@@ -28,7 +28,7 @@ def field_box(seen: HandMap) -> Box:
 
 
 def _borders(lines: NDArray[np.int16]) -> tuple[int, int]:
-    """How many of the first lines, and of the last, are a border: flat ones, up to a step along most of the next line.
+    """How many of the first and of the last lines are a border: flat lines up to a step along most of the next one.
 
     A film's clean background is flat as well, but ends at fingertips, not at a straight step.
     """
@@ -39,7 +39,7 @@ def _borders(lines: NDArray[np.int16]) -> tuple[int, int]:
 
 
 def _border(lines: NDArray[np.int16], flat: NDArray[np.bool_]) -> int:
-    """How many of the first lines, of which `flat` says which are, make up a border; at most all that there are."""
+    """How many of the first lines are a border; `flat`: which of the lines are flat."""
     run = len(lines) if flat.all() else int(flat.argmin())
     if not run:
         return 0

@@ -19,7 +19,7 @@ from .crop import Crop, cut_crop
 from .exposure import spoilt
 from .geometry import Box, SquareFit
 from .letterbox import even_exposure
-from .orientation import ROTATED, UNSURE, likeliest, surely_turned, surely_upright
+from .orientation import ROTATED, UNSURE, likeliest, sure_rotation, surely_upright
 from .pairs import Choice, Side, Which, chosen, fields_of, two_hands
 from .quality import Verdict, judge_hand, judge_picture
 from .segmenter import HandMap, HandSegmenter
@@ -29,15 +29,15 @@ from .segmenter import HandMap, HandSegmenter
 class Hand:
     """What was found on one radiograph.
 
-    `verdict` says whether it may be assessed. `seen`: what the segmenter saw of the hand, None where none was found.
-    `crop` is None when the picture is rejected, else upright. Both are of the film in square pixels
+    `verdict`: whether the hand may be assessed. `view`: the segmenter's map of the hand, None where none was found.
+    `crop`: the upright crop, None when the picture is rejected. Both are of the film in square pixels
     (`Radiograph.square`); `box`, `mask`, `crop_box`, `to_original` and `over_film` are in the film's own pixels.
-    `frame`: height and width of the film where its pixels are not square, else None. `remarks`: how it was chosen where
-    the film shows two, and `which` of them it is. `other`: the other of two where both are read.
+    `frame`: height and width of the film where its pixels are not square, else None. On a film of two hands, `which` is
+    the one that this is, `remarks` say how it was chosen, and `other` is the other one if both are read.
     """
 
     verdict: Verdict
-    seen: HandMap | None = None
+    view: HandMap | None = None
     crop: Crop | None = None
     remarks: tuple[Remark, ...] = ()
     frame: tuple[int, int] | None = None
@@ -46,21 +46,21 @@ class Hand:
 
     @property
     def each(self) -> tuple[Hand, ...]:
-        """The hand, and the other one where both are read."""
+        """The hand itself, and the other one where both are read."""
         return (self, self.other) if self.other else (self,)
 
     @cached_property
     def box(self) -> Box | None:
         """The hand's box in original pixels."""
         if self.frame is None or self.mask is None:
-            return self.seen.box if self.seen else None
+            return self.view.box if self.view else None
         box = Box(*cv2.boundingRect(self.mask.view(np.uint8)))
         return box if box.area else None
 
     @cached_property
     def mask(self) -> NDArray[np.bool_] | None:
-        """The hand in original pixels, bool, height x width, made when it is first asked for."""
-        mask = self.seen.mask if self.seen else None
+        """The hand in original pixels, bool, height x width."""
+        mask = self.view.mask if self.view else None
         if mask is None or self.frame is None:
             return mask
         height, width = self.frame
@@ -104,21 +104,21 @@ class Hand:
         return np.array([self.frame[1] / width, self.frame[0] / height])
 
     @property
-    def turned(self) -> int:
-        """Quarter turns anticlockwise, 0 to 3, by which the film was turned so that the hand is upright in the crop."""
-        return self.crop.fit.turn if self.crop else 0
+    def rotation(self) -> int:
+        """Quarter turns anticlockwise, 0 to 3, by which the film was rotated to lay the hand upright."""
+        return self.crop.fit.rotation if self.crop else 0
 
     @property
     def notes(self) -> tuple[Remark, ...]:
-        """What was done to read the hand; no cause to review it."""
-        return (*self.remarks, ROTATED[self.turned]) if self.turned else self.remarks
+        """Remarks on how the hand was read that are no reason to review it."""
+        return (*self.remarks, ROTATED[self.rotation]) if self.rotation else self.remarks
 
 
 class HandFinder:
-    """Segments, judges and crops."""
+    """Finds, judges and crops the hand on radiographs."""
 
     def __init__(self, segmenter: HandSegmenter, crop_size: int, side: Side = "left") -> None:
-        """`crop_size`: side of the square crops in pixels. `side`: what is taken where a film shows two."""
+        """`crop_size`: side of the square crops in pixels. `side`: which hand is read where a film shows two."""
         self.segmenter, self.crop_size = segmenter, crop_size
         self.side: Side = side
 
@@ -128,82 +128,82 @@ class HandFinder:
         return cls(HandSegmenter.load(segmenter, backend), crop_size, side)
 
     def find(self, radiographs: Sequence[Radiograph]) -> list[Hand]:
-        """One Hand for each radiograph, in order; the segmenter sees them as one batch."""
+        """One Hand for each radiograph, in order; the segmenter takes all as one batch."""
         films = [radiograph.square for radiograph in radiographs]
         first = [judge_picture(film, radiograph.colour) for film, radiograph in zip(films, radiographs, strict=True)]
         good = [k for k, verdict in enumerate(first) if verdict.status != "rejected"]
-        seen = dict(zip(good, self._look([films[k] for k in good]), strict=True)) if good else {}
+        views = dict(zip(good, self._views([films[k] for k in good]), strict=True)) if good else {}
         hands = []
         for k, radiograph in enumerate(radiographs):
-            found = self._on_film(films[k], seen[k], radiograph) if k in seen else [Hand(first[k])]
+            found = self._on_film(films[k], views[k], radiograph) if k in views else [Hand(first[k])]
             hand, *others = [_on_its_film(one, radiograph) for one in found]
             hands.append(replace(hand, other=others[0]) if others else hand)
         return hands
 
-    def _look(self, films: Sequence[Greys]) -> list[HandMap]:
-        """What is seen of each film as it lies or, where the hand surely lies turned, of the film turned upright.
+    def _views(self, films: Sequence[Greys]) -> list[HandMap]:
+        """The map of each film as it lies or, where the hand is surely rotated, of the film rotated upright.
 
-        Where neither is sure, it is seen the likeliest of all four ways (`orientation.likeliest`).
+        Where neither is sure, it is the likeliest of the maps of all four rotations (`orientation.likeliest`).
         """
-        seen = self.segmenter.look(films)
-        turns = {k: turn for k, one in enumerate(seen) if (turn := surely_turned(one))}
-        if turns:
-            again = self.segmenter.look([films[k] for k in turns], list(turns.values()))
-            for k, one in zip(turns, again, strict=True):
-                seen[k] = one if surely_upright(one) else seen[k]
-        for k, one in enumerate(seen):
-            if not surely_upright(one):
-                seen[k] = likeliest(self.segmenter.look([films[k]] * 4, range(4)))
-        return seen
+        views = self.segmenter.predict(films)
+        rotations = {k: rotation for k, view in enumerate(views) if (rotation := sure_rotation(view))}
+        if rotations:
+            again = self.segmenter.predict([films[k] for k in rotations], list(rotations.values()))
+            for k, view in zip(rotations, again, strict=True):
+                views[k] = view if surely_upright(view) else views[k]
+        for k, view in enumerate(views):
+            if not surely_upright(view):
+                views[k] = likeliest(self.segmenter.predict([films[k]] * 4, range(4)))
+        return views
 
-    def _on_film(self, pixels: Greys, seen: HandMap, film: Radiograph) -> list[Hand]:
-        """What was asked for of the hands of a film on which something was seen."""
-        if two_hands(seen):
-            hands = self.segmenter.look([pixels] * 2, [seen.fit.turn] * 2, fields_of(seen))
-            choices = chosen(hands, seen, self.side, film)
+    def _on_film(self, pixels: Greys, view: HandMap, film: Radiograph) -> list[Hand]:
+        """The hand of a film, or of its two hands the wanted one or both."""
+        if two_hands(view):
+            hands = self.segmenter.predict([pixels] * 2, [view.fit.rotation] * 2, fields_of(view))
+            choices = chosen(hands, view, self.side, film)
         else:
-            choices = (Choice(seen),)
-        return [self._chosen(pixels, seen, choice) for choice in choices]
+            choices = (Choice(view),)
+        return [self._chosen(pixels, view, choice) for choice in choices]
 
-    def _chosen(self, pixels: Greys, seen: HandMap, choice: Choice) -> Hand:
+    def _chosen(self, pixels: Greys, view: HandMap, choice: Choice) -> Hand:
         hand = replace(self._hand(pixels, choice.hand), which=choice.which)
         if not hand.crop:
             return hand
         if choice.doubt:
             hand = replace(hand, verdict=hand.verdict.and_also("review", choice.doubt))
-        if not surely_upright(seen):
+        if not surely_upright(view):
             hand = replace(hand, verdict=hand.verdict.and_also("review", UNSURE))
         return replace(hand, remarks=(choice.note,)) if choice.note else hand
 
-    def _hand(self, pixels: Greys, seen: HandMap) -> Hand:
-        verdict = judge_hand(seen)
+    def _hand(self, pixels: Greys, view: HandMap) -> Hand:
+        verdict = judge_hand(view)
         if verdict.status == "rejected":
-            return self._second_look(pixels, seen.fit, verdict)
-        return self._cut_out(pixels, seen, verdict)
+            return self._with_even_exposure(pixels, view.fit, verdict)
+        return self._cut_out(pixels, view, verdict)
 
-    def _second_look(self, pixels: Greys, fit: SquareFit, first: Verdict) -> Hand:
-        """Look again with the exposure evened out.
+    def _with_even_exposure(self, pixels: Greys, fit: SquareFit, first: Verdict) -> Hand:
+        """The hand that is found with the exposure evened out, or else the verdict before.
 
-        Of 9,728 real films the first look rejected 7; the second found the hand in 5 of them.
+        Of 9,728 real films 7 were rejected as they are; in 5 of these a hand was found this way.
         """
-        (seen,) = self.segmenter.look([even_exposure(pixels)], [fit.turn], [fit.box])
-        verdict = judge_hand(seen)
+        (view,) = self.segmenter.predict([even_exposure(pixels)], [fit.rotation], [fit.box])
+        verdict = judge_hand(view)
         if verdict.status != "rejected":
             verdict = verdict.and_also("review", Remark("the hand was found only after evening out the exposure"))
-            return self._cut_out(pixels, seen, verdict)
+            return self._cut_out(pixels, view, verdict)
         return Hand(first)
 
-    def _cut_out(self, pixels: Greys, seen: HandMap, verdict: Verdict) -> Hand:
-        assert seen.box is not None  # no verdict but rejected comes without one
-        around, mask = seen.part
-        crop = cut_crop(pixels, seen.box, self.crop_size, hand=seen.over, turn=seen.fit.turn)
+    def _cut_out(self, pixels: Greys, view: HandMap, verdict: Verdict) -> Hand:
+        assert view.box is not None  # no verdict but rejected comes without one
+        around, mask = view.part
+        crop = cut_crop(pixels, view.box, self.crop_size, hand=view.over, rotation=view.fit.rotation)
         for doubt in spoilt(pixels[around.slices], mask, crop.fit.scale):
             verdict = verdict.and_also("review", doubt)
-        return Hand(verdict, seen, crop)
+        return Hand(verdict, view, crop)
 
 
 def _on_its_film(hand: Hand, radiograph: Radiograph) -> Hand:
-    """The hand with the doubts of its film, and in the film's own pixels."""
+    """The hand with the doubts about its film, in the film's own pixels."""
     for doubt in radiograph.doubts:
         hand = replace(hand, verdict=hand.verdict.and_also("review", doubt))
     return hand if radiograph.aspect == 1 else replace(hand, frame=radiograph.greys.shape)

@@ -68,14 +68,14 @@ class SquareFit:
     """How a box of a picture was centred in a square of constant padding and resized to `size` pixels a side.
 
     The aspect never changes: the box keeps its shape, the padding makes the square. `frame` is the picture's
-    (height, width). `turn`: quarter turns anticlockwise, 0 to 3, by which the finished square is rotated; box and frame
-    stay those of the picture as it is. `to_square` and `to_original` map points; `back` maps a whole picture.
+    (height, width). `rotation`: quarter turns anticlockwise, 0 to 3, by which the finished square is rotated; box and
+    frame stay those of the picture as it is. `to_square` and `to_original` map points; `back` maps a whole picture.
     """
 
     box: Box
     size: int
     frame: tuple[int, int]
-    turn: int = 0
+    rotation: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a box that is empty or reaches outside the picture: there is nothing to cut out there."""
@@ -95,26 +95,26 @@ class SquareFit:
     @property
     def _corner(self) -> tuple[int, int]:
         # an odd rest goes to the right and below as the hand is upright, so a film reads the same however it lies
-        left = self.box.x - (self.side - self.box.width + (self.turn in (1, 2))) // 2
-        top = self.box.y - (self.side - self.box.height + (self.turn in (2, 3))) // 2
+        left = self.box.x - (self.side - self.box.width + (self.rotation in (1, 2))) // 2
+        top = self.box.y - (self.side - self.box.height + (self.rotation in (2, 3))) // 2
         return left, top
 
     def to_square(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Original (x, y), n x 2, to coordinates in the square."""
         square = (np.asarray(points, np.float64) - self._corner + 0.5) * self.scale - 0.5
-        return self._turned(square, self.turn)
+        return self._rotated(square, self.rotation)
 
     def to_original(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Coordinates in the square, n x 2, to original (x, y)."""
-        return self._unresized(self._turned(np.asarray(points, np.float64), -self.turn))
+        return self._unresized(self._rotated(np.asarray(points, np.float64), -self.rotation))
 
     def _unresized(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points of the square before its rotation, in the original."""
         return (points + 0.5) / self.scale - 0.5 + self._corner
 
-    def _turned(self, points: NDArray[np.float64], turns: int) -> NDArray[np.float64]:
-        """Points of the square after `turns` quarter turns of it anticlockwise."""
-        for _ in range(turns % 4):
+    def _rotated(self, points: NDArray[np.float64], quarters: int) -> NDArray[np.float64]:
+        """Points of the square after it was rotated anticlockwise."""
+        for _ in range(quarters % 4):
             points = np.stack([points[:, 1], self.size - 1 - points[:, 0]], axis=1)
         return points
 
@@ -138,13 +138,13 @@ class SquareFit:
             below, right = self.side - above - self.box.height, self.side - left - self.box.width
             padded = cv2.copyMakeBorder(values, above, below, left, right, cv2.BORDER_REPLICATE)
             square[rows, columns] = resize_square(padded.astype(np.float32), self.size)[rows, columns]
-        return quarter_turned(square, self.turn)
+        return rotated(square, self.rotation)
 
     def inside(self) -> NDArray[np.bool_]:
         """Which pixels of the square (size x size) show the picture rather than padding."""
         shown = np.zeros((self.size, self.size), bool)
         shown[self._shown] = True
-        return quarter_turned(shown, self.turn)
+        return rotated(shown, self.rotation)
 
     @cached_property
     def _shown(self) -> tuple[slice, slice]:
@@ -160,11 +160,11 @@ class SquareFit:
         return whole
 
     def back_in(self, part: Box, square: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What `back` gives in `part`, which lies inside the box: part.height x part.width."""
+        """The pixels of `back` in `part`, which lies inside the box: part.height x part.width."""
         left, top = self._corner
         how = cv2.INTER_AREA if self.side < self.size else cv2.INTER_LINEAR
-        # one side after the other, so that no column is made which is not wanted
-        wide = cv2.resize(quarter_turned(square, -self.turn), (self.side, self.size), interpolation=how)
+        # one side after the other, so that no column outside the part is made
+        wide = cv2.resize(rotated(square, -self.rotation), (self.side, self.size), interpolation=how)
         wide = wide[:, part.x - left : part.x - left + part.width]
         high = cv2.resize(wide, (part.width, self.side), interpolation=how)
         return np.asarray(high[part.y - top : part.y - top + part.height], np.float32)
@@ -197,9 +197,9 @@ def whole_frame(height: int, width: int) -> Box:
     return Box(0, 0, width, height)
 
 
-def quarter_turned(picture: NDArray, turns: int) -> NDArray:
-    """A picture after `turns` quarter turns anticlockwise, its rows in memory order, as OpenCV and torch take them."""
-    return np.ascontiguousarray(np.rot90(picture, turns))
+def rotated(picture: NDArray, quarters: int) -> NDArray:
+    """A picture rotated anticlockwise by quarter turns, its rows in memory order, as OpenCV and torch take them."""
+    return np.ascontiguousarray(np.rot90(picture, quarters))
 
 
 def _between(centres: NDArray[np.float64], low: float, high: float) -> slice:

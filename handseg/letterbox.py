@@ -1,4 +1,4 @@
-"""The whole radiograph as the segmenter sees it: padded square, resized once, exposure evened out."""
+"""The whole radiograph as the segmenter's input: padded square, resized once, grey levels stretched."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from .crop import LEVELS
 from .geometry import Box, SquareFit, whole_frame
 
 
-def letterbox(pixels: Greys, size: int, turn: int = 0, box: Box | None = None) -> tuple[NDArray[np.uint8], SquareFit]:
+def letterbox(
+    pixels: Greys, size: int, rotation: int = 0, box: Box | None = None
+) -> tuple[NDArray[np.uint8], SquareFit]:
     """A radiograph (height x width, uint8 or float32 in [0, 1]) as a uint8 square of `size`, with the way back.
 
-    `turn`: quarter turns anticlockwise that bring the hand upright. `box`: the part to show, all by
-    default. Padding is 0. A frame of one grey level stays as it is: there is nothing to stretch.
+    `rotation`: quarter turns anticlockwise that bring the hand upright. `box`: the part to show, all by default.
+    Padding is 0. A picture of one grey level stays as it is: there is nothing to stretch.
     """
     height, width = pixels.shape
-    fit = SquareFit(box or whole_frame(height, width), size, (height, width), turn)
+    fit = SquareFit(box or whole_frame(height, width), size, (height, width), rotation)
     square, inside = fit.apply(pixels), fit.inside()
     square /= white_of(pixels)
     low, high = percentiles(square[inside], LEVELS).tolist()

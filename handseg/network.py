@@ -1,4 +1,4 @@
-"""The hand segmenter's network: a U-Net from one grey channel to one hand logit, and a head for the hand's turn."""
+"""The hand segmenter's network: a U-Net from grey levels to logits of hand, with heads for rotation and content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..weights.imagenet import imagenet_lite
 from ..weights.weights_file import load_net, save_net
 from .content_head import MAPS, ContentHead
 
-TURNS = 4  # upright, and turned clockwise by 90, 180 and 270 degrees
+ROTATIONS = 4  # upright, and rotated clockwise by 90, 180 and 270 degrees
 
 
 class MirroredUNet(nn.Module):
@@ -24,8 +24,8 @@ class MirroredUNet(nn.Module):
 
     `forward(squares)`: letterboxed films, uint8 (n, s, s). Returns the probability of hand, float32 (n, s, s); the
     intersection over union of the two masks that are averaged, float32 (n,), 0 where both are empty; from a net with a
-    head for it, the probability of each turn, float32 (n, TURNS); and, from one with a head for it, the probability of
-    each content, float32 (n, CONTENTS).
+    head for it, the probability of each rotation, float32 (n, ROTATIONS); and, from one with a head for it, the
+    probability of each content, float32 (n, CONTENTS).
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -42,17 +42,17 @@ class MirroredUNet(nn.Module):
         plain, mirrored = hand[:films], hand[films:].flip(-1)
         one, other = plain > 0.5, mirrored > 0.5
         agreement = (one & other).sum((1, 2)) / (one | other).sum((1, 2)).clamp(min=1)
-        seen = ((plain + mirrored) / 2, agreement)
+        predictions = ((plain + mirrored) / 2, agreement)
         if not heads:
-            return seen
-        turns, *contents = (torch.softmax(head, 1) for head in heads)
-        # what lies turned clockwise lies turned anticlockwise in the mirror
-        seen = (*seen, (turns[:films] + turns[films:, [0, 3, 2, 1]]) / 2)
-        return (*seen, *((content[:films] + content[films:]) / 2 for content in contents))
+            return predictions
+        rotations, *contents = (torch.softmax(head, 1) for head in heads)
+        # a hand rotated clockwise is rotated anticlockwise in the mirror
+        predictions = (*predictions, (rotations[:films] + rotations[films:, [0, 3, 2, 1]]) / 2)
+        return (*predictions, *((content[:films] + content[films:]) / 2 for content in contents))
 
 
 class HandUNet(smp.Unet):
-    """A U-Net that, with a `content_head` and a head for the turn, gives their logits beside those of the mask."""
+    """A U-Net that, with a `content_head` and a `rotation_head`, gives their logits beside those of the mask."""
 
     def __init__(self, encoder: str, decoder_channels: Sequence[int]) -> None:
         """`encoder`: any name that segmentation-models-pytorch knows."""
@@ -72,27 +72,27 @@ def build_unet(encoder: str, decoder_channels: Sequence[int], turn_grid: int = 0
     """A U-Net of segmentation-models-pytorch: float32 (n, 1, h, w) in, logits (n, 1, h, w) out; h, w multiples of 32.
 
     `encoder` is any name segmentation-models-pytorch knows. SegmenterConfig's default has 3.8 million parameters with
-    its decoder. With a `turn_grid` the net has `turn_head` too and returns masks and logits (n, TURNS), at no second
+    its decoder. With a `turn_grid` the net has a `rotation_head` too and returns masks and logits (n, ROTATIONS) in one
     pass through the encoder. With `content_hidden` units it has a ContentHead.
     """
     net: Any = HandUNet(encoder, decoder_channels)
     if turn_grid:
-        net.classification_head = turn_head(net.encoder.out_channels[-1], turn_grid)
+        net.classification_head = rotation_head(net.encoder.out_channels[-1], turn_grid)
     if content_hidden:
         net.content_head = ContentHead(net.encoder.out_channels[-MAPS:], content_hidden)
     return net
 
 
-def turn_head(channels: int, grid: int) -> nn.Sequential:
+def rotation_head(channels: int, grid: int) -> nn.Sequential:
     """Logits of the quarter turns clockwise, from the encoder's deepest map, as means over `grid` x `grid` fields.
 
     The fields keep where on the film a feature lies: fingers above a wrist are not fingers below it.
     """
-    return nn.Sequential(nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Linear(channels * grid * grid, TURNS))
+    return nn.Sequential(nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Linear(channels * grid * grid, ROTATIONS))
 
 
 def build_from(arguments: Mapping[str, Any]) -> nn.Module:
-    """Rebuild the network from the arguments in a weights header; what they lack, it lacks a head for."""
+    """Rebuild the network from the arguments in a weights header, without a head where its argument is missing."""
     return build_unet(
         arguments["encoder"],
         arguments["decoder_channels"],

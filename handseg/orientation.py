@@ -1,4 +1,4 @@
-"""How a hand is rotated on its film, and the remarks that say so."""
+"""The rotation of a hand on its film, and the remarks on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .segmenter import HandMap
 # films that the shipped head was not fitted on, 596 were found upright, which they are; three hands at about 45 degrees
 # were unsure; one was found upside down, which it is. Each of the 596 was also rotated three ways, and all of these
 # rotations were found.
-TURNED, UPRIGHT = 0.85, 0.8
+LEAST_ROTATED, LEAST_UPRIGHT = 0.85, 0.8
 
 # Prior odds of "upright" against each other orientation, used only when the network is unsure: most films are upright.
 # The least whole number with which the three unsure films of those 600 are read as they lie.
@@ -27,17 +27,17 @@ ROTATED: Mapping[int, Remark] = {  # by the quarter turns anticlockwise that bri
 UNSURE = Remark("the orientation of the hand is uncertain; it was read in the likeliest one")
 
 
-def surely_turned(seen: HandMap) -> int:
+def sure_rotation(view: HandMap) -> int:
     """Quarter turns clockwise by which the hand is surely rotated; 0 where it is upright or the network unsure."""
-    if seen.turns is None:
+    if view.rotations is None:
         return 0
-    likeliest = int(seen.turns.argmax())
-    return likeliest if seen.turns[likeliest] >= TURNED else 0
+    likeliest = int(view.rotations.argmax())
+    return likeliest if view.rotations[likeliest] >= LEAST_ROTATED else 0
 
 
-def surely_upright(seen: HandMap) -> bool:
+def surely_upright(view: HandMap) -> bool:
     """Whether the hand is surely upright; a network without a head for the orientation takes every hand to be."""
-    return seen.turns is None or bool(seen.turns[0] >= UPRIGHT)
+    return view.rotations is None or bool(view.rotations[0] >= LEAST_UPRIGHT)
 
 
 def likeliest(views: Sequence[HandMap]) -> HandMap:
@@ -45,8 +45,8 @@ def likeliest(views: Sequence[HandMap]) -> HandMap:
 
     The probabilities of the four views are rotated back to the film and averaged; upright is weighted by AS_IT_LIES.
     """
-    turns = [view.turns for view in views if view.turns is not None]
+    rotations = [view.rotations for view in views if view.rotations is not None]
     # a hand rotated clockwise by t is rotated by t - k after k quarter turns anticlockwise
-    on_film = np.mean([np.roll(turn, k) for k, turn in enumerate(turns)], axis=0)
+    on_film = np.mean([np.roll(rotation, k) for k, rotation in enumerate(rotations)], axis=0)
     on_film[0] *= AS_IT_LIES
     return views[int(on_film.argmax())]

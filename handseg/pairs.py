@@ -1,4 +1,4 @@
-"""Two hands on one film: where each of them lies, and which of them is the left one."""
+"""Films of two hands: where each hand lies, and which one is the left."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ MIDDLE = (0.3, 0.7)  # share of such a mask's longer side, between which the han
 THUMBS = 0.15  # widths of the palm by which two hands' `HandShape.thumb` must differ to tell their sides
 
 
-def two_hands(seen: HandMap) -> bool:
-    """Whether there seem to be several hands in what was seen; those that touch are told from upright ones alone."""
-    areas = [np.count_nonzero(part) for part in seen.components[:2]]
+def two_hands(view: HandMap) -> bool:
+    """Whether the map shows several hands; hands that touch are recognised only where they are upright."""
+    areas = [np.count_nonzero(part) for part in view.components[:2]]
     if len(areas) == 2 and areas[1] > SECOND_HAND * areas[0]:
         return True
-    if not areas or not surely_upright(seen):
+    if not areas or not surely_upright(view):
         return False
-    _, _, width, height = cv2.boundingRect(seen.components[0].view(np.uint8))
+    _, _, width, height = cv2.boundingRect(view.components[0].view(np.uint8))
     return width > BROAD * height
 
 
-def fields_of(seen: HandMap) -> tuple[Box, Box]:
-    """The two parts of a film, in original pixels, each with one of the two hands that were seen on it."""
-    parts = seen.components[:2]
+def fields_of(view: HandMap) -> tuple[Box, Box]:
+    """The two parts of a film, in original pixels, each with one of its two hands."""
+    parts = view.components[:2]
     areas = [np.count_nonzero(part) for part in parts]
     if len(parts) == 2 and areas[1] > SECOND_HAND * areas[0]:
         mask = parts[0] | parts[1]
@@ -57,27 +57,27 @@ def fields_of(seen: HandMap) -> tuple[Box, Box]:
     size = len(mask)
     before = Box(0, 0, cut, size) if axis else Box(0, 0, size, cut)
     after = Box(cut, 0, size - cut, size) if axis else Box(0, cut, size, size - cut)
-    return _in_original(seen, before), _in_original(seen, after)
+    return _in_original(view, before), _in_original(view, after)
 
 
 def _emptiest(filled: NDArray[np.integer], first: int, last: int) -> int:
-    """The middle of the lines from first to last that hold least."""
+    """The middle of the lines from first to last with the fewest pixels of hand."""
     part = filled[first : last + 1]
     return first + round(float(np.flatnonzero(part == part.min()).mean()))
 
 
-def _in_original(seen: HandMap, square: Box) -> Box:
+def _in_original(view: HandMap, square: Box) -> Box:
     """A box of the letterboxed square in original pixels, inside the picture."""
     corners = np.array([(square.x, square.y), (square.x + square.width, square.y + square.height)]) - 0.5
-    ends = seen.fit.to_original(corners) + 0.5
+    ends = view.fit.to_original(corners) + 0.5
     x, y = np.rint(ends.min(axis=0)).astype(int).tolist()
     right, bottom = np.rint(ends.max(axis=0)).astype(int).tolist()
-    return Box(x, y, right - x, bottom - y).clipped(*seen.fit.frame)
+    return Box(x, y, right - x, bottom - y).clipped(*view.fit.frame)
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """A hand that is read, with a doubt or a note on how it was chosen, if any, and which one of two it is."""
+    """A hand to read, which one of two it is, and a doubt about this choice or a note on it, if any."""
 
     hand: HandMap
     doubt: Remark | None = None
@@ -86,10 +86,10 @@ class Choice:
 
 
 def chosen(hands: Sequence[HandMap], film: HandMap, side: Side, stated: Radiograph) -> tuple[Choice, ...]:
-    """Of the two hands of a film the one of a `side`, or both, the left one first.
+    """The hand of a `side`, or both with the left one first.
 
-    Where sides cannot be told, the larger one takes the place of either. `film`: what was seen of the whole film, whose
-    largest part is taken where what was separated are not two hands. `stated`: the film, with what a DICOM says of it.
+    Where the sides are uncertain, the larger one takes the place of either. `film`: the map of the whole film, whose
+    largest part is taken where the separated parts are not two hands. `stated`: the film, with what its DICOM states.
     """
     if not all(hand.components and shows_no_hand(hand) is None for hand in hands):
         return (Choice(film, Remark("there seem to be several hands; the largest was read")),)
@@ -103,8 +103,8 @@ def chosen(hands: Sequence[HandMap], film: HandMap, side: Side, stated: Radiogra
     choices = []
     for which in wanted:
         words = _WORDS[which]
-        told = which in ("left", "right")
-        choices.append(Choice(each[which], doubt if told else words, words if told else None, which))
+        certain = which in ("left", "right")
+        choices.append(Choice(each[which], doubt if certain else words, words if certain else None, which))
     return tuple(choices)
 
 
@@ -122,10 +122,10 @@ def _by_size(hands: Sequence[HandMap]) -> tuple[Which, Which]:
 
 
 def sides_of(hands: Sequence[HandMap], stated: Radiograph) -> tuple[tuple[Which, Which] | None, Remark | None]:
-    """Which of two upright hands is the left and which the right one, and a doubt of it.
+    """The sides of two upright hands, None where they are uncertain, and a doubt about them.
 
-    PatientOrientation tells it where it states to which side of the patient the line from hand to hand runs, and else
-    the thumbs: palms are taken to lie on the plate, unless ViewPosition is AP. None where neither tells it.
+    They follow from PatientOrientation if it states to which side of the patient the line from hand to hand runs, else
+    from the thumbs: palms are taken to lie on the plate, unless ViewPosition is AP.
     """
     first, second = (HandShape(hand.components[0]).thumb for hand in hands)
     left_first = None if abs(first - second) < THUMBS else (first > second) != (stated.view == "AP")
@@ -141,7 +141,7 @@ def sides_of(hands: Sequence[HandMap], stated: Radiograph) -> tuple[tuple[Which,
 
 
 def _left_is_first(hands: Sequence[HandMap], stated: Radiograph) -> bool | None:
-    """Whether the first hand is the left one by PatientOrientation; None where that does not tell."""
+    """Whether the first hand is the left one by PatientOrientation; None where it does not state this."""
     one, other = (hand.fit.box for hand in hands)
     across = other.x - one.x + (other.width - one.width) / 2
     down = other.y - one.y + (other.height - one.height) / 2

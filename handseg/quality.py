@@ -1,4 +1,4 @@
-"""Is this a hand, whole and alone? One verdict with its reasons."""
+"""Judge whether a picture shows a whole hand: one verdict with its reasons."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Verdict:
     reasons: tuple[Remark, ...] = ()
 
     def and_also(self, status: Status, reason: Remark) -> Verdict:
-        """The worse of both, with one more reason."""
+        """The worse status of both, with one more reason."""
         worse = STATUSES[max(STATUSES.index(self.status), STATUSES.index(status))]
         return Verdict(worse, (*self.reasons, reason))
 
@@ -82,27 +82,27 @@ def judge_picture(pixels: Greys, colour: float) -> Verdict:
     return Verdict()
 
 
-def judge_hand(seen: HandMap) -> Verdict:
-    """Whether what the segmenter saw is one whole hand."""
-    if refused := shows_no_hand(seen):
+def judge_hand(view: HandMap) -> Verdict:
+    """Judge whether the segmenter's map shows one whole hand."""
+    if refused := shows_no_hand(view):
         return _rejected(refused)
-    field = field_box(seen)
-    parts = seen.components
+    field = field_box(view)
+    parts = view.components
     area = np.count_nonzero(parts[0]) if parts else 0
     if area < NO_HAND * field.area:
         return _rejected(Remark("no hand was found"))
-    sure = certainty(seen)
-    if sure < UNSURE and not likely_whole(seen):
+    sure = certainty(view)
+    if sure < UNSURE and not likely_whole(view):
         return _rejected(Remark("what was found does not look like a hand: the outline is uncertain"))
     verdict = Verdict()
-    alone = seen.fit.box == whole_frame(*seen.fit.frame)
-    for gone, reason in cut_off(parts[0], seen.square, field, alone=alone):
-        if reason == WRIST_GONE and surely_whole(seen):  # how far a wrist should reach is known to within 8 %
+    alone = view.fit.box == whole_frame(*view.fit.frame)
+    for gone, reason in cut_off(parts[0], view.square, field, alone=alone):
+        if reason == WRIST_GONE and surely_whole(view):  # how far a wrist should reach is known to within 8 %
             gone, reason = False, WRIST_CUT
         verdict = verdict.and_also("rejected" if gone else "review", reason)
     if verdict.status == "rejected":
         return verdict
-    for reason in _doubts(seen, sure, area / field.area):
+    for reason in _doubts(view, sure, area / field.area):
         verdict = verdict.and_also("review", reason)
     return verdict
 
@@ -111,22 +111,22 @@ def _rejected(reason: Remark) -> Verdict:
     return Verdict("rejected", (reason,))
 
 
-def _doubts(seen: HandMap, sure: float, share: float) -> Iterator[Remark]:
-    """What is odd about a hand that may be read; `share`: of the field that is hand."""
-    if surely_whole(seen) is False:
+def _doubts(view: HandMap, sure: float, share: float) -> Iterator[Remark]:
+    """Reasons to review a hand that may be read; `sure`: its certainty; `share`: of the field that is hand."""
+    if surely_whole(view) is False:
         yield content.UNSURE
     if sure < SURE:
         yield Remark("the outline of the hand is uncertain")
-    if not SHAPE[0] <= solidity(seen.components[0].astype(np.uint8)) <= SHAPE[1]:
+    if not SHAPE[0] <= solidity(view.components[0].astype(np.uint8)) <= SHAPE[1]:
         yield Remark("the outline does not have the shape of a hand")
     if share < AREA_RANGE[0]:
         yield Remark("the hand fills {share:.0%} of the field, under {least:.0%}", share=share, least=AREA_RANGE[0])
 
 
-def certainty(seen: HandMap) -> float:
-    """Mean of |2p - 1| over everything that is at all likely to be hand, 0 to 1."""
-    likely = seen.probability > 0.05
-    return float(np.abs(2 * seen.probability - 1)[likely].mean()) if likely.any() else 0.0
+def certainty(view: HandMap) -> float:
+    """Mean of |2p - 1| over the pixels with a probability of hand over 0.05; 0 to 1."""
+    likely = view.probability > 0.05
+    return float(np.abs(2 * view.probability - 1)[likely].mean()) if likely.any() else 0.0
 
 
 def solidity(mask: NDArray[np.uint8]) -> float:

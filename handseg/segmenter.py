@@ -1,4 +1,4 @@
-"""The trained U-Net: from a radiograph to a map of how likely each pixel is hand."""
+"""The trained U-Net: from a radiograph to the probability of hand at each pixel."""
 
 from __future__ import annotations
 
@@ -28,21 +28,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class HandMap:
-    """The segmenter's output: probability of hand over the letterboxed square, and the way back.
+    """The segmenter's prediction for one view of a film: probability of hand over the letterboxed square.
 
-    `square`: uint8, size x size, the network's input. `probability`: float32, size x size, in [0, 1], the
-    mean over the film and its mirror image. `fit` maps between the square and the original. `agreement`: intersection
-    over union of the two masks that were averaged, 0 to 1; low where the network is unsure. `turns`:
-    float32 (4,), how likely the hand lies upright, or rotated clockwise by 90, 180 or 270 degrees, in the square; None
-    from a network without a head for it. `contents`: float32 (3,), how likely it shows a whole hand, part of one, or
-    something else; None from a network without a head for it.
+    `square`: uint8, size x size, the network's input. `probability`: float32, size x size, in [0, 1], the mean over the
+    film and its mirror image. `fit` maps between the square and the original. `agreement`: intersection over union of
+    the two masks that were averaged, 0 to 1; low where the network is unsure. `rotations`: float32 (4,), probabilities
+    that the hand is upright or rotated clockwise by 90, 180 or 270 degrees in the square. `contents`: float32 (3,),
+    probabilities of a whole hand, part of one, and something else. Both are None from a network without a head for it.
     """
 
     square: NDArray[np.uint8]
     probability: NDArray[np.float32]
     fit: SquareFit
     agreement: float = 1.0
-    turns: NDArray[np.float32] | None = None
+    rotations: NDArray[np.float32] | None = None
     contents: NDArray[np.float32] | None = None
 
     @cached_property
@@ -61,7 +60,7 @@ class HandMap:
         return cv2.dilate(self.components[0].view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.uint8, copy=False)
 
     def over(self, fit: SquareFit) -> NDArray[np.float32]:
-        """How likely each pixel of another square of the film is the largest component, size x size, 0 to 1."""
+        """Probability of the largest component over another square of the film, size x size, 0 to 1."""
         if not self.components:
             return np.zeros((fit.size, fit.size), np.float32)
         return self.fit.over(fit, self.probability * self._near)
@@ -89,7 +88,7 @@ class HandMap:
     def box(self) -> Box | None:
         """The mask's box in original pixels, None where nothing was found.
 
-        It is taken from the interpolated mask, so that it moves smoothly with what the network sees.
+        It is taken from the interpolated mask, so that it moves smoothly with the network's input.
         """
         around, inside = self.part
         x, y, width, height = cv2.boundingRect(inside.view(np.uint8)) if around.area else (0, 0, 0, 0)
@@ -117,19 +116,19 @@ class HandSegmenter:
 
         return cls(TorchEngine(MirroredUNet(net), next(net.parameters()).device), input_size)
 
-    def look(
-        self, films: Sequence[Greys], turns: Sequence[int] | None = None, boxes: Sequence[Box | None] | None = None
+    def predict(
+        self, films: Sequence[Greys], rotations: Sequence[int] | None = None, boxes: Sequence[Box | None] | None = None
     ) -> list[HandMap]:
         """Hand maps of films (height x width each, uint8 or float32 in [0, 1]), computed as one batch.
 
-        `turns`: quarter turns anticlockwise that bring each hand upright, before it is segmented; None for films
+        `rotations`: quarter turns anticlockwise that bring each hand upright, before it is segmented; None for films
         as they are. `boxes`: the part of each film that is segmented; None for all of it.
         """
-        turns, boxes = turns or [0] * len(films), boxes or [None] * len(films)
-        how = zip(films, turns, boxes, strict=True)
-        return self.look_at([letterbox(film, self.input_size, turn, box) for film, turn, box in how])
+        rotations, boxes = rotations or [0] * len(films), boxes or [None] * len(films)
+        how = zip(films, rotations, boxes, strict=True)
+        return self.predict_squares([letterbox(film, self.input_size, rotation, box) for film, rotation, box in how])
 
-    def look_at(self, boxed: Sequence[tuple[NDArray[np.uint8], SquareFit]]) -> list[HandMap]:
+    def predict_squares(self, boxed: Sequence[tuple[NDArray[np.uint8], SquareFit]]) -> list[HandMap]:
         """Hand maps of letterboxed films; a film and its mirror image give mirrored maps."""
         squares = np.stack([square for square, _ in boxed])
         probability, agreement, *judged = self.engine(squares)

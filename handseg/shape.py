@@ -1,4 +1,4 @@
-"""Measures of an upright hand's mask: how wide its palm is, where its wrist is, to which side its thumb points."""
+"""Measures of an upright hand's mask: width of the palm, place of the wrist, side of the thumb."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run_lengths(line: NDArray) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, eq=False)
 class HandShape:
-    """An upright hand by its mask, height x width, not 0 on the hand, which must not be empty; all in its pixels."""
+    """An upright hand by its mask (height x width, not 0 on the hand, not empty); all measures are in its pixels."""
 
     mask: NDArray
 
@@ -47,8 +47,8 @@ class HandShape:
     def palm(self) -> tuple[int, int]:
         """Row of the palm, where the mask is widest without a gap, and its width there.
 
-        A width counts that three rows share, so that no line along an edge does. It is looked for no deeper than the
-        mask is wide: a forearm may be wider yet.
+        A width counts where three rows have it, so that no line along an edge does. It is searched no deeper than the
+        mask is wide, since a forearm may be wider.
         """
         rows = np.pad(self._widest, 1)
         shared = np.minimum(np.minimum(rows[:-2], rows[1:-1]), rows[2:])

@@ -1,1 +1,1 @@
-"""Reading the age: from a crop and the child's sex to bone age in months."""
+"""Predict bone age: from a crop and the child's sex to months."""

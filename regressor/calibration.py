@@ -23,18 +23,18 @@ from ..data.text import counted
 BAND_EDGES = (60.0, 120.0, 180.0)  # months of bone age: under 5, 5 to 9, 10 to 14, from 15 years on
 LEVEL = 0.90
 FEWEST = 30  # films a band of one sex needs for an error of its own, and a band of both sexes
-_FEWEST_IN_ALL = 10  # with fewer the 90 % interval would be wider than any error seen
+_FEWEST_IN_ALL = 10  # with fewer, the 90 % interval would be wider than any error of theirs
 
 Errors = Mapping[Sex, Sequence[float]]  # by sex and band, youngest first, in months
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """`slope` and `intercept` (months) correct a raw reading; the rest is what a 90 % interval around it holds.
+    """The correction of an ensemble's prediction (`slope`, and `intercept` in months) and its 90 % interval.
 
-    `half_width`: the error allowed to a label by sex ("F", "M") and band of the corrected reading, months, youngest
-    first. `label_half_width`: that allowed by the band of the label itself; the larger one counts. Without it, as in
-    weights of earlier versions, the band of the reading alone does. `n`: films it was fitted on.
+    `half_width`: the error allowed by sex ("F", "M") and band of the corrected prediction, months, youngest first.
+    `label_half_width`: the error allowed by the band of the label; the larger of both counts. It is empty in weights of
+    earlier versions. `n`: films that it was fitted on.
     """
 
     slope: float

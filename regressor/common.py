@@ -1,4 +1,4 @@
-"""What the regressors of a bundle have in common, read from their headers."""
+"""The header that the regressors of a bundle have in common."""
 
 from __future__ import annotations
 

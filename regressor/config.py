@@ -18,7 +18,7 @@ Keep = Literal["best", "last"]
 
 @dataclass(frozen=True)
 class NetConfig:
-    """What rebuilds the network.
+    """The architecture of the network, from which it is built again.
 
     `fusion`: where sex joins: `late` after pooling, `early` as an input plane, `both`, or `none`. `pooling`: `average`
     over the whole map, or `2x2`, which keeps the quadrant that a feature came from.
@@ -52,11 +52,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Distillation:
-    """A trained regressor that teaches: its feature maps and its reading are imitated beside the label."""
+    """A trained regressor as teacher: the student imitates its feature maps and predictions beside the label."""
 
     weights: str = ""  # path of the teacher's weights file
     features: float = 1.0  # weight of the normalised squared error of feature maps at strides 4, 8, 16 and 32
-    output: float = 1.0  # weight of the L1 distance to the teacher's reading
+    output: float = 1.0  # weight of the L1 distance to the teacher's prediction
     until_epoch: int = 1_000_000  # from this epoch on the label alone teaches
 
 
@@ -66,13 +66,13 @@ class RegressorConfig:
 
     `loss` is on z-scored labels. `schedule`: `cosine` falls to zero over the training, `plateau` by `plateau_factor`
     whenever the validation MAE has not improved for `plateau_patience` epochs; both warm up over `warmup` steps.
-    `ema`: decay of the averaged weights, warmed up; 0 turns it off.
+    `ema`: decay of the averaged weights, warmed up; 0 averages none.
     """
 
     net: NetConfig = NetConfig()
     imagenet: bool = False  # start from ImageNet weights; tf_efficientnet_lite0 or lite2 only (extra train)
     start: str = ""  # weights file of the same network to start from
-    freeze: int = 0  # first blocks of the backbone that stay as they start, stem included; 3 halve the cost of a step
+    freeze: int = 0  # first blocks of the backbone that are not trained, stem included; 3 halve the cost of a step
     stages: tuple[Stage, ...] = (
         Stage(10, 96, 0.5, 0.1),
         Stage(10, 128, 0.75, 0.15),
@@ -91,7 +91,7 @@ class RegressorConfig:
     batch_size: int = 32
     ema: float = 0.999
     clip: float = 5.0  # largest norm of the gradient
-    keep: Keep = "best"  # epoch whose weights are kept: "best" by validation MAE, or the "last", whatever that says
+    keep: Keep = "best"  # epoch whose weights are kept: "best" by validation MAE, or the "last"
     patience: int = 30  # epochs without a better validation MAE before training stops, where the best is kept
     teacher: Distillation | None = None
     seed: int = 2017

@@ -1,8 +1,8 @@
 """Prepared crops on disk, cut once: keyed by the radiograph's content, opened without reading them.
 
-A store is a folder. `store.json` says what made the crops (crop version, size, segmenter); every `shard-*.npy` holds
-some hundred crops (uint8, n x size x size) and the `.csv` beside it a row for each: content key, file, finding. A shard
-is written whole before its CSV, so whatever the CSVs list is complete, whenever the writing stopped.
+A store is a folder. `store.json` states how the crops were made (crop version, size, segmenter); every `shard-*.npy`
+holds some hundred crops (uint8, n x size x size) and the `.csv` beside it a row for each: content key, file, finding. A
+shard is written whole before its CSV, so all that the CSVs list is complete, whenever writing stopped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..data.table import write_table
 
 @dataclass(frozen=True)
 class StoreKind:
-    """What made a store's crops; crops of different kinds never mix."""
+    """How a store's crops were made; a store holds crops of one kind."""
 
     crop_version: int
     size: int
@@ -85,7 +85,7 @@ class CropStore:
         return self._shards[shard][row]
 
     def row(self, key: str) -> StoredCrop:
-        """What is known of a crop."""
+        """The row of a crop."""
         return self._rows[key][0]
 
     def key_of(self, path: str | Path) -> str:

@@ -47,7 +47,7 @@ class Ensemble:
         return np.asarray(np.mean(readings, (0, 2), np.float64)) * self.label_sd + self.label_mean
 
     def at_once(self, crops: NDArray[np.uint8], sexes: NDArray[np.float32]) -> NDArray[np.float64]:
-        """As the ensemble reads, but from one view for each net, the one nearest to the crop; several times as fast."""
+        """The mean over one view of each net, the one nearest to the crop; several times as fast as all views."""
         nearest = {id(view[0]): view for view in sorted(self._views, key=lambda view: -abs(view[2] - 1))}
         readings = [engine(_resampled(crops, matrix)[:, None], sexes)[0] for engine, matrix, _ in nearest.values()]
         return np.asarray(np.mean(readings, 0, np.float64)) * self.label_sd + self.label_mean

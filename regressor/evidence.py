@@ -1,8 +1,8 @@
-"""Where on a crop a reading comes from: how much it moves when a place is evened out.
+"""Which places of a crop a prediction depends on: how much it changes when a place is blurred.
 
-A soft disc of the crop at a time is replaced by a blurred copy, which leaves no joint and no edge in it, and the crop
-is read again (occlusion sensitivity, Zeiler & Fergus 2014). A place that lowers the reading is evidence as much as one
-that raises it, so the map holds absolute differences.
+One soft disc of the crop at a time is replaced by a blurred copy, without joints and edges, and the prediction is made
+again (occlusion sensitivity, Zeiler & Fergus 2014). The map holds absolute differences, since a place that lowers the
+prediction is as much evidence as one that raises it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ LEAST = 2.0  # greatest change of a grey level, of 255, under which a disc count
 def evidence_map(
     read: Callable[[NDArray[np.uint8]], NDArray[np.float64]], crop: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    """How much each place of a crop moves the reading, either way: float32 in [0, 1], of the crop's shape.
+    """How much the prediction depends on each place of a crop: float32 in [0, 1], of the crop's shape.
 
-    `read`: bone ages in months, (n,), of crops uint8 (n, s, s) like `crop`, s x s. The greatest evidence is 1; a map
-    without any is 0 throughout.
+    `read`: bone ages in months, (n,), of crops uint8 (n, s, s) like `crop`, s x s. The greatest evidence is 1; without
+    any the map is 0.
     """
     step = crop.shape[0] / CELLS
     even = cv2.GaussianBlur(crop, (0, 0), BLUR * step).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The bone-age network: a timm backbone over one grey channel, the child's sex, and a head that gives one number."""
+"""The bone-age network: a timm backbone for one grey channel, the child's sex, and a head with one output."""
 
 from __future__ import annotations
 

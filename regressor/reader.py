@@ -31,7 +31,7 @@ class BoneAgeReader:
     """The regressors of a bundle, with their calibration."""
 
     def __init__(self, ensemble: Ensemble, header: Header, calibration: Calibration | None = None) -> None:
-        """`header`: what the nets of the ensemble have in common (`common_header`)."""
+        """`header`: the common header of the ensemble's nets (`common_header`)."""
         self.ensemble, self.header, self.calibration = ensemble, header, calibration
 
     @classmethod
@@ -82,7 +82,7 @@ class BoneAgeReader:
         return self.calibration.interval(months, sex) if self.calibration else None
 
     def evidence(self, crop: NDArray[np.uint8], sex: Sex) -> NDArray[np.float32]:
-        """Where on a crop its reading comes from: float32 in [0, 1], of the crop's shape (`evidence_map`)."""
+        """Which places of a crop its prediction depends on: float32 in [0, 1], of the crop's shape (`evidence_map`)."""
         code = np.float32(self._coded(sex))
 
         def read(crops: NDArray[np.uint8]) -> NDArray[np.float64]:

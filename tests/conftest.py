@@ -118,33 +118,26 @@ def tiny_bundle(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def hand_films(tmp_path_factory) -> list[Path]:
     """Three synthetic radiographs of girls as 8-bit PNGs: 60.png, 120.png and 180.png, named by bone age in months."""
-    from PIL import Image
-
-    from boneage.data.synthetic import synthetic_hand
+    from hands import write_hand
 
     folder = tmp_path_factory.mktemp("hands")
-    paths = []
-    for seed, months in enumerate((60, 120, 180)):
-        hand = synthetic_hand(months, "F", seed, (400, 320))
-        paths.append(folder / f"{months}.png")
-        Image.fromarray((hand.pixels * 255).astype("uint8")).save(paths[-1])
-    return paths
+    return [
+        write_hand(folder / f"{months}.png", months, "F", seed, (400, 320), label=True)
+        for seed, months in enumerate((60, 120, 180))
+    ]
 
 
 @pytest.fixture(scope="session")
 def drawn_cohort(tmp_path_factory):
     """72 drawn hands of both sexes as PNGs beside films.csv, from young to old."""
-    import numpy as np
-    from PIL import Image
+    from hands import write_hand
 
     from boneage.data.cohort import read_cohort
-    from boneage.data.synthetic import synthetic_hand
 
     folder = tmp_path_factory.mktemp("cohort")
     rows = ["path,sex,bone_age_months"]
     for k, months in enumerate(np.linspace(12, 210, 72).round(1)):
-        hand = synthetic_hand(float(months), "FM"[k % 2], 300 + k, (160, 128), label=False)
-        Image.fromarray(np.rint(hand.pixels * 255).astype(np.uint8)).save(folder / f"{k}.png")
+        write_hand(folder / f"{k}.png", float(months), "FM"[k % 2], 300 + k, (160, 128))
         rows.append(f"{k}.png,{'FM'[k % 2]},{months}")
     (folder / "films.csv").write_text("\n".join(rows))
     return read_cohort(folder / "films.csv")

@@ -1,6 +1,6 @@
-"""Which engine and device are meant: torch on a device, or ONNX Runtime on the CPU.
+"""Choose engine and device: torch on a device, or ONNX Runtime on the CPU.
 
-No engine is imported before it is asked for: torch alone takes longer to start than a film takes to be read.
+An engine is imported when it is used: torch takes longer to start than the reading of a film.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def _chosen(device: str, engine: str) -> Backend:
 
 
 def _gpus() -> int:
-    """How many GPUs torch can use. It is asked only where there is a driver, since it is slow to import."""
+    """How many GPUs torch can use. torch, which is slow to import, is asked only where there is a driver."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1")
-    # on Windows the driver has no place that can be looked at as quickly
+    # on Windows the driver has no file whose path is known
     driver = sys.platform == "win32" or any(Path(path).exists() for path in _DRIVER)
     if hidden or not driver:
         return 0

@@ -1,4 +1,4 @@
-"""A bundle: the nets that read together, with their calibration; a YAML file that names the nets' files by SHA-256.
+"""A bundle: nets that are used together, with their calibration; a YAML file that names their files by SHA-256.
 
 Shipped bundles are `NAME.yaml` in this folder. A bundle that a user trains is a folder with `bundle.yaml`. Beside the
 YAML file lie the nets, in `nets/`, of which several bundles may share some.
@@ -65,7 +65,7 @@ class RegressorFile(NetFile):
 
 @dataclass(frozen=True)
 class Bundle:
-    """What reads a bone age: a hand segmenter, and regressors whose views are averaged and then calibrated.
+    """The nets of a reading: a hand segmenter, and regressors whose predictions are averaged and then calibrated.
 
     `name` is what results carry. `calibration`: as regressor/calibration.py makes it, None for raw readings. `metrics`:
     figures by what was measured, each with n and split. `licence`: terms of the weights. `recipe`: the resolved
@@ -107,7 +107,7 @@ def shipped_bundles() -> tuple[str, ...]:
 def read_bundle(weights: str | Path) -> Bundle:
     """Read a bundle: a shipped name, a bundle's folder, or its YAML file.
 
-    Raises WeightsError where there is none, and for a net that is missing; `NetFile.content` tells whether a net is the
+    Raises WeightsError where there is none, and for a net that is missing; `NetFile.content` checks that a net is the
     one that the file names.
     """
     file = _find(weights)

@@ -1,4 +1,4 @@
-"""What a weights file states of its net, read without its tensors.
+"""The header of a weights file, read without the tensors.
 
 A weights file is safetensors; reading it executes no code. The key `boneage` of its metadata holds the header below as
 JSON, with `format` and `sha256`, which covers the header and every tensor's name, type, shape and bytes.
@@ -26,7 +26,7 @@ _MOVED = {"calibration", "name"}  # stated by headers of earlier versions; today
 
 @dataclass(frozen=True)
 class Header:
-    """What a weights file states of its net.
+    """The header of a weights file.
 
     `kind`: "segmenter" or "regressor". `architecture` and `arguments` rebuild the net. `input_size`: side of the square
     input in pixels. `crop_version`: of the crop the net was trained on (None for a segmenter). `label_mean`,

@@ -1,4 +1,4 @@
-"""The tensors of a weights file, written with their header and read back only if they are the ones it was made for."""
+"""Write the tensors of a weights file with their header, and read them back if they match its SHA-256."""
 
 from __future__ import annotations
 

@@ -75,9 +75,9 @@ def synthetic_hand(
     attenuation = blurred(cv2.resize(total, (width, height), interpolation=cv2.INTER_AREA), 0.5)
 
     mask = (field > 0.5).astype(np.uint8)
-    seen = field_of_view(rng, mask)
-    mask &= seen
-    pixels = film_of(rng, attenuation, seen, scale)
+    exposed = field_of_view(rng, mask)
+    mask &= exposed
+    pixels = film_of(rng, attenuation, exposed, scale)
     side, corner = str(rng.choice(["L", "R", "L MR", "R 12", "LT"])), (int(rng.integers(2)), int(rng.integers(2)))
     write_letters(pixels, mask, "SYNTHETIC" if label else side, corner, 0.04 if label else rng.uniform(0.03, 0.07))
     carpal_mask = np.zeros(size, np.uint8)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .skeleton import RAYS, Array, Build, smooth, turned
+from .skeleton import RAYS, Array, Build, rotated, smooth
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -24,9 +24,9 @@ def posed_rays(rng: np.random.Generator) -> list[Array]:
         joints = [np.array(ray.base), np.array(ray.knuckle)]
         lean = spread * ray.spread + rng.normal(0, 1.5)
         if len(ray.lengths) == 2:  # the thumb rotates about its base as well
-            joints[1] = joints[0] + turned(joints[1] - joints[0], 0.6 * lean)
+            joints[1] = joints[0] + rotated(joints[1] - joints[0], 0.6 * lean)
         for length, degrees in zip(ray.lengths, ray.degrees, strict=True):
-            direction = turned(np.array([0.0, 1.0]), degrees + lean + rng.normal(0, 1.2))
+            direction = rotated(np.array([0.0, 1.0]), degrees + lean + rng.normal(0, 1.2))
             joints.append(joints[-1] + length * direction)
         rays.append(np.array(joints))
     return rays
@@ -73,7 +73,7 @@ def flesh_around(rays: list[Array], lean: float, build: Build) -> Flesh:
     ]
     right = np.array([(x * wide - 0.03, y) for x, y in sides])
     left = np.array([(-x * wide - 0.04, y) for x, y in sides])
-    forearm = turned(np.vstack([right, left[::-1]]), lean)
+    forearm = rotated(np.vstack([right, left[::-1]]), lean)
     return Flesh(np.vstack(circles), [smooth(np.array(palm)), forearm])
 
 

@@ -81,13 +81,13 @@ def field_of_view(rng: np.random.Generator, mask: Mask) -> NDArray[np.bool_]:
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     share = rng.uniform(0.1, 0.8, 4)
-    seen = np.ones(mask.shape, bool)
+    exposed = np.ones(mask.shape, bool)
     if rng.random() < 0.25:
-        seen[: int(share[0] * rows[0])] = False
-        seen[height - int(0.03 * share[1] * height) :] = False
-        seen[:, : int(share[2] * columns[0])] = False
-        seen[:, width - int(share[3] * (width - 1 - columns[-1])) :] = False
-    return seen
+        exposed[: int(share[0] * rows[0])] = False
+        exposed[height - int(0.03 * share[1] * height) :] = False
+        exposed[:, : int(share[2] * columns[0])] = False
+        exposed[:, width - int(share[3] * (width - 1 - columns[-1])) :] = False
+    return exposed
 
 
 def write_letters(pixels: Image, mask: Mask, text: str, corner: tuple[int, int], height: float) -> None:
@@ -95,9 +95,9 @@ def write_letters(pixels: Image, mask: Mask, text: str, corner: tuple[int, int],
     rows, columns = mask.shape
     edge = max(3, rows // 60)  # clear space around the letters
     for size in height * rows * 0.85 ** np.arange(12):
-        look = cv2.FONT_HERSHEY_SIMPLEX, size / 22  # capitals of this font are 22 pixels high at scale 1
+        font = cv2.FONT_HERSHEY_SIMPLEX, size / 22  # capitals of this font are 22 pixels high at scale 1
         thickness = max(1, round(size / 10))
-        (wide, high), _ = cv2.getTextSize(text, *look, thickness)
+        (wide, high), _ = cv2.getTextSize(text, *font, thickness)
         box = high + 2 * edge, wide + 2 * edge
         free = cv2.erode(1 - mask, np.ones(box, np.uint8), anchor=(0, 0))[: rows - box[0] + 1, : columns - box[1] + 1]
         spots = np.argwhere(free)
@@ -105,6 +105,6 @@ def write_letters(pixels: Image, mask: Mask, text: str, corner: tuple[int, int],
             wanted = np.array(corner) * (rows, columns)
             y, x = spots[np.abs(spots - wanted).sum(axis=1).argmin()]
             stencil = np.zeros(mask.shape, np.uint8)
-            cv2.putText(stencil, text, (int(x) + edge, int(y) + edge + high), *look, 255, thickness, cv2.LINE_AA)
+            cv2.putText(stencil, text, (int(x) + edge, int(y) + edge + high), *font, 255, thickness, cv2.LINE_AA)
             pixels += (stencil / np.float32(255)) * (0.97 - pixels)
             return

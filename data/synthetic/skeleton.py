@@ -158,7 +158,7 @@ def _tubular(start: Array, end: Array, tube: Tube, state: Ossified, build: Build
     return bones
 
 
-def turned(points: Array, degrees: float) -> Array:
+def rotated(points: Array, degrees: float) -> Array:
     """Points rotated about the wrist, positive towards the thumb."""
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return points @ np.array([[c, -s], [s, c]])
@@ -193,8 +193,8 @@ def forearm_bones(lean: float, states: dict[str, Ossified], build: Build) -> lis
         widths = (plate * build.bone, middle, middle)
         cortex = middle * (0.22 + 0.20 * build.maturity)
         plate_y = float(cap[:, 1].min()) - (0.035 - 0.020 * growth) * (1 - state.fusion)
-        top, overlap, foot = turned(np.array([(x, plate_y), (x, plate_y + 0.045), (0.4 * x - 0.02, -2.6)]), lean)
-        epiphysis = turned(smooth(_grown(cap, growth)), lean)
+        top, overlap, foot = rotated(np.array([(x, plate_y), (x, plate_y + 0.045), (0.4 * x - 0.02, -2.6)]), lean)
+        epiphysis = rotated(smooth(_grown(cap, growth)), lean)
         if state.fusion < 1:
             bones.append(_shaft(top, foot, widths, cortex, 1 - state.fusion))
             if state.growth is not None:

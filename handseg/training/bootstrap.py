@@ -1,6 +1,6 @@
 """Train the segmenter without hand-drawn masks: classical masks first, then rounds of predict, filter, retrain.
 
-When the rounds are done, heads are fitted on the encoder: one tells which way up a hand lies, one what a film shows.
+After the last round, heads are fitted on the encoder: one for the rotation of the hand, one for what a film shows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from .classical import classical_mask
 from .content_examples import listed_pictures
 from .content_training import learn_contents
 from .examples import Example, Pools, SegmentationSet, draw_synthetic, read_cutouts
-from .orientation_head import learn_turns
+from .orientation_head import learn_rotations
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +99,9 @@ def train_segmenter(
     """Bootstrap a segmenter from unlabelled `films` and cut-out hands; write `out/segmenter.safetensors`.
 
     `cutouts`: folder with `images/` and `masks/`, may be None. `negatives`: folder of pictures that are no whole hand,
-    as `content_training.listed_pictures` reads it; without it the net does not tell what a film shows. `data` and
-    `licence` go into the weights' header.
-    Finished rounds are kept in `out`, so a run that was stopped goes on with the next round. Returns the weights file.
+    as `content_examples.listed_pictures` reads it; without it the net has no head for what a film shows. `data` and
+    `licence` go into the weights' header. Finished rounds are kept in `out`, so a run that was stopped goes on with the
+    next round. Returns the weights file.
     Raises TrainingError when there is nothing to learn from or `out` holds another configuration's run.
     """
     out = Path(out)
@@ -144,7 +144,7 @@ def train_segmenter(
         licence=licence,
     )
     target = out / "segmenter.safetensors"
-    header = with_turns(header, net, films, config)
+    header = with_rotations(header, net, films, config)
     if negatives:
         header = with_contents(header, net, films, negatives, config, out)
     save_segmenter(target, header, net)
@@ -166,7 +166,7 @@ def _load_round(stored: Path, net: nn.Module) -> dict[str, float]:
 def _enough(
     labelled: Sequence[Any], cutouts: Sequence[Any], films: Sequence[Path], number: int, config: SegmenterConfig
 ) -> bool:
-    """Whether a round has films to learn from, or is the first, which can do with cut-out hands alone.
+    """Whether a round has films to learn from; the first may have cut-out hands alone.
 
     Raises TrainingError for a first round without both.
     """
@@ -181,9 +181,9 @@ def _enough(
     return True
 
 
-def with_turns(header: Header, net: nn.Module, films: Sequence[Path], config: SegmenterConfig) -> Header:
-    """Fit the head for the hand's turn to a trained `net`, in place, and return the `header` that says so."""
-    figure = learn_turns(net, films, config)
+def with_rotations(header: Header, net: nn.Module, films: Sequence[Path], config: SegmenterConfig) -> Header:
+    """Fit the head for the hand's rotation to a trained `net`, in place; return the `header` with its figures."""
+    figure = learn_rotations(net, films, config)
     if not figure:
         return header
     return replace(
@@ -197,7 +197,7 @@ def with_turns(header: Header, net: nn.Module, films: Sequence[Path], config: Se
 def add_contents(
     weights: str | Path, films: Sequence[Path], negatives: str | Path, out: str | Path, config: SegmenterConfig
 ) -> Path:
-    """Fit the head that tells what a film shows to the segmenter in `weights`; write `out/segmenter.safetensors`.
+    """Fit the head for what a film shows to the segmenter in `weights`; write `out/segmenter.safetensors`.
 
     Its masks stay the same to the last digit. Raises WeightsError as `load_net`.
     """
@@ -219,10 +219,10 @@ def with_contents(
     config: SegmenterConfig,
     out: Path,
 ) -> Header:
-    """Fit the head that tells what a film shows to a trained `net`, in place, and return the `header` that says so.
+    """Fit the head for what a film shows to a trained `net`, in place; return the `header` with its figures.
 
-    The header names the sources of the `negatives` and how many pictures each gave. No other tensor changes. `out`: a
-    folder that keeps what the encoder makes of the examples.
+    The header names the sources of the `negatives` and the number of pictures of each. No other tensor changes. `out`:
+    a folder that keeps the examples as the encoder computes them.
     """
     pictures = listed_pictures(negatives)
     figures = learn_contents(net, films, pictures, config, out / "examples.pt")
@@ -283,7 +283,7 @@ def _fit(
 
 
 def _labelled_films(paths: Sequence[Path], net: nn.Module | None, config: SegmenterConfig) -> list[Example]:
-    """Films with masks to learn from: classical where there is no network yet, its own where it is sure."""
+    """Films with masks to learn from: classical ones without a network, its own where they pass the filter."""
     squares = []
     for path in tracked("Reading films", paths, len(paths)):
         try:
@@ -297,16 +297,16 @@ def _labelled_films(paths: Sequence[Path], net: nn.Module | None, config: Segmen
     examples: list[Example] = []
     for start in range(0, len(squares), config.batch_size):
         part = squares[start : start + config.batch_size]
-        sure = [seen for seen in segmenter.look_at(part) if _trustworthy(seen)]
-        examples += [(seen.square, seen.components[0].astype(np.uint8)) for seen in sure]
+        sure = [view for view in segmenter.predict_squares(part) if _trustworthy(view)]
+        examples += [(view.square, view.components[0].astype(np.uint8)) for view in sure]
     return examples
 
 
-def _trustworthy(seen: HandMap) -> bool:
-    """Whether a film's own mask may teach: one hand of plausible shape, sure of itself, the same in the mirror."""
-    if len(seen.components) != 1 or seen.agreement < TAUGHT_AGREEMENT:
+def _trustworthy(view: HandMap) -> bool:
+    """Whether the network's mask of a film may teach: one hand of plausible shape, certain, the same in the mirror."""
+    if len(view.components) != 1 or view.agreement < TAUGHT_AGREEMENT:
         return False
-    mask = seen.components[0]
-    share, form = mask.sum() / seen.fit.inside().sum(), solidity(mask.astype(np.uint8))
+    mask = view.components[0]
+    share, form = mask.sum() / view.fit.inside().sum(), solidity(mask.astype(np.uint8))
     plausible = LEARNT_AREA[0] <= share <= LEARNT_AREA[1] and LEARNT_SHAPE[0] <= form <= LEARNT_SHAPE[1]
-    return plausible and certainty(seen) >= CERTAIN
+    return plausible and certainty(view) >= CERTAIN

@@ -1,7 +1,7 @@
 """A hand mask by thresholds alone, kept only where it looks like a hand: the first pseudo-labels of the bootstrap.
 
-Thresholds fail on about a third of real films, so most of this module is the rules that decide when not to believe
-them. Nothing here is used at inference.
+Thresholds fail on about a third of real films, so most of this module is rules that reject their masks. Nothing here
+is used at inference.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def classical_mask(square: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 
 def _background(smooth: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """One grey level behind the hand: the commonest dark one inside the exposed field."""
+    """The grey level behind the hand: the commonest dark one inside the exposed field."""
     exposed = smooth[smooth > 0]
     if exposed.size == 0:
         return np.zeros_like(smooth)

@@ -31,7 +31,7 @@ def paste_hand(hand: Picture, mask: Picture, rng: Generator) -> Picture:
 
 
 def finish(picture: NDArray[np.number], rng: Generator) -> Picture:
-    """What happens to any film on its way: markers, a frame, noise, too little exposure, at times inverted greys."""
+    """A picture with what films may have: markers, a frame, noise, too little exposure, at times inverted greys."""
     picture = np.array(picture, np.float32, order="C")  # a copy that OpenCV can draw on
     if rng.random() < 0.6:
         _draw_marker(picture, rng)

@@ -1,8 +1,7 @@
-"""What the head that tells what a film shows learns from: films, pictures of other things, and copies of both.
+"""Examples for the head that classifies what a film shows: films, other pictures, and copies of both.
 
 Whole hands, and hands cut off by known amounts, are copies of radiographs. Parts of hands and pictures of other kinds
-come from a folder of them. Every kind is seen in the same copies, so that the head does not learn how a picture was
-stored.
+come from a folder. Every kind is altered in the same ways, so that the head does not learn how a picture was stored.
 """
 
 from __future__ import annotations
@@ -22,11 +21,12 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ...data.errors import BoneAgeError, TrainingError
+from ...data.progress import tracked
 from ...data.read import read_radiograph
 from ...data.synthetic import synthetic_hand
 from ..config import SegmenterConfig
 from ..content_head import CONTENTS, ContentHead
-from ..geometry import quarter_turned
+from ..geometry import rotated
 from ..letterbox import letterbox
 from ..network import normalise
 from ..shape import HandShape
@@ -37,11 +37,11 @@ from .copies import Film, Picture
 log = logging.getLogger(__name__)
 
 WHOLE, PART, OTHER = range(CONTENTS)
-UNKNOWN = -1  # the content of a picture that only measures,
-MADE = "made"  # the source of what is drawn or made from radiographs
+UNKNOWN = -1  # content of a picture that measures the head and does not teach it
+MADE = "made"  # source of drawings and of copies of radiographs
 SIDE = 512  # pixels of the longer side, to which pictures are shrunk before they are copied
 BATCH = 8
-# Lengths of the hand that may be missing of a whole one, and from which on it is part of one: at the fingertips, left,
+# Share of its length that a whole hand may lack, and those from which on it is part of a hand: at the fingertips, left,
 # at the wrist, right.
 NEARLY_WHOLE, IN_PART = 0.04, np.array([0.15, 0.20, 0.20, 0.20])
 UPRIGHT = 0.8  # probability of it from which on a radiograph teaches; nearly all have more
@@ -49,7 +49,7 @@ UPRIGHT = 0.8  # probability of it from which on a radiograph teaches; nearly al
 
 @dataclass(frozen=True)
 class Listed:
-    """A picture of a folder: `content` is UNKNOWN for what is called a hand, as many of these lack a part."""
+    """A picture of a folder; `content` is UNKNOWN for a picture listed as a hand, as many of these lack a part."""
 
     path: Path
     content: int
@@ -59,7 +59,7 @@ class Listed:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A letterboxed film and what it shows; `kind`: of a picture as it is, "" of what was made or copied."""
+    """A letterboxed film and what it shows; `kind`: of a picture as it is, "" for drawings and copies."""
 
     square: NDArray[np.uint8]
     content: int
@@ -68,8 +68,8 @@ class Example:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What the head learns from, a row an example: evidence (ContentHead.evidence), content, source and kind."""
+class Encoded:
+    """Examples as the head takes them, a row each: evidence (ContentHead.evidence), content, source and kind."""
 
     evidence: torch.Tensor
     content: torch.Tensor
@@ -109,8 +109,8 @@ def _content(group: str, kind: str) -> int:
     return UNKNOWN if kind.startswith("hand") else PART
 
 
-def look_at_all(unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig) -> Seen:
-    """What the frozen `unet` makes of every example."""
+def encode_examples(unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig) -> Encoded:
+    """All examples as the frozen `unet` computes them."""
     cv2.setNumThreads(1)
     order = np.random.default_rng(config.seed).permutation(len(films))[: config.content.films]
     drawn = [films[k] for k in order]
@@ -136,7 +136,7 @@ def look_at_all(unet: Any, films: Sequence[Path], pictures: Sequence[Listed], co
         take(batch)
     if not evidence:
         raise TrainingError("no film and no picture could be read; nothing to learn from")
-    return Seen(torch.cat(evidence), torch.tensor(content), sources, kinds)
+    return Encoded(torch.cat(evidence), torch.tensor(content), sources, kinds)
 
 
 def _examples(
@@ -149,7 +149,7 @@ def _examples(
 
 def _of_films(unet: Any, films: Sequence[Path], config: SegmenterConfig) -> Iterator[Example]:
     before: Film | None = None
-    for number, path in enumerate(films):
+    for number, path in enumerate(tracked("Copying films", films, len(films))):
         film = _film(unet, path, config.input_size)
         if film is None:
             continue
@@ -163,7 +163,7 @@ def _of_films(unet: Any, films: Sequence[Path], config: SegmenterConfig) -> Iter
 
 def _of_pictures(pictures: Sequence[Listed], config: SegmenterConfig) -> Iterator[Example]:
     size, kinds = config.input_size, Counter(picture.kind for picture in pictures)
-    for number, picture in enumerate(pictures):
+    for number, picture in enumerate(tracked("Copying pictures", pictures, len(pictures))):
         greys = _greys(picture.path)
         if greys is None:
             continue
@@ -175,7 +175,7 @@ def _of_pictures(pictures: Sequence[Listed], config: SegmenterConfig) -> Iterato
                 copy = copies.in_field(copy, (0, copy.shape[0], 0, copy.shape[1]), rng)
             copy = copies.altered(copy, rng, inverted=0.25)
             if picture.content == OTHER:
-                copy = _turned_and_cut(copy, rng)
+                copy = _rotated_and_cut(copy, rng)
             yield Example(letterbox(copy, size)[0], picture.content, picture.source)
 
 
@@ -205,7 +205,7 @@ def _greys(path: Path) -> Picture | None:
 
 
 def _film(unet: Any, path: Path, size: int) -> Film | None:
-    """A radiograph with its hand's mask and wrist; None where it does not lie upright or its hand is not all there."""
+    """A radiograph with its hand's mask and wrist; None where it is not upright or does not show the whole hand."""
     picture = _greys(path)
     if picture is None:
         return None
@@ -214,9 +214,9 @@ def _film(unet: Any, path: Path, size: int) -> Film | None:
         inputs = torch.from_numpy(square)[None, None].float() / 255
         maps = unet.encoder(normalise(inputs).contiguous(memory_format=torch.channels_last))
         hand = torch.sigmoid(unet.segmentation_head(unet.decoder(maps)))[0, 0].numpy()
-        turns = unet.classification_head(maps[-1]).softmax(1)[0] if unet.classification_head else torch.ones(1)
+        rotations = unet.classification_head(maps[-1]).softmax(1)[0] if unet.classification_head else torch.ones(1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats((hand > 0.5).astype(np.uint8), connectivity=4)
-    if count < 2 or turns[0] < UPRIGHT:
+    if count < 2 or rotations[0] < UPRIGHT:
         return None
     largest = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
     mask = (fit.back(largest.astype(np.float32)) > 0.5).astype(np.uint8)
@@ -227,9 +227,9 @@ def _film(unet: Any, path: Path, size: int) -> Film | None:
     return film if whole else None
 
 
-def _turned_and_cut(picture: Picture, rng: Generator) -> Picture:
-    """Any way round, and at times only a part."""
-    picture = quarter_turned(picture, int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2])))
+def _rotated_and_cut(picture: Picture, rng: Generator) -> Picture:
+    """A picture at any rotation, and at times only a part of it."""
+    picture = rotated(picture, int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2])))
     if rng.random() < 0.3:
         height, width = picture.shape
         top, bottom, left, right = (rng.uniform(0, 0.25, 4) * (height, height, width, width)).astype(int)
@@ -238,7 +238,7 @@ def _turned_and_cut(picture: Picture, rng: Generator) -> Picture:
 
 
 def _copy_of(film: Film, other: Film | None, size: int, rng: Generator) -> Example | None:
-    """One example from a film: whole, cut off, beside another hand, or made into what is no hand on a radiograph."""
+    """One example from a film: whole, cut off, beside another hand, or changed into what is no radiograph of a hand."""
     mirrored = rng.random() < 0.5
     film = _posed(film, mirrored, rng)
     kind = rng.choice(["whole", "cut", "several", "changed"], p=[0.34, 0.42, 0.08, 0.16])
@@ -258,8 +258,8 @@ def _copy_of(film: Film, other: Film | None, size: int, rng: Generator) -> Examp
         picture = copies.in_field(picture, kept, rng)
     if rng.random() < 0.85:
         picture = copies.altered(picture, rng, mirror=False, slant=False, inverted=0.06)
-    if kind == "whole" and rng.random() < 0.06:  # a turn that goes unnoticed makes no other picture of it
-        return Example(letterbox(quarter_turned(picture, int(rng.integers(1, 4))), size)[0], WHOLE, MADE)
+    if kind == "whole" and rng.random() < 0.06:  # rotated, it is still a whole hand
+        return Example(letterbox(rotated(picture, int(rng.integers(1, 4))), size)[0], WHOLE, MADE)
     square = letterbox(picture, size)[0]
     if kind == "changed":
         return Example(square, OTHER, MADE)
@@ -282,7 +282,7 @@ def _changed(film: Film, rng: Generator) -> Film | None:
 
 
 def _content_of(gone: NDArray[np.float32]) -> int:
-    """What a hand is of which so much is missing."""
+    """The content of a hand with such shares of its length missing."""
     if (gone > IN_PART).any():
         return PART
     return UNKNOWN if gone.max() > NEARLY_WHOLE else WHOLE

@@ -1,4 +1,4 @@
-"""Teach a finished segmenter what a film shows: a head on what its frozen encoder computes anyway."""
+"""Teach a finished segmenter what a film shows: fit a head on the maps of its frozen encoder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...data.files import MARK, whole_file
 from ..config import ContentConfig, SegmenterConfig
 from ..content import REFUSED, SURE
 from ..content_head import CONTENTS, MAPS, ContentHead
-from .content_examples import MADE, UNKNOWN, WHOLE, Listed, Seen, look_at_all
+from .content_examples import MADE, UNKNOWN, WHOLE, Encoded, Listed, encode_examples
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +33,22 @@ def learn_contents(
     """Give `net`, from build_unet and trained, its head for what a film shows, in place; no other tensor changes.
 
     `films`: radiographs of whole hands, nearly all upright, of which `config.content.films` are drawn. `cache`: a file
-    that keeps what the encoder makes of all examples, so that another head of the same is a matter of a minute. Returns
-    figures for the weights' header, measured on sources of pictures that did not teach.
+    that keeps the encoded examples, so that another head is fitted to the same ones in about a minute. Returns figures
+    for the weights' header, measured on sources of pictures that did not teach.
     """
     unet: Any = net.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    seen = _seen(unet, films, pictures, config, cache)
-    log.info("examples by content: %s", dict(Counter(seen.content.tolist())))
-    known = _known(seen, unet, config)
-    folds = _folds(seen.sources, config.content.folds, config.seed)
+    encoded = _encoded(unet, films, pictures, config, cache)
+    log.info("examples by content: %s", dict(Counter(encoded.content.tolist())))
+    known = _known(encoded, unet, config)
+    folds = _folds(encoded.sources, config.content.folds, config.seed)
     apart = [
-        fitted(seen, torch.where(folds == fold, UNKNOWN, known), unet, config) for fold in range(config.content.folds)
+        fitted(encoded, torch.where(folds == fold, UNKNOWN, known), unet, config)
+        for fold in range(config.content.folds)
     ]
     logits = torch.zeros(len(known), CONTENTS)
     with torch.no_grad():
         for fold, head in enumerate(apart):
-            logits[folds == fold] = head.judge(seen.evidence[folds == fold].float())
+            logits[folds == fold] = head.judge(encoded.evidence[folds == fold].float())
     temperature = _temperature(logits[known >= 0], known[known >= 0])
     log.info("temperature %.2f", temperature)
     whole = (logits / temperature).softmax(1)[:, WHOLE]
@@ -55,12 +56,14 @@ def learn_contents(
         "others_taken_for_a_hand": _share(whole[known > WHOLE] > 0.5),
         "hands_not_taken_for_one": _share(whole[known == WHOLE] <= 0.5),
     }
-    unet.content_head = _cooled(fitted(seen, known, unet, config), temperature)
-    return {**figures, "kinds": _by_kind(seen, whole)}
+    unet.content_head = _cooled(fitted(encoded, known, unet, config), temperature)
+    return {**figures, "kinds": _by_kind(encoded, whole)}
 
 
-def _seen(unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig, cache: Path) -> Seen:
-    """What the encoder makes of every example, from `cache` where that was made of the same."""
+def _encoded(
+    unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig, cache: Path
+) -> Encoded:
+    """All examples encoded, read from `cache` where it holds the same ones."""
     weights = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in unet.state_dict().values())).hexdigest()
     examples = {name: value for name, value in asdict(config.content).items() if name not in _OF_THE_HEAD}
     names = [path.name for path in films], [picture.path.name for picture in pictures]
@@ -68,26 +71,23 @@ def _seen(unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: 
     if cache.exists():
         stored = torch.load(cache, weights_only=True)
         if stored.pop("made_by", MARK) == MARK and stored.pop("key") == key:
-            return Seen(**stored)
-    seen = look_at_all(unet, films, pictures, config)
+            return Encoded(**stored)
+    encoded = encode_examples(unet, films, pictures, config)
     with whole_file(cache) as temporary:
-        torch.save({"made_by": MARK, "key": key, **vars(seen)}, temporary)
-    return seen
+        torch.save({"made_by": MARK, "key": key, **vars(encoded)}, temporary)
+    return encoded
 
 
 _OF_THE_HEAD = ("folds", "heads", "hidden", "epochs", "batch_size")  # settings that change no example
 
 
-def _known(seen: Seen, unet: Any, config: SegmenterConfig) -> torch.Tensor:
-    """The content of each example; a picture that is called a hand is whole where a head takes it for one.
-
-    That head learns from all others.
-    """
-    head = fitted(seen, seen.content, unet, config)
+def _known(encoded: Encoded, unet: Any, config: SegmenterConfig) -> torch.Tensor:
+    """The content of each example; a picture listed as a hand is whole where a head fitted on all others says so."""
+    head = fitted(encoded, encoded.content, unet, config)
     with torch.no_grad():
-        whole = head.judge(seen.evidence.float()).softmax(1)[:, WHOLE] > 0.5
-    called = torch.tensor([source != MADE for source in seen.sources]) & (seen.content == UNKNOWN)
-    return torch.where(called & whole, WHOLE, seen.content)
+        whole = head.judge(encoded.evidence.float()).softmax(1)[:, WHOLE] > 0.5
+    called = torch.tensor([source != MADE for source in encoded.sources]) & (encoded.content == UNKNOWN)
+    return torch.where(called & whole, WHOLE, encoded.content)
 
 
 def _share(wrong: torch.Tensor) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _share(wrong: torch.Tensor) -> dict[str, Any]:
 
 
 def _folds(sources: Sequence[str], folds: int, seed: int) -> torch.Tensor:
-    """A fold for each example: all pictures of a source are in one, what is made is spread over all."""
+    """A fold for each example: the pictures of a source are in one; drawings and copies are spread over all."""
     names = [name for name, _ in Counter(sources).most_common() if name != MADE]
     number = {name: k % folds for k, name in enumerate(names)}
     spread = np.random.default_rng(seed).integers(0, folds, len(sources))
@@ -118,18 +118,18 @@ def _cooled(head: ContentHead, temperature: float) -> ContentHead:
     return head
 
 
-def _by_kind(seen: Seen, whole: torch.Tensor) -> dict[str, dict[str, int]]:
-    """Of the pictures as they are, by kind: of how many sources, how many, and how many are not refused and are sure.
+def _by_kind(encoded: Encoded, whole: torch.Tensor) -> dict[str, dict[str, int]]:
+    """Pictures as they are, by kind: number of sources, of pictures, and of those that are not refused and are sure.
 
     `whole`: the probability of a whole hand from a head that did not learn from the picture's source.
     """
     rows: dict[str, list[int]] = {}
-    for number, kind in enumerate(seen.kinds):
+    for number, kind in enumerate(encoded.kinds):
         rows.setdefault(kind, []).append(number)
     rows.pop("", None)
     return {
         kind: {
-            "sources": len({seen.sources[number] for number in numbers}),
+            "sources": len({encoded.sources[number] for number in numbers}),
             "n": len(numbers),
             "accepted": int((whole[numbers] >= REFUSED).sum()),
             "sure": int((whole[numbers] >= SURE).sum()),
@@ -138,10 +138,10 @@ def _by_kind(seen: Seen, whole: torch.Tensor) -> dict[str, dict[str, int]]:
     }
 
 
-def fitted(seen: Seen, content: torch.Tensor, unet: Any, config: SegmenterConfig) -> ContentHead:
+def fitted(encoded: Encoded, content: torch.Tensor, unet: Any, config: SegmenterConfig) -> ContentHead:
     """The mean of `config.content.heads` heads, each fitted to the examples with a known content, as one head."""
     taught = content >= 0
-    evidence, content = seen.evidence[taught].float(), content[taught]
+    evidence, content = encoded.evidence[taught].float(), content[taught]
     mean, scale = evidence.mean(0), evidence.std(0) + 1e-3
     inputs = ((evidence - mean) / scale).clamp(-6, 6)
     channels, settings = unet.encoder.out_channels[-MAPS:], config.content

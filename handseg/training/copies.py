@@ -1,4 +1,4 @@
-"""Copies of pictures as they come to a reader: turned, cut, framed, saved again; and pictures made up from films.
+"""Altered copies of pictures: rotated, cut, framed, saved again; and pictures made from films that show no hand.
 
 All functions take and return uint8 pictures, bone bright, and draw from the generator given.
 """
@@ -35,13 +35,13 @@ class Film:
         return int(rows[0]), int(columns[0]), int(columns[-1]), self.wrist[1] - float(rows[0])
 
     def mirrored(self) -> Film:
-        """The other way round."""
+        """The mirror image."""
         width = self.mask.shape[1]
         wrist = width - 1 - self.wrist[0], self.wrist[1]
         return Film(np.ascontiguousarray(self.picture[:, ::-1]), np.ascontiguousarray(self.mask[:, ::-1]), wrist)
 
     def slanted(self, degrees: float, shade: int) -> Film:
-        """Turned anticlockwise on a larger film, its corners filled with `shade`."""
+        """Rotated anticlockwise on a larger film, its corners filled with `shade`."""
         matrix, size = _rotation(self.picture.shape, degrees)
         picture = cv2.warpAffine(self.picture, matrix, size, flags=cv2.INTER_LINEAR, borderValue=shade)
         mask = cv2.warpAffine(self.mask, matrix, size, flags=cv2.INTER_NEAREST)
@@ -141,7 +141,7 @@ def _shade(picture: Picture, rng: Generator) -> int:
 
 
 def _rotation(shape: Sequence[int], degrees: float) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    """The matrix that turns a picture anticlockwise, and the size (width, height) of what holds all of it then."""
+    """The matrix that rotates a picture anticlockwise, and the size (width, height) that then holds all of it."""
     height, width = shape
     matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0), np.float64)
     cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
@@ -173,7 +173,7 @@ def cut_window(film: Film, rng: Generator) -> list[int]:
 
 
 def missing(film: Film, window: Sequence[int]) -> NDArray[np.float32]:
-    """What of the hand lies outside a window, in lengths of the hand: at the fingertips, left, at the wrist, right."""
+    """Extent of the hand outside a window as shares of its length: at the fingertips, left, at the wrist, right."""
     top, left, right, length = film.hand()
     above, below, before, behind = window
     outside = (above - top, before - left, film.wrist[1] - below, right + 1 - behind)

@@ -1,4 +1,4 @@
-"""Labelled crops as the training sees them: one example a film, augmented by (seed, epoch, film) alone."""
+"""Labelled crops as training examples: one a film, augmented by (seed, epoch, film) alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # crops uint8 (n, s, s)
 
 @dataclass(frozen=True, eq=False)
 class LabelledCrops:
-    """Crops of a cohort with what is known of each: `keys` into the store, ids, sexes, bone age in months (n,)."""
+    """Crops of a cohort, with `keys` into the store, ids, sexes, and bone ages in months (n,)."""
 
     store: CropStore
     keys: tuple[str, ...]
@@ -66,8 +66,8 @@ class CropSet(Dataset[Batch]):
 class EpochOrder(Sampler[tuple[int, int]]):
     """The order of one epoch as (epoch, index), shared out over the processes of a distributed run.
 
-    The order depends on (seed, epoch) alone. In training the last films that do not fill a batch on every process wait
-    for the next epoch, whose order is another one.
+    The order depends on (seed, epoch) alone. Films at its end that fill no batch on every process are left out of the
+    epoch; the next one has another order.
     """
 
     def __init__(

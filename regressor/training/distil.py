@@ -1,4 +1,4 @@
-"""A trained regressor that teaches another: the student imitates its feature maps and its reading."""
+"""Distillation: a student imitates the feature maps and the predictions of a trained regressor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one training step does: the Lightning module of the regressor."""
+"""The Lightning module of the regressor: a training step, its optimiser and validation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .distil import Teacher
 class RegressorTask(L.LightningModule):
     """Loss, optimiser, learning rate, averaged weights and validation of a BoneAgeNet.
 
-    Validation reads with the averaged weights, which are what is kept, in float32. All that resuming needs is in the
+    Validation predicts with the averaged weights, which are kept, in float32. All that resuming needs is in the
     module's own state or stored by `on_save_checkpoint`: randomness is drawn anew from (seed, epoch, batch) for every
     batch, so that a run can go on within an epoch.
     """
@@ -128,7 +128,7 @@ class RegressorTask(L.LightningModule):
             group["lr"] = rate
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step, then move the averaged weights, so that whoever stores the module after a batch stores both."""
+        """Step, then update the averaged weights, so that a checkpoint after a batch has both."""
         super().optimizer_step(*args, **kwargs)
         if self.averaged is not None:
             self.averaged.update_parameters(self.net)

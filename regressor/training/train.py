@@ -72,10 +72,10 @@ class WithinEpoch(Callback):
 
 
 class EpochLoader(DataLoader[Batch]):
-    """A loader whose order knows where its epoch was stopped; Lightning believes that of one with these methods."""
+    """A loader that goes on within an epoch; Lightning takes it for one because it has these methods."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: Lightning's own progress says how many batches are done."""
+        """Nothing: Lightning's own progress counts the batches that are done."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -133,7 +133,7 @@ class Epochs(Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Begin the task with the first batch; Lightning tells of no epoch's start where an epoch goes on."""
+        """Begin the task with the first batch; Lightning calls no hook at the start where an epoch goes on."""
         if self._advance is None:
             task = f"Epoch {trainer.current_epoch + 1} of {trainer.max_epochs}"
             self._advance = self._task.enter_context(progress(task, int(trainer.num_training_batches)))
@@ -245,7 +245,7 @@ def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int)
     if config.keep == "best":
         callbacks.append(ModelCheckpoint(out, "best", monitor="val_mae", save_top_k=1, enable_version_counter=False))
         callbacks.append(EarlyStopping("val_mae", patience=config.patience, check_on_train_epoch_end=True))
-    # the last epoch is always stored, to go on from, with what the others know by then
+    # the last epoch is always stored, with the state of the callbacks before, so that a run can go on
     latest = ModelCheckpoint(out, "last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True)
     callbacks.append(latest)
     several = nodes > 1 or (devices if isinstance(devices, int) else torch.cuda.device_count()) > 1
@@ -328,12 +328,12 @@ def _for_header(config: RegressorConfig) -> dict[str, Any]:
 
 
 def is_first_process() -> bool:
-    """Whether this is the process of a distributed training that writes and speaks for all."""
-    return getattr(rank_zero_only, "rank", 0) == 0  # an attribute that Lightning hangs on the function
+    """Whether this process of a distributed training is the one that writes files and messages."""
+    return getattr(rank_zero_only, "rank", 0) == 0  # an attribute that Lightning sets on the function
 
 
 def _strategy(config: RegressorConfig) -> str:
-    """DDP; a teacher's projections are not used in every epoch, so their absence must be looked for."""
+    """DDP; a teacher's projections are not used in every epoch, so DDP must find unused parameters."""
     return "ddp" if config.teacher is None else "ddp_find_unused_parameters_true"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import dataset
+from dicom_files import dataset, lut, write
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset
@@ -43,17 +43,8 @@ LEVELS = np.rint(np.linspace(0, TOP, HEIGHT * WIDTH)).astype(np.int64).reshape(H
 TRUTH = LEVELS / TOP
 
 
-def table(entries: np.ndarray, first: int = 0, bits: int = 16) -> list[Dataset]:
-    item = Dataset()
-    item.add_new("LUTDescriptor", "US" if first >= 0 else "SS", [len(entries) % 2**16, first, bits])
-    item.add_new("LUTData", "OW", entries.astype("<u2").tobytes())
-    return [item]
-
-
 def read(tmp_path: Path, ds: FileDataset) -> Radiograph:
-    path = tmp_path / "a.dcm"
-    ds.save_as(path, enforce_file_format=True)
-    return read_radiograph(path, correct_inversion=False)
+    return read_radiograph(write(ds, tmp_path / "a.dcm"), correct_inversion=False)
 
 
 def assert_shows(radiograph: Radiograph, expected: np.ndarray, tolerance: float = 1e-6) -> None:
@@ -91,17 +82,17 @@ SAME_PICTURE = {
     "linear window and MONOCHROME1": dataset(TOP - LEVELS, PhotometricInterpretation="MONOCHROME1", **WHOLE_RANGE),
     "exact window": dataset(LEVELS, VOILUTFunction="LINEAR_EXACT", WindowCenter=TOP / 2, WindowWidth=TOP),
     "first of two windows": dataset(LEVELS, WindowCenter=[2048, 99], WindowWidth=[4096, 9]),
-    "modality LUT": dataset(TOP - LEVELS, ModalityLUTSequence=table(np.arange(TOP, -1, -1))),
-    "modality LUT from a negative value": dataset(LEVELS - 2048, ModalityLUTSequence=table(np.arange(4096), -2048)),
-    "VOI LUT": dataset(LEVELS, VOILUTSequence=table(np.arange(4096), bits=12)),
+    "modality LUT": dataset(TOP - LEVELS, ModalityLUTSequence=lut(np.arange(TOP, -1, -1))),
+    "modality LUT from a negative value": dataset(LEVELS - 2048, ModalityLUTSequence=lut(np.arange(4096), -2048)),
+    "VOI LUT": dataset(LEVELS, VOILUTSequence=lut(np.arange(4096), bits=12)),
     "VOI LUT over a window": dataset(
-        LEVELS, VOILUTSequence=table(np.arange(4096), bits=12), WindowCenter=9, WindowWidth=2
+        LEVELS, VOILUTSequence=lut(np.arange(4096), bits=12), WindowCenter=9, WindowWidth=2
     ),
     "VOI LUT after a slope": dataset(
-        LEVELS, RescaleSlope=-1, RescaleIntercept=10, VOILUTSequence=table(np.arange(TOP, -1, -1), 10 - TOP, 12)
+        LEVELS, RescaleSlope=-1, RescaleIntercept=10, VOILUTSequence=lut(np.arange(TOP, -1, -1), 10 - TOP, 12)
     ),
     "VOI LUT and MONOCHROME1": dataset(
-        LEVELS, PhotometricInterpretation="MONOCHROME1", VOILUTSequence=table(np.arange(TOP, -1, -1), bits=12)
+        LEVELS, PhotometricInterpretation="MONOCHROME1", VOILUTSequence=lut(np.arange(TOP, -1, -1), bits=12)
     ),
     "window of no width": dataset(LEVELS, WindowCenter=5, WindowWidth=0),
 }
@@ -131,12 +122,12 @@ def test_sigmoid_window(tmp_path):
 
 def test_a_steep_voi_lut_is_applied_with_its_ends(tmp_path):
     curve = np.rint(np.linspace(0, 1, 2501) ** 2 * 65535)
-    radiograph = read(tmp_path, dataset(LEVELS, VOILUTSequence=table(curve, first=1000)))
+    radiograph = read(tmp_path, dataset(LEVELS, VOILUTSequence=lut(curve, first=1000)))
     assert_shows(radiograph, np.clip((LEVELS - 1000) / 2500, 0, 1) ** 2, 1e-5)
 
 
 def test_a_lut_of_65536_entries_says_so_with_0(tmp_path):
-    luts = table(np.arange(65535, -1, -1))
+    luts = lut(np.arange(65535, -1, -1))
     assert luts[0].LUTDescriptor[0] == 0
     assert_shows(read(tmp_path, dataset(65535 - LEVELS * 16, bits=16, VOILUTSequence=luts)), LEVELS * 16 / 65535)
 
@@ -172,7 +163,7 @@ def test_uncompressed_syntaxes(tmp_path, syntax):
 
 
 def test_big_endian(tmp_path):
-    ds = dataset(LEVELS, VOILUTSequence=table(np.arange(4096).astype(">u2").view("<u2"), bits=12))
+    ds = dataset(LEVELS, VOILUTSequence=lut(np.arange(4096).astype(">u2").view("<u2"), bits=12))
     ds.PixelData = LEVELS.astype(">u2").tobytes()
     ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
     pydicom.dcmwrite(tmp_path / "a.dcm", ds, implicit_vr=False, little_endian=False, enforce_file_format=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import dataset
+from dicom_files import dataset, write
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate, generate_frames
@@ -24,8 +24,7 @@ TRUTH = (HAND - HAND.min()) / np.ptp(HAND)
 
 
 def read(tmp_path: Path, film: FileDataset) -> Radiograph:
-    film.save_as(tmp_path / "a.dcm", enforce_file_format=True)
-    return read_radiograph(tmp_path / "a.dcm", correct_inversion=False)
+    return read_radiograph(write(film, tmp_path / "a.dcm"), correct_inversion=False)
 
 
 def raw(film: FileDataset, name: str, vr: str, data: bytes) -> FileDataset:

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import pytest
 from conftest import REAL
+from dicom_files import dataset, write
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from boneage.data.polarity import bone_is_dark, bright_bone_evidence
 from boneage.data.read import read_radiograph
@@ -89,18 +88,7 @@ def test_reading_inverts_dark_bone_and_says_so(tmp_path, hand):
 
 
 def test_a_dicom_keeps_its_greys_with_a_note(tmp_path, hand):
-    stored = 255 - hand
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.SOPClassUID, ds.SOPInstanceUID = ComputedRadiographyImageStorage, generate_uid()
-    ds.Rows, ds.Columns = stored.shape
-    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
-    ds.PixelData = stored.tobytes()
-    ds["PixelData"].VR = "OB"
-    ds.save_as(tmp_path / "a.dcm", enforce_file_format=True)
-    radiograph = read_radiograph(tmp_path / "a.dcm")
+    radiograph = read_radiograph(write(dataset(255 - hand, 8), tmp_path / "a.dcm"))
     assert not radiograph.inverted
     assert radiograph.pixels[0].mean() > 0.8
     assert any("bone looks dark" in str(note) for note in radiograph.doubts)

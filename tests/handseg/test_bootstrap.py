@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from hands import write, write_hand
 
 from boneage.data.errors import TrainingError
 from boneage.data.synthetic import synthetic_hand
@@ -33,8 +33,7 @@ CONFIG = SegmenterConfig(
 def films(tmp_path_factory):
     folder = tmp_path_factory.mktemp("films")
     for seed in range(8):
-        hand = synthetic_hand(40 + 20 * seed, "F", seed, (160, 128), label=False)
-        cv2.imwrite(str(folder / f"{seed}.png"), np.rint(hand.pixels * 255).astype(np.uint8))
+        write_hand(folder / f"{seed}.png", 40 + 20 * seed, "F", seed, (160, 128))
     (folder / "broken.png").write_bytes(b"no picture")
     return sorted(folder.iterdir())
 
@@ -46,7 +45,7 @@ def cutouts(tmp_path_factory):
         hand = synthetic_hand(20 * seed, "M", 50 + seed, (128, 100), label=False)
         for name, picture in (("images", hand.pixels * hand.mask), ("masks", hand.mask)):
             (folder / name).mkdir(exist_ok=True)
-            cv2.imwrite(str(folder / name / f"{seed}.png"), np.rint(picture * 255).astype(np.uint8))
+            write(folder / name / f"{seed}.png", picture)
     return folder
 
 
@@ -84,9 +83,9 @@ def test_a_run_writes_weights_that_say_what_they_are(finished):
     assert 0 <= header.metrics["composite_iou"]["value"] <= 1
     assert all(tensor.isfinite().all() for tensor in state.values())
     film = synthetic_hand(80, "M", 3, (150, 120)).pixels
-    (seen,) = HandSegmenter.load(NetFile.of(finished)).look([film])
-    assert seen.probability.shape == (64, 64)
-    assert 0 <= seen.probability.min() < seen.probability.max() <= 1
+    (view,) = HandSegmenter.load(NetFile.of(finished)).predict([film])
+    assert view.probability.shape == (64, 64)
+    assert 0 <= view.probability.min() < view.probability.max() <= 1
 
 
 def test_a_stopped_run_goes_on_with_the_next_round_and_ends_the_same(finished, films, cutouts, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hands import write
 
 from boneage.data.errors import TrainingError
 from boneage.data.synthetic import synthetic_hand
@@ -69,8 +70,7 @@ def test_pictures_are_listed_by_what_they_show_without_lateral_hands(pictures):
 
 def test_the_head_is_added_and_nothing_else_changes(pictures, segmenter, tmp_path):
     hand = synthetic_hand(120, "M", 1, (120, 96))
-    film = tmp_path / "film.png"
-    cv2.imwrite(str(film), (hand.pixels * 255).astype(np.uint8))
+    film = write(tmp_path / "film.png", hand.pixels)
     made = add_contents(segmenter, [film, film], pictures, tmp_path / "out", CONFIG)
     header, before = read_header(made), load_weights(segmenter, "segmenter")[1]
     after = load_weights(made, "segmenter")[1]
@@ -81,7 +81,7 @@ def test_the_head_is_added_and_nothing_else_changes(pictures, segmenter, tmp_pat
     assert header.arguments["content_hidden"] == 2 * 4
     assert header.metrics["kinds"]["foot"].keys() == {"sources", "n", "accepted", "sure"}
     assert {kind: row["n"] for kind, row in header.metrics["kinds"].items()} == {"foot": 1, "chest": 1, "wrist": 1}
-    plain, judged = (HandSegmenter.load(NetFile.of(path)).look([hand.pixels])[0] for path in (segmenter, made))
+    plain, judged = (HandSegmenter.load(NetFile.of(path)).predict([hand.pixels])[0] for path in (segmenter, made))
     np.testing.assert_array_equal(plain.probability, judged.probability)
     assert plain.contents is None
     assert judged.contents is not None

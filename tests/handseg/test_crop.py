@@ -134,35 +134,35 @@ def test_a_letterboxed_blank_film_stays_blank():
     assert not square[~fit.inside()].any()
 
 
-def seen_on(frame: tuple[int, int], size: int, turn: int = 0) -> HandMap:
+def seen_on(frame: tuple[int, int], size: int, rotation: int = 0) -> HandMap:
     """A map of one smooth hand that leans to one side, and of a speck that is not part of it."""
-    fit = SquareFit(whole_frame(*frame), size, frame, turn)
+    fit = SquareFit(whole_frame(*frame), size, frame, rotation)
     y, x = np.mgrid[:size, :size] / size
     probability = np.clip(1.3 - 4 * np.hypot(x - 0.45, (y - 0.55) * 0.8), 0, 1).astype(np.float32)
     probability[2:5, size // 2 : size // 2 + 3] = 1.0
     return HandMap(np.zeros((size, size), np.uint8), probability, fit)
 
 
-@pytest.mark.parametrize("turn", [0, 1, 2, 3])
-def test_the_hand_over_a_crop_is_what_was_seen_at_the_same_place_of_the_film(turn):
-    seen = seen_on((300, 240), 96, turn)
-    fit = SquareFit(Box(20, 60, 180, 200), 128, (300, 240), turn)
+@pytest.mark.parametrize("rotation", [0, 1, 2, 3])
+def test_the_hand_over_a_crop_is_what_was_seen_at_the_same_place_of_the_film(rotation):
+    view = seen_on((300, 240), 96, rotation)
+    fit = SquareFit(Box(20, 60, 180, 200), 128, (300, 240), rotation)
     rows, columns = np.mgrid[:128, :128]
     places = fit.to_original(np.stack([columns.ravel(), rows.ravel()], axis=1))
-    x, y = seen.fit.to_square(places).astype(np.float32).T
-    expected = cv2.remap(seen.probability, x, y, cv2.INTER_LINEAR, borderValue=0).reshape(128, 128)
-    over_crop = seen.over(fit)
+    x, y = view.fit.to_square(places).astype(np.float32).T
+    expected = cv2.remap(view.probability, x, y, cv2.INTER_LINEAR, borderValue=0).reshape(128, 128)
+    over_crop = view.over(fit)
     assert ((over_crop > 0.2) & (over_crop < 0.8)).sum() > 500
     likely = expected > 0.5  # elsewhere the speck and what is far from the hand are left out
     assert np.abs(over_crop - expected)[likely].max() < 0.05
-    assert not seen.over(fit)[expected < 0.01].any()
+    assert not view.over(fit)[expected < 0.01].any()
 
 
 def test_nothing_found_is_nothing_over_a_crop():
-    seen = HandMap(
+    view = HandMap(
         np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.float32), SquareFit(Box(0, 0, 90, 90), 64, (90, 90))
     )
-    assert not seen.over(SquareFit(Box(0, 0, 50, 50), 32, (90, 90))).any()
+    assert not view.over(SquareFit(Box(0, 0, 50, 50), 32, (90, 90))).any()
 
 
 def test_the_last_digit_of_a_probability_does_not_change_the_crop(hand, box):
@@ -171,14 +171,14 @@ def test_the_last_digit_of_a_probability_does_not_change_the_crop(hand, box):
     pixels = np.clip(hand.pixels * np.float32(0.2) + random.normal(0, 0.02, hand.pixels.shape).astype(np.float32), 0, 1)
     likely = cv2.GaussianBlur(hand.mask.astype(np.float32), (0, 0), 6)
 
-    def seen(rim: float) -> Likeliness:
+    def view_of(rim: float) -> Likeliness:
         def over_crop(fit: SquareFit) -> np.ndarray:
             inner = fit.apply(likely)
             return np.where(inner > 0.9, 1, np.where(inner > 0.4, rim, 0)).astype(np.float32)
 
         return over_crop
 
-    crops = [cut_crop(pixels, box, 256, hand=seen(rim)) for rim in (0.5 - 1e-6, 0.5 + 1e-6)]
+    crops = [cut_crop(pixels, box, 256, hand=view_of(rim)) for rim in (0.5 - 1e-6, 0.5 + 1e-6)]
     assert crops[0].pixels.std() > 20
     assert (crops[0].pixels != crops[1].pixels).mean() < 0.001
 

@@ -77,7 +77,7 @@ class Exact:
     def __init__(self, mask: np.ndarray) -> None:
         self.mask = mask
 
-    def look(self, films, turns=None, boxes=None):
+    def predict(self, films, rotations=None, boxes=None):
         square, fit = letterbox(films[0], 192)
         return [HandMap(square, fit.apply(self.mask.astype(np.float32)), fit)]
 

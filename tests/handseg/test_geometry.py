@@ -112,11 +112,11 @@ def test_back_puts_a_map_where_it_came_from(box, size):
     assert not whole[outside].any()
 
 
-@pytest.mark.parametrize("turn", [0, 1])
+@pytest.mark.parametrize("rotation", [0, 1])
 @pytest.mark.parametrize("size", [31, 101, 400])
 @pytest.mark.parametrize("box", BOXES)
-def test_a_part_comes_back_as_in_the_whole_and_beyond_what_is_reached_there_is_nothing(box, size, turn):
-    fit = SquareFit(box, size, FRAME, turn)
+def test_a_part_comes_back_as_in_the_whole_and_beyond_what_is_reached_there_is_nothing(box, size, rotation):
+    fit = SquareFit(box, size, FRAME, rotation)
     square = np.zeros((size, size), np.float32)
     some = Box(size // 4, size // 3, size // 3, size // 5)
     square[some.slices] = np.random.default_rng(0).random((some.height, some.width), np.float32)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hands import write, write_hand
 from PIL import Image
 
 from boneage import BoneAge
@@ -17,16 +18,16 @@ from boneage.data.radiograph import Radiograph
 from boneage.data.read import read_radiograph
 from boneage.data.split import rsna_split
 from boneage.data.synthetic import synthetic_hand
-from boneage.handseg.config import SegmenterConfig, TurnConfig
+from boneage.handseg.config import RotationConfig, SegmenterConfig
 from boneage.handseg.finder import HandFinder
-from boneage.handseg.geometry import Box, SquareFit, quarter_turned
+from boneage.handseg.geometry import Box, SquareFit, rotated
 from boneage.handseg.letterbox import letterbox
 from boneage.handseg.network import build_from, build_unet
-from boneage.handseg.orientation import ROTATED, TURNED, UNSURE, UPRIGHT, likeliest
+from boneage.handseg.orientation import LEAST_ROTATED, LEAST_UPRIGHT, ROTATED, UNSURE, likeliest
 from boneage.handseg.segmenter import HandMap, HandSegmenter
 from boneage.handseg.training import orientation_head as learn_orientation
-from boneage.handseg.training.bootstrap import with_turns
-from boneage.handseg.training.orientation_head import learn_turns
+from boneage.handseg.training.bootstrap import with_rotations
+from boneage.handseg.training.orientation_head import learn_rotations
 from boneage.pipeline.segment import load_finder, segment_file
 from boneage.weights.bundle import NetFile, read_bundle
 from boneage.weights.header import Header, read_header
@@ -36,9 +37,9 @@ TINY = ("tu-test_efficientnet", (8, 8, 8, 8, 8))
 QUARTERS = (1, 2, 3)
 
 
-def lying(pixels: np.ndarray, turn: int) -> np.ndarray:
-    """A film whose hand is upright, laid `turn` quarter turns clockwise."""
-    return quarter_turned(pixels, -turn)
+def lying(pixels: np.ndarray, rotation: int) -> np.ndarray:
+    """A film whose hand is upright, laid `rotation` quarter turns clockwise."""
+    return rotated(pixels, -rotation)
 
 
 @pytest.fixture(scope="module")
@@ -71,20 +72,20 @@ def finder(sure: float = 40.0) -> HandFinder:
     return HandFinder(HandSegmenter.of(Wrist(sure), 128), 96)
 
 
-@pytest.mark.parametrize("turn", QUARTERS)
+@pytest.mark.parametrize("rotation", QUARTERS)
 @pytest.mark.parametrize("box", [Box(0, 0, 60, 101), Box(11, 20, 30, 47), Box(5, 6, 33, 90), Box(5, 6, 40, 40)])
-def test_a_turned_fit_is_the_turned_square_and_leads_back_to_the_original(turn, box):
-    picture = np.random.default_rng(turn).random((110, 80)).astype(np.float32)
-    turned = SquareFit(box, 64, picture.shape, turn)
+def test_a_turned_fit_is_the_turned_square_and_leads_back_to_the_original(rotation, box):
+    picture = np.random.default_rng(rotation).random((110, 80)).astype(np.float32)
+    turned = SquareFit(box, 64, picture.shape, rotation)
     whole = np.zeros_like(picture)
     whole[box.y : box.y + box.height, box.x : box.x + box.width] = 1
-    rows, columns = np.nonzero(np.rot90(whole, turn))
+    rows, columns = np.nonzero(np.rot90(whole, rotation))
     upright = Box(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
-    plain = SquareFit(upright, 64, np.rot90(picture, turn).shape)
-    square = plain.apply(quarter_turned(picture, turn))
+    plain = SquareFit(upright, 64, np.rot90(picture, rotation).shape)
+    square = plain.apply(rotated(picture, rotation))
     assert np.allclose(turned.apply(picture), square, atol=1e-5)
     assert np.array_equal(turned.inside(), plain.inside())
-    assert np.allclose(turned.back(square), np.rot90(plain.back(square), -turn), atol=1e-5)
+    assert np.allclose(turned.back(square), np.rot90(plain.back(square), -rotation), atol=1e-5)
     points = np.array([(box.x, box.y), (box.x + box.width - 1, box.y), (box.x + 7, box.y + 20)], float)
     assert np.allclose(turned.to_original(turned.to_square(points)), points)
     marked = np.zeros_like(picture)
@@ -101,9 +102,9 @@ def test_the_head_leaves_the_masks_as_they_were():
     assert all(name.startswith("classification_head.") for name in missing)
     squares = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
-        masks, turns = both(squares)
+        masks, rotations = both(squares)
         assert torch.equal(masks, plain(squares))
-    assert turns.shape == (2, 4)
+    assert rotations.shape == (2, 4)
 
 
 @pytest.mark.parametrize("grid", [None, 0, 2])
@@ -111,12 +112,12 @@ def test_weights_of_either_kind_are_loaded(tmp_path, hand, grid):
     arguments = {"encoder": TINY[0], "decoder_channels": TINY[1]} | ({} if grid is None else {"turn_grid": grid})
     path = tmp_path / "segmenter.safetensors"
     save_weights(path, Header("segmenter", "smp.Unet", arguments, 64), build_from(arguments).state_dict())
-    (seen,) = HandSegmenter.load(NetFile.of(path)).look([hand.pixels])
+    (view,) = HandSegmenter.load(NetFile.of(path)).predict([hand.pixels])
     if grid:
-        assert seen.turns is not None
-        assert seen.turns.sum() == pytest.approx(1, abs=1e-5)
+        assert view.rotations is not None
+        assert view.rotations.sum() == pytest.approx(1, abs=1e-5)
     else:
-        assert seen.turns is None
+        assert view.rotations is None
 
 
 def test_a_film_and_its_mirror_image_lie_turned_the_other_way():
@@ -126,32 +127,32 @@ def test_a_film_and_its_mirror_image_lie_turned_the_other_way():
         net.classification_head[-1].weight.mul_(1000)  # a new head is next to indifferent
     segmenter = HandSegmenter.of(net, 64)
     film = np.random.default_rng(0).random((90, 70)).astype(np.float32)
-    one, other = segmenter.look([film, np.ascontiguousarray(film[:, ::-1])])
-    assert one.turns is not None
-    assert other.turns is not None
-    assert np.allclose(one.turns, other.turns[[0, 3, 2, 1]], atol=1e-5)
-    assert abs(one.turns[1] - one.turns[3]) > 1e-4  # so the exchange is seen
+    one, other = segmenter.predict([film, np.ascontiguousarray(film[:, ::-1])])
+    assert one.rotations is not None
+    assert other.rotations is not None
+    assert np.allclose(one.rotations, other.rotations[[0, 3, 2, 1]], atol=1e-5)
+    assert abs(one.rotations[1] - one.rotations[3]) > 1e-4  # so the exchange is seen
 
 
-@pytest.mark.parametrize("turn", QUARTERS)
-def test_a_turned_film_is_read_upright_and_mapped_in_its_own_geometry(hand, turn):
+@pytest.mark.parametrize("rotation", QUARTERS)
+def test_a_turned_film_is_read_upright_and_mapped_in_its_own_geometry(hand, rotation):
     upright, turned = finder().find(
-        [Radiograph(hand.pixels, "upright.png"), Radiograph(lying(hand.pixels, turn), "turned.png")]
+        [Radiograph(hand.pixels, "upright.png"), Radiograph(lying(hand.pixels, rotation), "turned.png")]
     )
-    assert (upright.turned, upright.notes) == (0, ())
-    assert turned.turned == turn
-    assert turned.notes == (ROTATED[turn],)
+    assert (upright.rotation, upright.notes) == (0, ())
+    assert turned.rotation == rotation
+    assert turned.notes == (ROTATED[rotation],)
     assert turned.verdict == upright.verdict
     assert np.abs(turned.crop.pixels.astype(int) - upright.crop.pixels).max() <= 2
-    assert turned.mask.shape == lying(hand.pixels, turn).shape
-    both = lying(upright.mask, turn)
+    assert turned.mask.shape == lying(hand.pixels, rotation).shape
+    both = lying(upright.mask, rotation)
     assert (turned.mask & both).sum() > 0.98 * (turned.mask | both).sum()
     rows, columns = np.flatnonzero(turned.mask.any(1)), np.flatnonzero(turned.mask.any(0))
     assert turned.box.as_tuple() == (columns[0], rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1)
 
 
 def test_only_a_turned_film_is_looked_at_twice(hand):
-    upright, turned = (Radiograph(lying(hand.pixels, turn), "hand.png") for turn in (0, 2))
+    upright, turned = (Radiograph(lying(hand.pixels, rotation), "hand.png") for rotation in (0, 2))
     finds = finder()
     finds.find([upright, upright])
     assert finds.segmenter.engine.module.net.passes == 2 * 2  # each with its mirror image
@@ -160,13 +161,15 @@ def test_only_a_turned_film_is_looked_at_twice(hand):
 
 
 @pytest.mark.parametrize(
-    ("probability", "unsure"), [((UPRIGHT + TURNED) / 2, False), (UPRIGHT - 0.05, True)], ids=["settled", "unsettled"]
+    ("probability", "unsure"),
+    [((LEAST_UPRIGHT + LEAST_ROTATED) / 2, False), (LEAST_UPRIGHT - 0.05, True)],
+    ids=["settled", "unsettled"],
 )
 def test_a_turn_that_one_look_is_not_sure_of_is_made_as_four_say_and_judged_as_if_upright(hand, probability, unsure):
     sure = float(np.log(3 * probability / (1 - probability)))
-    upright, turned = finder(sure).find([Radiograph(lying(hand.pixels, turn), "hand.png") for turn in (0, 1)])
-    assert (upright.turned, upright.notes) == (0, ())
-    assert (turned.turned, turned.notes) == (1, (ROTATED[1],))
+    upright, turned = finder(sure).find([Radiograph(lying(hand.pixels, rotation), "hand.png") for rotation in (0, 1)])
+    assert (upright.rotation, upright.notes) == (0, ())
+    assert (turned.rotation, turned.notes) == (1, (ROTATED[1],))
     for found in (upright, turned):
         assert found.verdict.status == ("review" if unsure else "ok")
         assert (UNSURE in found.verdict.reasons) == unsure
@@ -174,7 +177,7 @@ def test_a_turn_that_one_look_is_not_sure_of_is_made_as_four_say_and_judged_as_i
 
 def test_a_film_is_read_as_it_lies_where_another_turn_is_hardly_likelier(hand):
     (turned,) = finder(0.5).find([Radiograph(lying(hand.pixels, 1), "hand.png")])
-    assert (turned.verdict.status, turned.turned, turned.notes) == ("review", 0, ())
+    assert (turned.verdict.status, turned.rotation, turned.notes) == ("review", 0, ())
     assert UNSURE in turned.verdict.reasons
 
 
@@ -182,18 +185,18 @@ def test_the_four_views_of_a_film_are_compared_on_the_film_as_it_lies():
     film = np.zeros((64, 64), np.uint8)
     square, fit = letterbox(film, 64)
     upside_down = np.array([0.1, 0.0, 0.9, 0.0], np.float32)
-    views = [HandMap(square, square / 255, fit, turns=np.roll(upside_down, -k)) for k in range(4)]
+    views = [HandMap(square, square / 255, fit, rotations=np.roll(upside_down, -k)) for k in range(4)]
     assert likeliest(views) is views[2]
 
 
 def test_a_turn_that_the_second_look_contradicts_is_not_made(hand):
     class Stubborn(Wrist):
         def forward(self, squares):
-            logits, turns = super().forward(squares)
-            return logits, torch.tensor([0.0, 0.0, 40.0, 0.0]).expand_as(turns)
+            logits, rotations = super().forward(squares)
+            return logits, torch.tensor([0.0, 0.0, 40.0, 0.0]).expand_as(rotations)
 
     (found,) = HandFinder(HandSegmenter.of(Stubborn(), 128), 96).find([Radiograph(hand.pixels, "hand.png")])
-    assert found.turned == 0
+    assert found.rotation == 0
     assert found.verdict.status == "review"
     assert UNSURE in found.verdict.reasons
 
@@ -203,18 +206,18 @@ def test_a_rejected_picture_is_not_said_to_be_turned():
     speck[90:112, :22] = 1  # where a hand turned clockwise would have its wrist
     (found,) = finder().find([Radiograph(speck, "speck.png")])
     assert found.verdict.status == "rejected"
-    assert (found.turned, found.notes) == (0, ())
+    assert (found.rotation, found.notes) == (0, ())
     assert UNSURE not in found.verdict.reasons
 
 
-@pytest.mark.parametrize("turn", [0, *QUARTERS])
-def test_the_record_leads_from_a_turned_crop_back_to_the_film(tiny_bundle, hand_films, tmp_path, monkeypatch, turn):
+@pytest.mark.parametrize("rotation", [0, *QUARTERS])
+def test_the_record_leads_from_a_turned_crop_back_to_the_film(tiny_bundle, hand_films, tmp_path, monkeypatch, rotation):
     monkeypatch.setattr(HandSegmenter, "load", lambda net, backend=None: HandSegmenter.of(Wrist(), 128))
-    film = lying(read_radiograph(hand_films[1]).pixels, turn)
+    film = lying(read_radiograph(hand_films[1]).pixels, rotation)
     Image.fromarray((film * 255).astype("uint8")).save(tmp_path / "film.png")
     record = segment_file(tmp_path / "film.png", load_finder(tiny_bundle, "cpu")[0], tmp_path, "one")
-    assert record["notes"] == ([str(ROTATED[turn])] if turn else [])
-    assert record["crop"]["quarter_turns"] == turn
+    assert record["notes"] == ([str(ROTATED[rotation])] if rotation else [])
+    assert record["crop"]["quarter_turns"] == rotation
     crop = cv2.imread(str(tmp_path / "one-crop.png"), cv2.IMREAD_GRAYSCALE)
     assert crop is not None
     columns, rows = np.meshgrid(np.arange(crop.shape[1]), np.arange(crop.shape[0]))
@@ -258,15 +261,13 @@ class Blurred(torch.nn.Module):
 def test_the_head_learns_from_films_and_changes_nothing_else(tmp_path):
     paths = []
     for seed in range(40):
-        film = synthetic_hand(40 + 4 * seed, "F", seed, (160, 128), label=False).pixels
-        paths.append(tmp_path / f"{seed}.png")
-        cv2.imwrite(str(paths[-1]), np.rint(film * 255).astype(np.uint8))
+        paths.append(write_hand(tmp_path / f"{seed}.png", 40 + 4 * seed, "F", seed, (160, 128)))
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    config = SegmenterConfig(*TINY, imagenet=False, input_size=64, turn=TurnConfig(grid=4, learning_rate=0.05))
+    config = SegmenterConfig(*TINY, imagenet=False, input_size=64, turn=RotationConfig(grid=4, learning_rate=0.05))
     net = build_unet(*TINY)
     net.encoder = Blurred()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    figure = learn_turns(net, [*paths, tmp_path / "broken.png"], config)["turn_accuracy"]
+    figure = learn_rotations(net, [*paths, tmp_path / "broken.png"], config)["turn_accuracy"]
     after = net.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert {name.split(".")[0] for name in set(after) - set(before)} == {"classification_head"}
@@ -275,29 +276,28 @@ def test_the_head_learns_from_films_and_changes_nothing_else(tmp_path):
     again = build_unet(*TINY)
     again.encoder = Blurred()
     again.load_state_dict(before)
-    learn_turns(again, [*paths, tmp_path / "broken.png"], config)
+    learn_rotations(again, [*paths, tmp_path / "broken.png"], config)
     assert all(torch.equal(after[name], tensor) for name, tensor in again.state_dict().items())
 
 
 def test_weights_with_the_head_say_so_and_see_the_turn(tmp_path, hand):
-    film = tmp_path / "film.png"
-    cv2.imwrite(str(film), np.rint(hand.pixels * 255).astype(np.uint8))
+    film = write(tmp_path / "film.png", hand.pixels)
     arguments = {"encoder": TINY[0], "decoder_channels": TINY[1]}
-    config = SegmenterConfig(*TINY, imagenet=False, input_size=64, turn=TurnConfig(grid=2, epochs=1))
+    config = SegmenterConfig(*TINY, imagenet=False, input_size=64, turn=RotationConfig(grid=2, epochs=1))
     header = Header("segmenter", "smp.Unet", arguments, 64, metrics={"composite_iou": {"value": 0.9}})
     path = tmp_path / "segmenter.safetensors"
     net = build_from(arguments)
-    save_weights(path, with_turns(header, net, [film] * learn_orientation.HELD_OUT, config), net.state_dict())
+    save_weights(path, with_rotations(header, net, [film] * learn_orientation.HELD_OUT, config), net.state_dict())
     stored = read_header(path)
     assert stored.arguments == {**json.loads(json.dumps(arguments)), "turn_grid": 2}
     assert set(stored.metrics) == {"composite_iou", "turn_accuracy"}
     assert stored.recipe["turn"]["epochs"] == 1
-    assert HandSegmenter.load(NetFile.of(path)).look([hand.pixels])[0].turns is not None
+    assert HandSegmenter.load(NetFile.of(path)).predict([hand.pixels])[0].rotations is not None
 
 
 def test_too_few_films_teach_no_head(tmp_path):
     net = build_unet(*TINY)
-    assert learn_turns(net, [tmp_path / "none.png"], SegmenterConfig(*TINY, input_size=64)) == {}
+    assert learn_rotations(net, [tmp_path / "none.png"], SegmenterConfig(*TINY, input_size=64)) == {}
     assert not isinstance(net(torch.zeros(1, 1, 64, 64)), tuple)
 
 
@@ -310,15 +310,15 @@ def turned_features(films: int, seed: int = 0) -> torch.Tensor:
 
 def test_films_that_were_never_upright_do_not_teach():
     features = turned_features(60)
-    for film, turn in ((3, 1), (10, 2), (41, 3)):
-        features[film] = features[film].roll(turn, 0)
-    config = SegmenterConfig(turn=TurnConfig(batch_size=16, learning_rate=0.05))
+    for film, rotation in ((3, 1), (10, 2), (41, 3)):
+        features[film] = features[film].roll(rotation, 0)
+    config = SegmenterConfig(turn=RotationConfig(batch_size=16, learning_rate=0.05))
     kept = learn_orientation._upright(features, config)
     assert set(torch.nonzero(~kept).flatten().tolist()) == {3, 10, 41}
 
 
 def test_the_fitted_layer_takes_features_as_they_come():
-    layer = learn_orientation._fitted(turned_features(60), TurnConfig(batch_size=16, learning_rate=0.05), 0)
+    layer = learn_orientation._fitted(turned_features(60), RotationConfig(batch_size=16, learning_rate=0.05), 0)
     with torch.no_grad():
         assert (layer(turned_features(20, seed=1)).argmax(-1) == torch.arange(4)).all()
 
@@ -329,18 +329,18 @@ def test_the_shipped_segmenter_turns_films_upright(shared_data):
     films = list(rsna_split().take(read_cohort(shared_data / "rsna"), "choose"))[:12]
     right = 0
     for film in map(read_radiograph, [film.path for film in films]):
-        laid = finds.find([replace(film, greys=lying(film.greys, turn)) for turn in range(4)])
-        for turn, hand in enumerate(laid):
-            right += hand.turned == turn
-            assert hand.turned == turn or UNSURE in hand.verdict.reasons, film.source
-            if hand.turned:
+        laid = finds.find([replace(film, greys=lying(film.greys, rotation)) for rotation in range(4)])
+        for rotation, hand in enumerate(laid):
+            right += hand.rotation == rotation
+            assert hand.rotation == rotation or UNSURE in hand.verdict.reasons, film.source
+            if hand.rotation:
                 assert np.abs(hand.crop.pixels.astype(int) - laid[0].crop.pixels).mean() < 1
     assert right >= 4 * 11
 
 
 def test_the_shipped_masks_do_not_depend_on_the_head():
     header, state = load_weights(read_bundle("default").segmenter.path, "segmenter")
-    assert header.arguments["turn_grid"] == TurnConfig().grid
+    assert header.arguments["turn_grid"] == RotationConfig().grid
     assert header.metrics["turn_accuracy"]["value"] > 0.95
     heads = {"segmentation_head", "classification_head", "content_head"}
     assert {name.split(".")[0] for name in state} == {"encoder", "decoder", *heads}

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import hands
 import numpy as np
 import pytest
 
@@ -10,19 +13,16 @@ from boneage.handseg.letterbox import letterbox
 from boneage.handseg.pairs import chosen, fields_of, sides_of, two_hands
 from boneage.handseg.segmenter import HandMap
 
-SIZE = 192
-
 
 @pytest.fixture(scope="module")
 def hand():
     return synthetic_hand(120, "M", 7, (250, 200))
 
 
-def seen(mask: np.ndarray, *, turn: int = 0) -> HandMap:
-    """What a segmenter that finds exactly `mask` would see."""
-    square, fit = letterbox(mask.astype(np.float32), SIZE, turn)
-    found = (fit.apply(mask.astype(np.uint8) * 255) > 127).astype(np.float32)
-    return HandMap(square, found, fit, contents=np.array([1, 0, 0], np.float32))
+def view_of(mask: np.ndarray, rotation: int = 0) -> HandMap:
+    """The map of a segmenter that finds exactly `mask`, and takes it for a whole hand."""
+    found = hands.view_of(mask, mask, 1, rotation)
+    return replace(found, contents=np.array([1, 0, 0], np.float32))
 
 
 def stated(**facts) -> Radiograph:
@@ -30,27 +30,27 @@ def stated(**facts) -> Radiograph:
     return Radiograph(np.zeros((250, 200), np.uint8), "film", **facts)
 
 
-@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+@pytest.mark.parametrize("rotation", [0, 1, 2, 3])
 @pytest.mark.parametrize("gap", [30, 0])
-def test_two_hands_are_parted_between_them_though_they_touch(hand, gap, turn):
+def test_two_hands_are_parted_between_them_though_they_touch(hand, gap, rotation):
     mask = np.hstack([hand.mask, np.zeros((250, gap), np.uint8), hand.mask[:, ::-1]])
     if not gap:
         mask[200:206, 150:250] = 1
-    view = seen(np.ascontiguousarray(np.rot90(mask, -turn)), turn=turn)
+    view = view_of(np.ascontiguousarray(np.rot90(mask, -rotation)), rotation=rotation)
     assert two_hands(view)
     parts = fields_of(view)
-    lain = np.rot90(mask, -turn)
+    lain = np.rot90(mask, -rotation)
     shares = [lain[box.slices].sum() / mask.sum() for box in parts]
     assert shares == pytest.approx([0.5, 0.5], abs=0.05)
     assert sum(box.area for box in parts) == pytest.approx(mask.size, rel=0.02)
 
 
 def test_one_hand_is_not_parted(hand):
-    assert not two_hands(seen(hand.mask))
+    assert not two_hands(view_of(hand.mask))
 
 
 def test_a_side_is_read_where_the_thumbs_tell_it(hand):
-    film, one, other = (seen(mask) for mask in (hand.mask, hand.mask, np.ascontiguousarray(hand.mask[:, ::-1])))
+    film, one, other = (view_of(mask) for mask in (hand.mask, hand.mask, np.ascontiguousarray(hand.mask[:, ::-1])))
     thumb_right = hand.keypoints[4, 0] > hand.keypoints[20, 0]
     left, right = (one, other) if thumb_right else (other, one)
     assert sides_of((right, left), stated()) == (("right", "left"), None)
@@ -62,15 +62,15 @@ def test_a_side_is_read_where_the_thumbs_tell_it(hand):
 
 
 def test_the_larger_hand_is_read_where_sides_cannot_be_told(hand):
-    film, whole, small = (seen(mask) for mask in (hand.mask, hand.mask, hand.mask[60:, :]))
+    film, whole, small = (view_of(mask) for mask in (hand.mask, hand.mask, hand.mask[60:, :]))
     (choice,) = chosen((small, whole), film, "left", stated())
     assert choice.hand is whole
     assert "uncertain" in str(choice.doubt)
 
 
 def test_what_is_no_second_hand_is_not_read(hand):
-    film, left = seen(hand.mask), seen(hand.mask)
-    nothing = seen(np.zeros_like(hand.mask))
+    film, left = view_of(hand.mask), view_of(hand.mask)
+    nothing = view_of(np.zeros_like(hand.mask))
     (choice,) = chosen((left, nothing), film, "left", stated())
     assert choice.hand is film
     assert "several" in str(choice.doubt)
@@ -78,11 +78,11 @@ def test_what_is_no_second_hand_is_not_read(hand):
 
 @pytest.fixture
 def left_and_right(hand):
-    """What is seen of a left and of a right hand, palms on the plate, left beside each other on a film of 400 x 250."""
+    """The maps of a left and of a right hand, palms on the plate, left beside each other on a film of 400 x 250."""
     thumb_right = hand.keypoints[4, 0] > hand.keypoints[20, 0]
     left = hand.mask if thumb_right else np.ascontiguousarray(hand.mask[:, ::-1])
     film = np.hstack([left, left[:, ::-1]]).astype(np.float32)
-    boxed = [letterbox(film, SIZE, box=box) for box in (Box(0, 0, 200, 250), Box(200, 0, 200, 250))]
+    boxed = [letterbox(film, hands.SIZE, box=box) for box in (Box(0, 0, 200, 250), Box(200, 0, 200, 250))]
     whole = np.array([1, 0, 0], np.float32)
     return tuple(HandMap(square, square / np.float32(255), fit, contents=whole) for square, fit in boxed)
 

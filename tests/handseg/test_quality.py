@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hands import SIZE, placed, seen
+from hands import SIZE, placed, view_of
 
 from boneage.data.radiograph import Radiograph
 from boneage.data.remark import Remark, joined
@@ -25,27 +25,27 @@ def hand():
 
 
 def test_a_whole_hand_is_ok(hand):
-    assert judge_hand(seen(hand.pixels, hand.mask)) == Verdict("ok", ())
+    assert judge_hand(view_of(hand.pixels, hand.mask)) == Verdict("ok", ())
 
 
 def test_nothing_and_next_to_nothing_are_rejected(hand):
     speck = np.zeros_like(hand.mask)
     speck[100:120, 100:120] = 1
     for mask in (np.zeros_like(hand.mask), speck):
-        verdict = judge_hand(seen(hand.pixels, mask))
+        verdict = judge_hand(view_of(hand.pixels, mask))
         assert verdict.status == "rejected"
         assert "no hand" in reasons(verdict)
 
 
 def test_doubt_about_the_outline_is_reviewed_and_much_doubt_rejected(hand):
-    some, much = (seen(hand.pixels, hand.mask, certainty) for certainty in ((SURE + UNSURE) / 2, UNSURE - 0.05))
+    some, much = (view_of(hand.pixels, hand.mask, certainty) for certainty in ((SURE + UNSURE) / 2, UNSURE - 0.05))
     assert judge_hand(some).status == "review"
     assert "uncertain" in reasons(judge_hand(some))
     assert judge_hand(much).status == "rejected"
 
 
 def test_a_small_hand_is_reviewed(hand):
-    verdict = judge_hand(seen(*placed(hand, (500, 500), (240, 150), scale=0.7)))
+    verdict = judge_hand(view_of(*placed(hand, (500, 500), (240, 150), scale=0.7)))
     assert verdict.status == "review"
     assert "under 8%" in reasons(verdict)
 
@@ -53,31 +53,31 @@ def test_a_small_hand_is_reviewed(hand):
 def test_what_is_round_has_not_the_shape_of_a_hand():
     rows, columns = np.mgrid[:200, :200]
     mask = np.hypot((columns - 100) / 85, (rows - 100) / 85) < 1
-    verdict = judge_hand(seen(np.where(mask, 0.8, 0.1), mask))
+    verdict = judge_hand(view_of(np.where(mask, 0.8, 0.1), mask))
     assert verdict.status == "review"
     assert "shape" in reasons(verdict)
 
 
-def told(view: HandMap, whole: float, part: float) -> HandMap:
+def judged(view: HandMap, whole: float, part: float) -> HandMap:
     """The same with what the head says that the film shows."""
     return replace(view, contents=np.array([whole, part, 1 - whole - part], np.float32))
 
 
 def test_a_film_is_rejected_for_what_it_seems_to_show_and_reviewed_in_doubt(hand):
-    view = seen(hand.pixels, hand.mask)
-    assert judge_hand(told(view, 0.95, 0.03)).status == "ok"
-    assert judge_hand(told(view, 0.1, 0.8)).status == "rejected"
-    assert "part of a hand" in reasons(judge_hand(told(view, 0.1, 0.8)))
-    assert "not look like a radiograph" in reasons(judge_hand(told(view, 0.1, 0.1)))
-    doubt = judge_hand(told(view, (content.REFUSED + content.SURE) / 2, 0.3))
+    view = view_of(hand.pixels, hand.mask)
+    assert judge_hand(judged(view, 0.95, 0.03)).status == "ok"
+    assert judge_hand(judged(view, 0.1, 0.8)).status == "rejected"
+    assert "part of a hand" in reasons(judge_hand(judged(view, 0.1, 0.8)))
+    assert "not look like a radiograph" in reasons(judge_hand(judged(view, 0.1, 0.1)))
+    doubt = judge_hand(judged(view, (content.REFUSED + content.SURE) / 2, 0.3))
     assert doubt.status == "review"
     assert "not certain" in reasons(doubt)
 
 
 def test_a_poor_outline_of_what_surely_is_a_hand_is_reviewed(hand):
-    view = seen(hand.pixels, hand.mask, UNSURE - 0.05)
-    assert judge_hand(told(view, 0.95, 0.03)).status == "review"
-    assert judge_hand(told(view, 0.4, 0.3)).status == "rejected"
+    view = view_of(hand.pixels, hand.mask, UNSURE - 0.05)
+    assert judge_hand(judged(view, 0.95, 0.03)).status == "review"
+    assert judge_hand(judged(view, 0.4, 0.3)).status == "rejected"
 
 
 def test_the_worst_status_stays_and_reasons_add_up():
@@ -119,8 +119,8 @@ class Exact:
     def __init__(self, *masks, certainties=None):
         self.masks, self.certainties = iter(masks), iter(certainties or [0.99] * len(masks))
 
-    def look(self, films, turns=None, boxes=None):
-        return [seen(pixels, next(self.masks), next(self.certainties)) for pixels in films]
+    def predict(self, films, rotations=None, boxes=None):
+        return [view_of(pixels, next(self.masks), next(self.certainties)) for pixels in films]
 
 
 def test_a_hand_found_only_at_the_second_look_is_read_with_care(hand):
@@ -176,7 +176,7 @@ def test_mask_and_box_of_the_largest_part_come_back_in_original_pixels(hand):
     mask = np.zeros((300, 220), bool)
     mask[60:200, 40:120] = True
     mask[250:280, 150:200] = True
-    view = seen(np.where(mask, 0.8, 0.1), mask)
+    view = view_of(np.where(mask, 0.8, 0.1), mask)
     assert len(view.components) == 2
     assert view.box is not None
     assert np.abs(np.array(view.box.as_tuple()) - (40, 60, 80, 140)).max() <= 1
@@ -184,6 +184,6 @@ def test_mask_and_box_of_the_largest_part_come_back_in_original_pixels(hand):
     assert found.shape == mask.shape
     assert not found[240:].any()
     assert (found[60:200, 40:120].mean()) > 0.97
-    nothing = seen(np.where(mask, 0.8, 0.1), np.zeros_like(mask))
+    nothing = view_of(np.where(mask, 0.8, 0.1), np.zeros_like(mask))
     assert nothing.box is None
     assert not nothing.mask.any()

@@ -12,6 +12,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from dicom_files import write_object
+from pydicom.uid import ComputedRadiographyImageStorage
 
 from boneage.data.remark import Remark
 from boneage.pipeline.cli import main
@@ -35,23 +37,7 @@ def weights(finds_hands, tiny_bundle) -> tuple[str, Path]:
 
 
 def write_dicom(path: Path, sex: str) -> Path:
-    import numpy as np
-    from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
-
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = ComputedRadiographyImageStorage, generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    film = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
-    film.SOPClassUID, film.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    film.Modality, film.PatientSex = "CR", sex
-    film.Rows, film.Columns, film.SamplesPerPixel, film.PhotometricInterpretation = 128, 128, 1, "MONOCHROME2"
-    film.BitsAllocated = film.BitsStored = 8
-    film.HighBit, film.PixelRepresentation = 7, 0
-    film.PixelData = np.tile(np.arange(128, dtype=np.uint8), (128, 1)).tobytes()
-    film["PixelData"].VR = "OB"
-    film.save_as(path)
-    return path
+    return write_object(path, ComputedRadiographyImageStorage, "CR", side=128, PatientSex=sex)
 
 
 def in_python(code: str) -> str:

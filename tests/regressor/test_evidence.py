@@ -133,10 +133,10 @@ def one_spot(x: int, y: int):
     return evidence
 
 
-@pytest.mark.parametrize("turn", [0, 1, 2, 3])
-def test_evidence_goes_back_to_the_film_as_it_lies(turn):
+@pytest.mark.parametrize("rotation", [0, 1, 2, 3])
+def test_evidence_goes_back_to_the_film_as_it_lies(rotation):
     pixels = synthetic_hand(120, "F", 2, (300, 240)).pixels
-    cut = cut_crop(pixels, Box(40, 60, 150, 200), 64, turn=turn)
+    cut = cut_crop(pixels, Box(40, 60, 150, 200), 64, rotation=rotation)
     reading, hand = Reading("film.png", "ok", sex="F"), Hand(Verdict(), crop=cut)
     evidence = Examination(reading, Radiograph(pixels, "film.png"), hand, crop_evidence=one_spot(20, 30)).evidence()
     assert evidence is not None
@@ -148,12 +148,14 @@ def test_evidence_goes_back_to_the_film_as_it_lies(turn):
 def test_the_picture_is_the_film_with_its_marks_where_there_is_no_evidence():
     pixels = synthetic_hand(120, "F", 2, (300, 240)).pixels
     cut = cut_crop(pixels, Box(40, 60, 150, 200), 64)
-    seen = Examination(Reading("film.png", "ok", sex="F"), Radiograph(pixels, "film.png"), Hand(Verdict(), crop=cut))
+    examination = Examination(
+        Reading("film.png", "ok", sex="F"), Radiograph(pixels, "film.png"), Hand(Verdict(), crop=cut)
+    )
     evidence = np.zeros(pixels.shape, np.float32)
     plain = outlined(pixels, Hand(Verdict(), crop=cut))
-    np.testing.assert_array_equal(heat_picture(seen, evidence), plain)
+    np.testing.assert_array_equal(heat_picture(examination, evidence), plain)
     evidence[100:110, 100:110] = 1
-    differs = (heat_picture(seen, evidence) != plain).any(2)
+    differs = (heat_picture(examination, evidence) != plain).any(2)
     assert differs[100:110, 100:110].all()
     assert differs.sum() == 100
 
@@ -161,5 +163,5 @@ def test_the_picture_is_the_film_with_its_marks_where_there_is_no_evidence():
 def test_a_film_that_was_not_aged_has_no_evidence():
     pixels = np.zeros((100, 100), np.float32)
     reading, hand = Reading("film.png", "rejected", sex="F"), Hand(Verdict("rejected"))
-    seen = Examination(reading, Radiograph(pixels, "film.png"), hand, crop_evidence=one_spot(0, 0))
-    assert seen.evidence() is None
+    examination = Examination(reading, Radiograph(pixels, "film.png"), hand, crop_evidence=one_spot(0, 0))
+    assert examination.evidence() is None

@@ -14,12 +14,11 @@ import onnxruntime
 import pytest
 import torch
 from click.testing import CliRunner
-from PIL import Image
+from hands import write_hand
 
 from boneage import BoneAge
 from boneage.data.config import config_values
 from boneage.data.errors import ConfigError, WeightsError
-from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import CROP_VERSION
 from boneage.handseg.network import MirroredUNet, build_mirrored, build_unet, save_segmenter
 from boneage.pipeline.cli import main
@@ -166,14 +165,14 @@ def test_the_graph_says_nothing_of_the_machine_that_made_it(nets):
 
 def test_a_film_and_its_mirror_image_are_seen_alike():
     torch.manual_seed(1)
-    look = TorchEngine(MirroredUNet(build_unet("tu-test_efficientnet", (8, 8, 8, 8, 8), turn_grid=2)))
+    predict = TorchEngine(MirroredUNet(build_unet("tu-test_efficientnet", (8, 8, 8, 8, 8), turn_grid=2)))
     (squares,) = inputs("segmenter", 2)
-    probability, agreement, turns = look(squares)
-    mirrored, same, other_turns = look(squares[:, :, ::-1])
+    probability, agreement, rotations = predict(squares)
+    mirrored, same, other_rotations = predict(squares[:, :, ::-1])
     np.testing.assert_allclose(mirrored[:, :, ::-1], probability, atol=1e-5)
     np.testing.assert_allclose(same, agreement, atol=1e-5)
-    np.testing.assert_allclose(other_turns[:, [0, 3, 2, 1]], turns, atol=1e-5)
-    assert np.ptp(turns) > 1e-3
+    np.testing.assert_allclose(other_rotations[:, [0, 3, 2, 1]], rotations, atol=1e-5)
+    assert np.ptp(rotations) > 1e-3
 
 
 def test_heat_maps_are_alike_whatever_reads(bundle, hand_films, finds_hands):
@@ -267,8 +266,7 @@ SLOW |= {
 
 
 def test_a_film_is_read_without_the_slow_libraries(tmp_path):
-    hand = synthetic_hand(120, "F", 3, (600, 480))
-    Image.fromarray(np.rint(hand.pixels * 255).astype(np.uint8)).save(tmp_path / "hand.png")
+    write_hand(tmp_path / "hand.png", 120, "F", 3, (600, 480), label=True)
     code = """
         import json, sys
         from boneage.pipeline.cli import main
@@ -292,9 +290,10 @@ def test_the_shipped_weights_read_alike_on_both_engines(tmp_path):
     assert isinstance(with_onnx.finder.segmenter.engine, OnnxEngine)
     paths = []
     for seed in range(12):
-        hand = synthetic_hand(30 + 15 * seed, "FM"[seed % 2], 400 + seed, (500, 400))
-        Image.fromarray(np.rint(hand.pixels * 255).astype(np.uint8)).save(tmp_path / f"{seed}.png")
-        paths.append((tmp_path / f"{seed}.png", "FM"[seed % 2]))
+        sex = "FM"[seed % 2]
+        paths.append(
+            (write_hand(tmp_path / f"{seed}.png", 30 + 15 * seed, sex, 400 + seed, (500, 400), label=True), sex)
+        )
     pairs = list(zip(with_onnx.predict_many(paths), with_torch.predict_many(paths), strict=True))
     assert sum(one.bone_age_months is not None for one, _ in pairs) >= 10
     for one, other in pairs:

@@ -7,16 +7,18 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
-import pydicom
 import pytest
 from conftest import ROOT
+from dicom_files import dataset
+from dicom_files import write as write_dicom
+from hands import write
 from keypoints import check_keypoints
 from matplotlib import cbook
 from PIL import Image, ImageDraw
+from pydicom.uid import DigitalXRayImageStorageForPresentation
 
 from boneage import BoneAge
 from boneage.data.cohort import read_cohort
@@ -34,11 +36,6 @@ from boneage.weights.header import read_header
 @pytest.fixture(scope="module")
 def bone_age() -> BoneAge:
     return BoneAge.load()
-
-
-def write(path: Path, pixels: np.ndarray) -> Path:
-    Image.fromarray(np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)).save(path)
-    return path
 
 
 def test_the_shipped_files_are_small_enough_for_a_repository():
@@ -176,17 +173,8 @@ def test_the_same_film_in_other_clothes_reads_the_same(bone_age, real_films, tmp
     cv2.imwrite(str(tmp_path / "deep.png"), deep)
     assert bone_age.predict(tmp_path / "deep.png", "M").bone_age_months == pytest.approx(plain, abs=1.0)
 
-    dicom = pydicom.Dataset()
-    dicom.file_meta = pydicom.dataset.FileMetaDataset()
-    dicom.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    dicom.SOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
-    dicom.SOPInstanceUID = pydicom.uid.generate_uid()
-    dicom.PatientSex, dicom.Modality = "M", "DX"
-    dicom.Rows, dicom.Columns = deep.shape
-    dicom.SamplesPerPixel, dicom.BitsAllocated, dicom.BitsStored, dicom.HighBit = 1, 16, 16, 15
-    dicom.PixelRepresentation, dicom.PhotometricInterpretation = 0, "MONOCHROME2"
-    dicom.PixelData = deep.tobytes()
-    dicom.save_as(tmp_path / "film.dcm", enforce_file_format=True)
+    dicom = dataset(deep, 16, DigitalXRayImageStorageForPresentation, PatientSex="M", Modality="DX")
+    write_dicom(dicom, tmp_path / "film.dcm")
     reading = bone_age.predict(tmp_path / "film.dcm")
     assert reading.sex == "M"
     assert reading.bone_age_months == pytest.approx(plain, abs=1.0)

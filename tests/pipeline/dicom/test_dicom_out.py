@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import over
 from dicom_files import dataset
+from dicom_files import write as in_order
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset
@@ -67,11 +68,6 @@ PICTURE = {"ImageLaterality": "L", "PixelSpacing": [0.5, 0.6], "PatientOrientati
 
 def a_film(**tags: Any) -> FileDataset:
     return dataset(GREYS, **{**UIDS, **CHILD, **PICTURE, **tags})
-
-
-def in_order(film: FileDataset, path: Path) -> Path:
-    film.save_as(path, enforce_file_format=True)
-    return path
 
 
 def examined(path: Path, mask: np.ndarray = MASK, **reading: Any) -> Examination:
