@@ -134,7 +134,7 @@ def _way_back(hand: Hand, crop: Crop) -> dict[str, Any]:
         "box": list(hand.crop_box.as_tuple()) if hand.crop_box else None,
         "size": crop.fit.size,
         "version": CROP_VERSION,
-        "quarter_turns": crop.fit.turn,
+        "quarter_turns": crop.fit.rotation,
         "to_original": np.column_stack([steps, corner]).tolist(),
     }
 
