@@ -147,7 +147,7 @@ def _is_beside(window: tuple[float, float], held: list[float]) -> bool:
 
 
 def _faults_of(voi: _Voi, shown: np.ndarray, plain: np.ndarray, out: np.ndarray, held: list[float]) -> Iterator[Remark]:
-    """Why a transformation that leaves a picture may be wrong; `held`: lowest and highest value that samples can hold."""
+    """Why a transformation that leaves a picture may be wrong; `held`: least and greatest value of the samples."""
     if voi.ends and _is_beside(voi.ends, held):
         yield Remark("{look} does not fit what the samples can hold", look=voi.name)
     if not out.any():
