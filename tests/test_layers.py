@@ -30,6 +30,7 @@ ROOMS = [
     *("pipeline/examination", "pipeline/overlay", "pipeline/plotting"),
     *("pipeline/report", "pipeline/dicom", "pipeline/fhir"),
     *("pipeline/predict", "pipeline/__init__", "pipeline/segment", "pipeline/growth", "pipeline/node"),
+    "pipeline/mercure",
     *("pipeline/crops", "pipeline/measure"),
     *("pipeline/train", "pipeline/export", "pipeline/info"),
     "pipeline/serve",

@@ -35,7 +35,10 @@ class CStore:
 
     def send(self, key: str, files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
         """Send files as they lie on disk."""
-        association = self.entity.associate(self.peer.host, self.peer.port, ae_title=self.peer.title)
+        try:
+            association = self.entity.associate(self.peer.host, self.peer.port, ae_title=self.peer.title)
+        except OSError as error:  # no address of this name
+            raise Away(error.strerror or str(error)) from error
         if not association.is_established:
             raise Away("it rejects us" if association.is_rejected else "it does not answer")
         try:
