@@ -24,11 +24,7 @@ from nodes import until
 ROOT = Path(__file__).parents[3]
 HAND = ROOT / "data" / "example" / "synthetic-hand.png"
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-ROUTE = """
-function OnStoredInstance(instance, tags, metadata, origin)
-  if tags["Modality"] == "CR" then SendToModality(instance, "boneage") end
-end
-"""
+ROUTE = ROOT / "deploy" / "route.lua"
 
 
 def free_ports(number: int) -> list[int]:
@@ -50,7 +46,6 @@ class Orthanc:
             pytest.skip("Orthanc is not installed (Debian packages orthanc and orthanc-dicomweb)")
         folder.mkdir()
         self.http, self.dicom = free_ports(2)
-        (folder / "route.lua").write_text(ROUTE)
         settings = {
             "StorageDirectory": str(folder / "storage"),
             "IndexDirectory": str(folder / "storage"),
@@ -59,7 +54,7 @@ class Orthanc:
             "DicomPort": self.dicom,
             "AuthenticationEnabled": False,
             "DicomModalities": {"boneage": ["BONEAGE", "127.0.0.1", node_port]},
-            "LuaScripts": [str(folder / "route.lua")],
+            "LuaScripts": [str(ROUTE)],
             "Plugins": [str(PLUGIN)],
             "DicomAlwaysAllowStore": True,
         }
@@ -123,7 +118,7 @@ def film(path: Path, number: int) -> Path:
     greys = np.asarray(Image.open(HAND).convert("L")).astype(np.int64)
     greys[0, 0] = number
     uids = {"StudyInstanceUID": f"2.25.{number}", "SeriesInstanceUID": f"2.25.{number}.1"}
-    child = {"PatientName": "SECRET^NAME", "PatientID": f"P{number}", "PatientSex": "F"}
+    child = {"PatientName": "SECRET^NAME", "PatientID": f"P{number}", "PatientSex": "F", "BodyPartExamined": "HAND"}
     dataset(greys, 8, **uids, **child).save_as(path, enforce_file_format=True)
     return path
 
