@@ -1,0 +1,127 @@
+"""What a report and the service's page say of a reading, in one language; no name, number or birth date of a child."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ...data.child import in_years
+from ...data.remark import Remark, Value
+from ..examination import Examination
+from ..reading import Reading
+from .language import Language
+
+_STATUS = {
+    "ok": Remark("film quality: ok"),
+    "review": Remark("film quality: to be reviewed"),
+    "rejected": Remark("rejected: no bone age"),
+}
+_SEX = {"F": Remark("girl"), "M": Remark("boy")}
+_ASSESSMENT = {
+    "delayed": Remark("delayed (more than 2 SD below)"),
+    "normal": Remark("normal (within 2 SD)"),
+    "advanced": Remark("advanced (more than 2 SD above)"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """The text on a reading.
+
+    `headline`: the bone age in years and months, `exact` in months; so are `interval` and `interval_exact`. `status`:
+    ok, review or rejected; `status_words` says it and `reasons` why. `facts`: rows of label and value. `remarks`:
+    headings with sentences.
+    """
+
+    label: str
+    headline: str
+    exact: str
+    interval: str
+    interval_exact: str
+    status: str
+    status_words: str
+    reasons: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    remarks: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def summary_of(examination: Examination, language: Language) -> Summary:
+    """The text on a film that was read."""
+    reading, say = examination.reading, language.say
+    months = reading.bone_age_months
+    interval, interval_exact = _interval(reading, language)
+    return Summary(
+        label=say(Remark("Bone age")),
+        headline=say(Remark("not determined") if months is None else in_years(months)),
+        exact="" if months is None else say(Remark("{months:.1f} months", months=months)),
+        interval=interval,
+        interval_exact=interval_exact,
+        status=reading.status,
+        status_words=say(_STATUS[reading.status]),
+        reasons=_sentences(reading.reasons, language),
+        facts=tuple((say(label), say(value)) for label, value in _facts(examination)),
+        remarks=tuple(_remarks(reading, language)),
+    )
+
+
+def _interval(reading: Reading, language: Language) -> tuple[str, str]:
+    """In years and months, and in months."""
+    if reading.bone_age_months is None:
+        return "", ""
+    if reading.interval_90 is None or reading.interval_words is None:
+        return language.say(Remark("no 90 % interval: these weights are not calibrated")), ""
+    low, high = reading.interval_90
+    words = Remark("90 % interval: {interval}", interval=reading.interval_words)
+    return language.say(words), language.say(Remark("{low:.1f} to {high:.1f} months", low=low, high=high))
+
+
+def _facts(examination: Examination) -> Iterator[tuple[Remark, Value]]:
+    """Labels and values."""
+    reading = examination.reading
+    yield Remark("Sex"), _SEX[reading.sex] if reading.sex else Remark("not known")
+    if exam_date := examination.radiograph_and_hand()[0].exam_date:
+        yield Remark("Examination"), exam_date
+    age, source = reading.chronological_age_months, reading.chronological_age_source
+    if age is None or source is None:
+        yield Remark("Chronological age"), Remark("not known")
+    else:
+        yield Remark("Chronological age"), Remark("{age} ({source})", age=in_years(age), source=source)
+    if reading.difference_months is not None:
+        yield Remark("Difference"), Remark("{months:+.1f} months", months=reading.difference_months)
+    if reading.sds is not None:
+        yield Remark("SDS"), _sds(reading.sds, reading.sds_interval_90)
+    if reading.assessment is not None:
+        yield Remark("Assessment"), _ASSESSMENT[reading.assessment]
+    if reading.height_cm is not None:
+        yield Remark("Height"), Remark("{height:.1f} cm", height=reading.height_cm)
+    if reading.adult_height_cm is not None:
+        height = _adult_height(reading.adult_height_cm, reading.adult_height_interval_90)
+        yield Remark("Predicted adult height"), height
+
+
+def _sds(sds: float, ends: tuple[float, float] | None) -> Remark:
+    if ends is None:
+        return Remark("{sds:+.2f}", sds=sds)
+    return Remark("{sds:+.2f} (90 %: {low:+.2f} to {high:+.2f})", sds=sds, low=ends[0], high=ends[1])
+
+
+def _adult_height(height: float, ends: tuple[float, float] | None) -> Remark:
+    if ends is None:
+        return Remark("{height:.1f} cm", height=height)
+    return Remark("{height:.1f} cm (90 %: {low:.1f} to {high:.1f})", height=height, low=ends[0], high=ends[1])
+
+
+def _remarks(reading: Reading, language: Language) -> Iterator[tuple[str, tuple[str, ...]]]:
+    references = (reading.sds_reference,) if reading.sds_reference else ()
+    for heading, sentences in (
+        (language.say(Remark("Notes")), reading.notes),
+        (language.say(Remark("Reference")), (*references, *reading.caveats)),
+    ):
+        if sentences:
+            yield heading, _sentences(sentences, language)
+
+
+def _sentences(remarks: Iterable[Remark], language: Language) -> tuple[str, ...]:
+    """Translated, each with a capital at its beginning and a full stop at its end."""
+    translated = map(language.say, remarks)
+    return tuple(text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".") for text in translated)
