@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from ...data.remark import Remark, Verbatim
-from . import health, readings, results
+from . import health, page, readings, results
 from .described import describe
 from .guard import Guard
 from .problems import ClientGone, Problem, answer
@@ -52,7 +52,7 @@ def doors(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.openapi = lambda: describe(app)
-    for module in (readings, results, health):
+    for module in (readings, results, health, *((page,) if service.settings.page else ())):
         app.include_router(module.router(service))
     _answer_errors(app, service)
     return app

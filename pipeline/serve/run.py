@@ -43,7 +43,7 @@ def serve(settings: Settings, load: Callable[[], BoneAge], said: Callable[[str],
         timeout_keep_alive=max(round(settings.keep_alive), 1),
         timeout_graceful_shutdown=max(round(settings.stop_timeout), 1),
     )
-    server = _Server(config, said)
+    server = Server(config, said)
 
     def failed() -> None:
         server.should_exit = True
@@ -66,7 +66,7 @@ def description(load: Callable[[], BoneAge]) -> str:
     return json.dumps(describe(doors(Service(Settings(), load))), indent=1)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """A server that says where it listens."""
 
     def __init__(self, config: uvicorn.Config, said: Callable[[str], None]) -> None:
@@ -74,6 +74,7 @@ class _Server(uvicorn.Server):
         self._said = said
 
     async def startup(self, sockets: list | None = None) -> None:
+        """Listen, and say where."""
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
