@@ -6,6 +6,7 @@ and ends with a non-zero exit code; in a cohort's table it is the reason of a fa
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from .remark import Remark, Verbatim
@@ -84,6 +85,23 @@ def as_film_error(subject: str | Path, error: BaseException) -> FilmError:
     read_error = ReadError(subject, remark)
     read_error.__cause__ = error
     return read_error
+
+
+_REMEDIES = {
+    errno.ENOSPC: "make room there, or give another place",
+    errno.EDQUOT: "make room there, or give another place",
+    errno.EFBIG: "make room there, or give another place",
+    errno.EROFS: "give another place",
+    errno.EACCES: "check its permissions, or give another place",
+    errno.EPERM: "check its permissions, or give another place",
+    errno.ENAMETOOLONG: "give a shorter name",
+}
+
+
+def told(error: OSError) -> str:
+    """What the system says is wrong with a file, and what to do about it."""
+    remedy = _REMEDIES.get(error.errno or 0)
+    return (error.strerror or one_line(error)) + (f"; {remedy}" if remedy else "")
 
 
 def one_line(error: BaseException) -> Verbatim:

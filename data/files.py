@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +23,8 @@ _WEIGHTS_MARK = b'"__metadata__":{"boneage":'
 _MARKS = (MARK.encode(), _DICOM_MARK, _WEIGHTS_MARK)
 _NEAR = 8192  # bytes
 _LONGEST_SUFFIX = 16
+_TEMPORARY = ".boneage-"  # what names of temporary files and folders begin with
+_FULL = 4096  # bytes left on a disk
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"))
 
 
@@ -34,21 +37,36 @@ def whole_file(path: str | Path, *, ours: Callable[[Path], bool] | None = None) 
     work. A reader never sees a half-written file: the move is atomic on one file system. Raises OutputError, before
     the block and again before the move, where `refuse_foreign` does.
     """
-    path = Path(path)
+    path, temporary = Path(path), None
     refuse_foreign(path, ours)
-    path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".boneage-", suffix=suffix)
-    os.close(handle)
-    temporary = Path(name)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY, suffix=suffix)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private; the result should be as readable as any other
         refuse_foreign(path, ours)
         temporary.replace(path)
         log.debug("%s is written", path)
+    except Exception as error:
+        raise _about(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary:
+            temporary.unlink(missing_ok=True)
+
+
+def _about(path: Path, error: Exception) -> Exception:
+    """What went wrong when `path` was written: of the temporary file or a full disk, told of `path` itself."""
+    if isinstance(error, OSError) and error.errno:
+        if error.filename is None or Path(os.fsdecode(error.filename)).name.startswith(_TEMPORARY):
+            return type(error)(error.errno, error.strerror, str(path))
+        return error
+    with suppress(OSError):  # libraries have errors of their own for a full disk
+        if shutil.disk_usage(path.parent).free < _FULL:
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return error
 
 
 @contextmanager
@@ -62,7 +80,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     if os.path.lexists(path) and not _is_own_folder(path):
         raise OutputError(f"{path}: is there already, and not of this program, so it is not replaced; move it away")
     path.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(dir=path.parent, prefix=".boneage-"))
+    making = Path(tempfile.mkdtemp(dir=path.parent, prefix=_TEMPORARY))
     try:
         yield making
         making.chmod(0o777 & ~_umask())  # mkdtemp makes folders private
@@ -137,7 +155,7 @@ def locked(handle: int) -> bool:
     """Lock an open file until it is closed; whether no other process has it. Not every file system has locks."""
     try:
         import fcntl
-    except ImportError:  # Windows, where an open file cannot be removed either
+    except ImportError:  # Windows: `lock_beside`
         return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -146,6 +164,21 @@ def locked(handle: int) -> bool:
     except OSError as error:
         log.warning("a file cannot be locked (%s); see that no other run writes it", error.strerror)
     return True
+
+
+def lock_beside(path: Path) -> ExitStack | None:
+    """Lock `path` where `locked` cannot (Windows), by a file beside it, until `close`; None where another has it."""
+    held = ExitStack()
+    try:
+        import fcntl  # noqa: F401 - whose locks readers do not notice
+    except ImportError:
+        from filelock import FileLock, Timeout
+
+        try:
+            held.enter_context(FileLock(path.with_name(f".{path.name}.lock"), timeout=0))
+        except Timeout:
+            return None
+    return held
 
 
 def is_marked(path: str | Path) -> bool:

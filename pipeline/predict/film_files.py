@@ -97,7 +97,10 @@ def _fault(examination: Examination, path: Path, write: Write) -> Remark | None:
     except FilmError as error:
         return error.remark
     except OSError as error:
-        fault = Remark("cannot be written ({error})", error=Verbatim(error.strerror or str(error)))
+        fault = Remark(
+            "cannot be written ({error}); mend that, or give another place",
+            error=Verbatim(error.strerror or str(error)),
+        )
         return fault.about(error.filename or path)
     except (KeyboardInterrupt, SystemExit):
         raise

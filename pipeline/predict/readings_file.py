@@ -12,14 +12,15 @@ import logging
 import os
 from array import array
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from ...data.errors import CohortError, OutputError
-from ...data.files import locked, refuse_foreign, whole_file
+from ...data.errors import CohortError, OutputError, told
+from ...data.files import lock_beside, locked, refuse_foreign, whole_file
 from ...data.table import begins_with
 from .rows import COLUMNS, Row, from_line, header_line, to_line
 
@@ -57,16 +58,23 @@ class ReadingsFile:
         self._order = array("q")  # of each film in the order of the run, where its row stands in the partial file
         self._where: dict[str, list[int]] = {}  # fingerprint -> where its rows stand
         self._busy = Lock()  # of the place in the file, which the threads that read films share
-        self._file = _locked(self.partial)
+        self._end = 0
+        if (lock := lock_beside(self.partial)) is None:
+            raise _another_run(self.partial)
+        self._lock = lock
+        try:
+            self._file = _locked(self.partial)
+        except BaseException:
+            lock.close()
+            raise
         try:
             self._start()
             self._end = self._sound_length()
             self._file.truncate(self._end)
-        except OSError as error:
-            self._file.close()
-            raise self._cannot_write(error) from error
-        except BaseException:
-            self._file.close()
+        except BaseException as error:
+            self._close(remove=not self._size())
+            if isinstance(error, OSError):
+                raise self._cannot_write(error) from error
             raise
 
     def __enter__(self) -> Self:
@@ -83,11 +91,23 @@ class ReadingsFile:
                 finished = True
         finally:
             rows = self._end > len(header_line())
-            if finished or not rows:
-                _remove(self.partial, self._file)
-            else:
-                self._file.close()
+            self._close(remove=finished or not rows)
+            if rows and not finished:
                 log.warning("%s keeps the rows of the films read so far; go on with --resume", self.partial)
+
+    def _size(self) -> int:
+        """Bytes of the partial file."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def _close(self, *, remove: bool) -> None:
+        """Close the partial file, or remove it: first, where a system can, so that no other run gets hold of it."""
+        if remove and os.name != "nt":
+            self.partial.unlink(missing_ok=True)
+        with suppress(OSError):  # a full disk, which was told when it was written to
+            self._file.close()
+        if remove:
+            self.partial.unlink(missing_ok=True)
+        self._lock.close()
 
     def rows_of(self, fingerprint: str) -> Iterator[Row]:
         """The rows that were there before this run with this fingerprint, read from the disk."""
@@ -121,7 +141,7 @@ class ReadingsFile:
             return _record(self._file, at)
 
     def _cannot_write(self, error: OSError) -> OutputError:
-        return OutputError(f"{self.partial}: cannot be written ({error.strerror}); mend that, then go on with --resume")
+        return OutputError(f"{self.partial}: {told(error)}; then go on with --resume")
 
     def _is_ours(self, path: Path) -> bool:
         """Whether the file at the table's place is a table of readings."""
@@ -214,9 +234,7 @@ def _locked(path: Path) -> BinaryIO:
         try:
             if not locked(handle):
                 file.close()
-                raise OutputError(
-                    f"{path}: another run is writing this table; wait until it has ended, or give another name"
-                )
+                raise _another_run(path)
             if os.path.samestat(os.fstat(handle), path.stat()):
                 return file
         except FileNotFoundError:
@@ -224,13 +242,8 @@ def _locked(path: Path) -> BinaryIO:
         file.close()
 
 
-def _remove(path: Path, file: BinaryIO) -> None:
-    """Close and remove a file; removed first, where a system can, so that no other run gets hold of it between."""
-    if os.name != "nt":
-        path.unlink(missing_ok=True)
-    file.close()
-    if os.name == "nt":
-        path.unlink(missing_ok=True)
+def _another_run(path: Path) -> OutputError:
+    return OutputError(f"{path}: another run is writing this table; wait until it has ended, or give another name")
 
 
 def parquet_rows(path: str | Path) -> list[dict[str, Any]]:

@@ -43,7 +43,9 @@ def test_output_that_cannot_be_written_is_one_line():
     with open("/dev/full", "w") as full:
         done = run("info", stdout=full)
     assert done.returncode == 2
-    assert done.stderr.decode().splitlines() == ["Error: the output: No space left on device"]
+    assert done.stderr.decode().splitlines() == [
+        "Error: the output: No space left on device; make room there, or give another place"
+    ]
 
 
 def test_a_closed_pipe_ends_quietly():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -197,3 +199,43 @@ def test_a_training_given_again_may_name_its_own_split(tmp_path):
     write_split(split, tmp_path / "split.csv")
     with inputs_kept([tmp_path / "split.csv"]):
         assert training_split(cohort, tmp_path / "split.csv", tmp_path) == split
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A disk of 64 KB, as root can make one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("no disk can be made here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.skipif(not Path("/proc/mounts").exists(), reason="needs tmpfs")
+def test_a_full_disk_is_told_with_the_file_and_what_to_do(small_disk, tmp_path, tiny_bundle, finds_hands, hand_films):
+    (small_disk / "filler").write_bytes(bytes(64 * 1024))
+    table = tmp_path / "own.csv"
+    table.write_text(f"path,sex,bone_age_months\n{hand_films[0]},F,60\n")
+    weights = ("--weights", tiny_bundle)
+    told = "No space left on device; make room there, or give another place"
+    for name, arguments in (
+        ("r.csv.partial", ["predict", hand_films[0], "--sex", "F", "--csv", small_disk / "r.csv"]),
+        ("60-mask.png", ["segment", hand_films[0], "-o", small_disk]),
+        ("predictions.csv", ["evaluate", table, "-o", small_disk]),
+    ):
+        done = run(*arguments, *weights)
+        assert is_refused(done), done.stderr
+        assert f"{small_disk / name}: {told}" in done.stderr
+    done = run("predict", hand_films[0], "--sex", "F", "--report", small_disk / "r.html", "--no-heatmap", *weights)
+    assert (done.exit_code, "bone age" in done.stdout) == (1, True)
+    assert f"{small_disk / 'r.html'}: cannot be written (No space left on device); mend that" in done.stderr
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
+
+
+def test_an_error_of_a_library_on_a_full_disk_is_told_as_that(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr("boneage.data.files.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match=r"No space left on device.*a\.txt"), whole_file(tmp_path / "a.txt"):
+        raise RuntimeError("file write failed")

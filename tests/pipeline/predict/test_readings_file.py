@@ -186,8 +186,11 @@ def test_a_partial_file_of_someone_elses_is_left_alone(tmp_path):
     assert (tmp_path / "film.png").read_text() == "a film"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="locks are of POSIX")
-def test_one_table_has_one_writer(tmp_path):
+@pytest.mark.parametrize("system", ["own", "without fcntl"])
+def test_one_table_has_one_writer(tmp_path, system, monkeypatch):
+    if system != "own":  # as Windows is
+        pytest.importorskip("filelock")
+        monkeypatch.setitem(sys.modules, "fcntl", None)
     with ReadingsFile(tmp_path / "r.csv") as file:
         file.add(rows("a.png"))
         for options in ({}, {"resume": True}, {"overwrite": True}):
@@ -197,6 +200,8 @@ def test_one_table_has_one_writer(tmp_path):
     assert names_in(tmp_path / "r.csv") == ["a.png", "b.png"]
     with ReadingsFile(tmp_path / "r.csv", resume=True) as file:  # the lock went with its run
         file.add(rows("a.png"))
+    assert names_in(tmp_path / "r.csv") == ["a.png"]
+    assert not (tmp_path / "r.csv.partial").exists()
 
 
 def test_rows_lost_on_the_disk_are_noticed_at_the_end(tmp_path, monkeypatch):
