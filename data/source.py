@@ -177,7 +177,7 @@ def open_source(path: str | os.PathLike[str], *, found: bool = False) -> Source:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_BYTES:
                 raise ReadError(path, _TOO_LARGE)
-            if found and (no_film := _why_no_film(path, file)):
+            if found and (no_film := why_no_film(path, file)):
                 return Source(str(path), no_film=no_film)
             file.seek(0)
             content = _not_empty(path, file.read())
@@ -208,7 +208,8 @@ def is_dicom(start: bytes) -> bool:
     return start[128:132] == b"DICM" or start[:2] in (b"\x02\x00", b"\x08\x00")
 
 
-def _why_no_film(path: Path, file: BinaryIO) -> Remark | None:
+def why_no_film(path: Path, file: BinaryIO) -> Remark | None:
+    """What a file that was found, not named, is if it can be no film, by its content and the suffix of its path."""
     start = file.read(132)
     file.seek(0)
     try:

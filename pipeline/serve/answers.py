@@ -46,6 +46,18 @@ class ReadingAnswer(BaseModel):
     boneage_version: str
 
 
+class JobAnswer(BaseModel):
+    """A job: what came of its films so far."""
+
+    id: str
+    state: Literal["running", "done", "expired", "cancelled"]
+    films: int = Field(description="Files that came.")
+    done: int = Field(description="How many of them have been read, or left out.")
+    sent: list[str] = Field(description="Names that the client gave the files; reading `film 2` is of the second.")
+    left_out: dict[str, int] = Field(description="What is no film, by what it is, counted.")
+    readings: list[ReadingAnswer]
+
+
 class ProblemAnswer(BaseModel):
     """Problem details by RFC 9457."""
 

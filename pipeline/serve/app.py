@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from ...data.remark import Remark, Verbatim
-from . import health, page, readings, results
+from . import health, jobs, page, readings, results, stow
 from .described import describe
 from .guard import Guard
 from .problems import ClientGone, Problem, answer
@@ -52,7 +52,7 @@ def doors(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.openapi = lambda: describe(app)
-    for module in (readings, results, health, *((page,) if service.settings.page else ())):
+    for module in (readings, results, jobs, stow, health, *((page,) if service.settings.page else ())):
         app.include_router(module.router(service))
     _answer_errors(app, service)
     return app
@@ -62,6 +62,7 @@ async def _forget(service: Service) -> None:
     while True:
         await asyncio.sleep(_FORGET)
         service.kept.forget()
+        service.jobs.forget()
 
 
 def _answer_errors(app: FastAPI, service: Service) -> None:

@@ -37,6 +37,13 @@ class Kept(Generic[T]):
             self._forget()
             return self._values[name][2] if name in self._values else None
 
+    def renew(self, name: str) -> None:
+        """Let a value's time begin again."""
+        with self._lock:
+            if name in self._values:
+                _, size, value = self._values.pop(name)
+                self._values[name] = (self._clock() + self._seconds, size, value)
+
     def drop(self, name: str) -> None:
         """Give a value up."""
         with self._lock:

@@ -106,10 +106,18 @@ class Place:
 
     def put(self, call: Callable[[], T]) -> Future[T]:
         """Let a thread call a function in this place; once."""
-        self._used = True
+        self.hold()
         future = self._pool.put(call)
-        future.add_done_callback(lambda _: self._pool.give_back())
+        future.add_done_callback(lambda _: self.give_back())
         return future
+
+    def hold(self) -> None:
+        """Keep the place beyond the block, until `give_back`."""
+        self._used = True
+
+    def give_back(self) -> None:
+        """Free the place that was held."""
+        self._pool.give_back()
 
     def __enter__(self) -> Place:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import io
 import logging
 import secrets
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from concurrent.futures import Future
 from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
@@ -21,7 +22,7 @@ from ...data.child import Child
 from ...data.errors import FilmError, one_line
 from ...data.remark import Remark
 from ...data.sex import Sex
-from ...data.source import Source
+from ...data.source import Source, as_source
 from ..examination import Examination
 from ..predict.bone_age import BoneAge
 from .kept import Kept
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 EXAMPLE = Path(data.__file__).parent / "example" / "synthetic-hand.png"  # a drawn hand
 _EXAMPLES_SEX: Sex = "F"
+_JOBS = 1000  # that are kept at most, each with its readings
 _SOON = 2  # seconds after which to ask again whether the service is ready
 _PER_PIXEL = 12  # bytes of a kept result for each pixel of its film: grey levels as bytes and floats, mask, heat map
 
@@ -48,6 +50,7 @@ class Service:
         self.failure = ""  # why the model cannot be used
         self.pool = Pool(settings.workers, settings.queue)
         self.kept: Kept[Examination] = Kept(settings.keep, settings.keep_bytes)
+        self.jobs: Kept[Any] = Kept(settings.keep, _JOBS)
         self.metrics = Metrics(lambda: self.pool.depth, lambda: len(self.kept))
         self.pool.waited = lambda seconds: self.metrics.took("wait", seconds)
         self._salt = secrets.token_bytes(16)
@@ -91,9 +94,11 @@ class Service:
 
     def examine(self, film: bytes, child: Child, door: str, name: str = "film") -> Examination:
         """Examine a film, in this thread, and count it. Raises FilmError for one that cannot be read."""
+        stream = io.BytesIO(film)
+        stream.name = name  # pyright: ignore[reportAttributeAccessIssue]
         with self.metrics.timed("read"):
             try:
-                examination = self.bone_age.examine(Source(name, film), child=child)
+                examination = self.bone_age.examine(as_source(stream), child=child)
             except FilmError:
                 self.metrics.failed(door)
                 raise

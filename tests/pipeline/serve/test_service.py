@@ -311,7 +311,9 @@ def test_the_committed_description_is_that_of_the_code(reader):
         "write it again: boneage serve --openapi > docs/reference/openapi.json"
     )
     paths = json.loads(made)["paths"]
-    assert {"/v1/readings", "/healthz", "/readyz", "/version", "/metrics"} <= set(paths)
+    assert {"/v1/readings", "/v1/jobs", "/dicomweb/studies", "/healthz", "/readyz", "/version", "/metrics"} <= set(
+        paths
+    )
 
 
 def test_an_answer_has_every_field_of_a_reading():
@@ -338,7 +340,15 @@ def test_no_name_comes_into_a_log_through_any_door(client, hand, dicom, caplog, 
             client.post(READINGS, files={SECRET: (SECRET, content)}, data={SECRET: SECRET})
             client.post(f"{READINGS}?sex={SECRET}&age={SECRET}&{SECRET}=1", content=content, headers=PNG)
             client.post(READINGS, content=content, headers={"Content-Type": SECRET, "Accept-Language": SECRET})
+            client.post("/v1/jobs", files={"film": (SECRET, content)}, data={"sex": "F"})
+            parts = b"--x\r\n\r\n" + content + b"\r\n--x--"
+            kind = 'multipart/related; type="application/dicom"; boundary=x'
+            client.post(f"/dicomweb/studies/{SECRET}", content=parts, headers={"Content-Type": kind})
+            client.post("/dicomweb/studies", content=parts, headers={"Content-Type": kind})
         reading = client.post(READINGS, files={"film": dicom}).json()
+        client.get(f"/page/card/{reading['id']}")
+        client.get("/page/card/" + SECRET, params={"language": SECRET})
+        client.get(f"/v1/jobs/{SECRET}")
         for path in reading["results"].values():
             client.get(path, params={"heatmap": False})
         client.request(SECRET.replace("^", ""), f"/{SECRET}", params={"q": SECRET})
