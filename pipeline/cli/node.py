@@ -101,11 +101,11 @@ def node(
     from ...data.progress import shown_by
     from ..node.node import Settings
     from ..node.node import node as running
-    from ..node.peers import Sender
+    from ..node.peers import Sender, parse_title
     from ..predict.bone_age import BoneAge
 
     senders = [Sender.parse(text) for text in allow]
-    settings = Settings(aet, host, port, senders, spool, kinds, workers, timeout)
+    settings = Settings(parse_title(aet), host, port, senders, spool, kinds, workers, timeout)
     where = _destination(send_to, stow, out, authorization, aet, timeout)
     quiet = shown_by(lambda *_: nullcontext(lambda: None))  # no bar for each film
     with quiet, running(settings, lambda: BoneAge.load(weights, device, engine), where):

@@ -14,6 +14,13 @@ _PEER = re.compile(rf"(?P<title>{_TITLE})@(?P<host>\[[0-9A-Fa-f:.]+\]|[^:@\s]+):
 ANY = "*"
 
 
+def parse_title(text: str) -> str:
+    """Read our own AE title. Raises ConfigError for what is none."""
+    if not re.fullmatch(_TITLE, text):
+        raise ConfigError(f"{text!r} is no AE title, expected 1 to 16 letters of ASCII without a backslash")
+    return text
+
+
 @dataclass(frozen=True)
 class Peer:
     """A node to send to: its AE title and address."""
@@ -57,9 +64,12 @@ class Sender:
 
     def sends(self, title: str, address: str) -> bool:
         """Whether an association is this sender's."""
+        return self.title in (ANY, title) and self.reaches(address)
+
+    def reaches(self, address: str) -> bool:
+        """Whether an address is of this sender's network."""
         at = ip_address(address.partition("%")[0])
-        at = (at.ipv4_mapped or at) if isinstance(at, IPv6Address) else at
-        return self.title in (ANY, title) and at in self.network
+        return ((at.ipv4_mapped or at) if isinstance(at, IPv6Address) else at) in self.network
 
 
 def may_send(senders: Sequence[Sender], title: str, address: str) -> bool:

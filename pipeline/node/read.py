@@ -6,9 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from ...data.errors import FilmError, as_film_error, one_line
 from ...data.remark import Remark, joined
+from ...data.source import Source, open_source
 from ..dicom.objects import Kind, as_dicom
 from ..examination import Examination
 from ..predict.bone_age import BoneAge
@@ -48,8 +50,13 @@ class Work(threading.Thread):
 
     def _read(self, key: str) -> None:
         began = time.monotonic()
+        film = _opened(self.spool.film(key))
+        if isinstance(film, Source) and film.no_film:  # a result that a route sent back, too: it must go round no more
+            log.info("film %s: is no film (%s), no result", short(key), film.no_film.outline)
+            self.spool.drop(key)
+            return
         made = self.spool.begin(key)
-        (examination,) = self.bone_age.examine_batch([(self.spool.film(key), None)])
+        (examination,) = self.bone_age.examine_batch([(film, None)])
         reading = examination.reading
         faults = [] if examination.error else self._write(examination, made.name)
         written = sorted(path.stem for path in made.iterdir())
@@ -75,6 +82,14 @@ class Work(threading.Thread):
                 continue
             self.spool.add(self.spool.folder / "made" / key, f"{kind}.dcm", content)
         return faults
+
+
+def _opened(path: Path) -> Source | Path:
+    """A film's file, with what it is if it can be no film; what is wrong with one that cannot be opened comes later."""
+    try:
+        return open_source(path, found=True)
+    except FilmError:
+        return path
 
 
 def _remark_of(error: BaseException, film: str) -> Remark:

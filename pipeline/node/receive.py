@@ -86,6 +86,8 @@ def listen(
             "what has it"
         ) from error
     assert server is not None
+    # one from elsewhere is not listened to at all, since pynetdicom reads whatever length a peer announces
+    server.verify_request = lambda _, client: not senders or any(sender.reaches(client[0]) for sender in senders)
     if server.socket:
         server.socket.listen(ASSOCIATIONS)  # pynetdicom lets 5 wait, and who comes then loses a second
     return server

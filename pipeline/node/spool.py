@@ -111,6 +111,11 @@ class Spool:
         shutil.rmtree(self.folder / "made" / key, ignore_errors=True)
         self._forget_film(key)
 
+    def drop(self, key: str) -> None:
+        """Nothing is to be made of a film: only its key is kept, for a day."""
+        (self.folder / "done" / key).touch()
+        self._forget_film(key)
+
     def results(self) -> list[tuple[str, list[Path]]]:
         """Films by key with their results that are still to be sent, the oldest first."""
         folders = sorted((self.folder / "results").iterdir(), key=_time_of)

@@ -31,6 +31,7 @@ class Stub:
         time.sleep(self.seconds)
         ((path, child),) = requests
         assert child is None  # what is known of the child is for the DICOM to say
+        path = path.name  # opened by the node
         self.read.append(Path(path).stem)
         if not any(Path(path).read_bytes()[-64:]):
             error = ReadError(path, Remark("PatientSex is {stated}, expected F or M", stated=Verbatim("SECRET")))
@@ -38,7 +39,7 @@ class Stub:
         return [Examination(Reading(str(path), "ok", sex="F"))]
 
 
-def film(number: int = 1) -> Any:
+def film(number: int = 1, **tags: Any) -> Any:
     """A small film, another one for each number; 0 is one that cannot be read."""
     pixels = np.full((32, 32), number % 256, np.int64)
     return dataset(
@@ -48,6 +49,7 @@ def film(number: int = 1) -> Any:
         PatientID=f"SECRET{number}",
         StudyInstanceUID="2.25.1",
         SeriesInstanceUID="2.25.2",
+        **tags,
     )
 
 

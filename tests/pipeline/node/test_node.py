@@ -81,6 +81,15 @@ def test_titles_and_networks_are_checked(tmp_path):
         assert "Calling AE Title Not Recognized" in refused.stderr
 
 
+def test_one_from_elsewhere_is_not_listened_to(tmp_path):
+    senders = [Sender.parse("*@10.0.0.0/8")]
+    with (
+        running(tmp_path / "spool", Folder(tmp_path / "out"), senders=senders) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=20) as asked,
+    ):
+        assert asked.recv(1) == b""
+
+
 def test_two_hundred_films_at_once_are_each_read_once(tmp_path):
     films, reader = [film(number) for number in range(1, 201)], Stub()
     with running(tmp_path / "spool", Folder(tmp_path / "out"), reader, kinds=("sr",)) as port:
@@ -143,6 +152,17 @@ def test_a_film_that_cannot_be_read_is_kept_with_the_reason_and_no_name_is_logge
         record.getMessage() for record in caplog.records if record.name.startswith("boneage")
     )
     assert not [record for record in caplog.records if record.name.startswith("pynetdicom")]
+
+
+def test_a_result_that_is_sent_back_to_the_node_goes_round_no_more(tmp_path):
+    reader, result = Stub(), film(1, ManufacturerModelName="boneage")
+    with running(tmp_path / "spool", Folder(tmp_path / "out"), reader) as port:
+        assert send(port, [result]) == [0]
+        until(lambda: [*(tmp_path / "spool" / "done").iterdir()])
+        assert send(port, [film(2)]) == [0]
+        until(lambda: len([*(tmp_path / "out").glob("*.dcm")]) == 3)
+    assert len(reader.read) == 1
+    assert not [*(tmp_path / "spool" / "waiting").iterdir()]
 
 
 def test_results_that_cannot_be_written_are_tried_again(tmp_path, monkeypatch):
@@ -255,6 +275,7 @@ def test_stow_sends_each_object_until_it_is_taken(tmp_path):
         (["--out", "o", "--host", "0.0.0.0"], "can be reached from elsewhere; say who may send"),
         (["--send-to", "A@h"], "expected AET@HOST:PORT"),
         (["--out", "o", "--allow", "A"], "expected CALLING@NET"),
+        (["--out", "o", "--aet", "SEVENTEEN-LETTERS"], "is no AE title"),
         (["--stow", "ftp://h"], "is no DICOMweb service"),
         (["--stow", "http://name:word@h"], "is no DICOMweb service"),
     ],

@@ -57,6 +57,7 @@ class Orthanc:
             "LuaScripts": [str(ROUTE)],
             "Plugins": [str(PLUGIN)],
             "DicomAlwaysAllowStore": True,
+            "DicomAssociationCloseDelay": 0,  # or it sends into an association that a kill has ended, and gives up
         }
         (folder / "orthanc.json").write_text(json.dumps(settings))
         with (folder / "log").open("w") as log:
@@ -133,7 +134,8 @@ def test_a_routed_film_gets_its_report_into_the_same_study_and_a_kill_loses_and_
     away = free_ports(1)[0]
     node = start("--send-to", f"ORTHANC@127.0.0.1:{away}", "--result", "sr")  # nobody is there
     orthanc.store(film(tmp_path / "1.dcm", 1))
-    until(lambda: [*(tmp_path / "spool" / "results").glob("*/sr.dcm")])
+    until(lambda: ": ok, sr," in log_of(tmp_path))
+    assert [*(tmp_path / "spool" / "results").glob("*/sr.dcm")]
     os.kill(node.pid, signal.SIGKILL)
     node.wait()
     start("--send-to", f"ORTHANC@127.0.0.1:{orthanc.dicom}", "--result", "sr")
