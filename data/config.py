@@ -43,7 +43,7 @@ def make_config(kind: type[T], values: Mapping[str, Any], where: str = "configur
 
     try:
         # strictly by type, and as JSON, whose lists serve as tuples and objects as dataclasses
-        return _checker(kind).validate_json(json.dumps({"value": _plain(values)})).value
+        return checker(kind).__pydantic_validator__.validate_json(json.dumps({"value": _plain(values)})).value
     except ValidationError as error:
         raise ConfigError("; ".join(_fault(kind, where, fault) for fault in error.errors())) from error
     except TypeError as error:  # of json
@@ -93,7 +93,7 @@ def without_defaults(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
         value = values[name]
         if name in defaults and value == defaults[name]:
             continue
-        inner = _dataclass_in(hints.get(name))
+        inner = dataclass_in(hints.get(name))
         if inner and isinstance(value, Mapping):
             value = without_defaults(inner, value)
         elif inner and isinstance(value, (list, tuple)):
@@ -108,6 +108,20 @@ def save_config(config: Any, path: str | Path) -> None:
         temporary.write_text(f"# {MARK}\n{yaml.safe_dump(config_values(config), sort_keys=False)}", "utf-8")
 
 
+@cache
+def checker(kind: type) -> Any:
+    """The model of {"value": a `kind`}, as strict about the dataclasses in it as about itself."""
+    from pydantic import ConfigDict, create_model
+
+    strict = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    return create_model("Settings", __config__=strict, value=(kind, ...))
+
+
+def dataclass_in(hint: Any) -> type | None:
+    """The dataclass that an annotation names: alone, `| None`, or in a tuple."""
+    return next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)  # pyright: ignore
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = dataclasses.asdict(value)
@@ -116,15 +130,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     return value
-
-
-@cache
-def _checker(kind: type) -> Any:
-    """What builds {"value": a `kind`} from JSON, as strict about the dataclasses in it as about itself."""
-    from pydantic import ConfigDict, create_model
-
-    strict = ConfigDict(extra="forbid", strict=True)
-    return create_model("Settings", __config__=strict, value=(kind, ...)).__pydantic_validator__
 
 
 def _fault(kind: type, where: str, fault: Any) -> str:
@@ -147,10 +152,5 @@ def _kind_at(kind: type, place: Sequence[str | int]) -> type:
     """The dataclass at a place in another."""
     for word in place:
         if isinstance(word, str):
-            kind = _dataclass_in(get_type_hints(kind)[word]) or kind
+            kind = dataclass_in(get_type_hints(kind)[word]) or kind
     return kind
-
-
-def _dataclass_in(hint: Any) -> type | None:
-    """The dataclass that an annotation names: alone, `| None`, or in a tuple."""
-    return next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)  # pyright: ignore

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from .text import counted
 
 TRAIN, CHOOSE, REPORT = "train", "choose", "report"
 WHOLE = "every film of it"  # films that are measured on, where no part of a split is named
+SPLIT_FILE = "split.csv"  # in the folder of a training
+_SHARES = re.compile(r"\d+:\d+:\d+")
 DEFAULT_PARTS: Mapping[str, float | int] = {TRAIN: 0.8, CHOOSE: 0.1, REPORT: 0.1}
 
 # Ids of the 200 test radiographs in RSNA's test table (Case ID 4360 to 4559); Halabi et al., Radiology 2018;290:498-503
@@ -135,19 +138,19 @@ def part_of(cohort: Cohort, split: str | Path | None, part: str | None) -> tuple
 
 
 def training_split(cohort: Cohort, name: str | Path | None, folder: str | Path) -> Split:
-    """The split to train with: the one named, else the one stored in `folder`, else a new one; it is stored there.
+    """The split to train with: the one named, else the one stored in `folder` (SPLIT_FILE), else a new one.
 
-    `folder` gets split.csv. Raises CohortError for a film of RSNA's test set outside the part REPORT, and where
-    `folder` holds another split than the one named.
+    name: as for `named_split`, or percent of the films to train, choose and report, as 50:35:15.
+    Raises CohortError for a film of RSNA's test set outside the part REPORT.
     """
-    stored = Path(folder) / "split.csv"
-    before = read_split(stored) if stored.exists() else None
-    split = named_split(name) if name else before or make_split(cohort)
-    if before and before != split:
-        raise CohortError(f"{stored}: is another split than {name}; give another folder, or leave out --split")
+    stored = Path(folder) / SPLIT_FILE
+    if name and _SHARES.fullmatch(str(name)):
+        shares = [int(share) for share in str(name).split(":")]
+        whole = max(sum(shares), 1)
+        split = make_split(cohort, dict(zip(DEFAULT_PARTS, (share / whole for share in shares), strict=True)))
+    else:
+        split = named_split(name) if name else read_split(stored) if stored.exists() else make_split(cohort)
     refuse_test_ids(film.id for film in cohort if split.parts.get(film.id) != REPORT)
-    if not before:
-        write_split(split, stored)
     return split
 
 

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 class Shares:
     """What a training batch is made of; the shares need not add up to one."""
 
-    cutouts: float = 0.25  # real hands without background, on invented backgrounds
-    synthetic: float = 0.10  # drawn hands, whose mask is exact
-    films: float = 0.50  # real radiographs with the masks of the round before
-    empty: float = 0.15  # pictures without a hand
+    cutouts: float = 0.25
+    """Real hands without background (--cutouts), on invented backgrounds."""
+    synthetic: float = 0.10
+    """Drawn hands, whose mask is exact."""
+    films: float = 0.50
+    """Real radiographs with the masks of the round before."""
+    empty: float = 0.15
+    """Pictures without a hand."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn from."""
@@ -23,17 +27,20 @@ class Shares:
 
 @dataclass(frozen=True)
 class RotationConfig:
-    """How the head that predicts the rotation of a hand is fitted; the encoder under it is finished and stays frozen.
-
-    `films`: radiographs drawn, each used upright and rotated by 90, 180 and 270 degrees; RSNA's are nearly all upright.
-    """
+    """How the head that predicts the rotation of a hand is fitted; its encoder is finished and frozen."""
 
     films: int = 1000
-    grid: int = 3  # fields a side over which the deepest features are averaged; 1 errs on 3.7 % of views, 3 on 1.6 %
+    """Radiographs drawn, each used upright and rotated by 90, 180 and 270 degrees; they should lie upright."""
+    grid: int = 3
+    """Fields a side over which the deepest features are averaged; 1 errs on 3.7 % of views, 3 on 1.6 %."""
     epochs: int = 20
+    """How often each view is learned from."""
     batch_size: int = 256
+    """Views a step."""
     learning_rate: float = 1e-3
+    """Of the head."""
     weight_decay: float = 1e-2
+    """Of the head."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -43,24 +50,28 @@ class RotationConfig:
 
 @dataclass(frozen=True)
 class ContentConfig:
-    """How the head that classifies what a film shows is fitted; the encoder under it is finished and stays frozen.
-
-    `films`: number of radiographs drawn, with `copies` examples of each. `kind`: examples of each kind of picture that
-    shows no whole hand; a picture gives one example as it is and others as copies, 2 to `picture_copies` in all.
-    `made`: number of drawn pictures without a hand. `folds`: groups of sources, each held out once to measure. `heads`:
-    number of heads that are fitted separately and averaged.
-    """
+    """How the head that classifies what a film shows is fitted; its encoder is finished and frozen."""
 
     films: int = 1600
+    """Radiographs drawn."""
     copies: int = 3
+    """Changed copies of each radiograph."""
     kind: int = 240
+    """Examples of each kind of picture that is no whole hand (--negatives)."""
     picture_copies: int = 6
+    """How often each such picture is seen at most; twice at least."""
     made: int = 800
+    """Pictures without a hand that are drawn."""
     folds: int = 4
+    """Of sources, each held out once to measure."""
     heads: int = 3
+    """Fitted apart, then averaged."""
     hidden: int = 64
+    """Width of the hidden layer of each."""
     epochs: int = 12
+    """How often each example is learned from."""
     batch_size: int = 256
+    """Examples a step."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -72,27 +83,36 @@ class ContentConfig:
 
 @dataclass(frozen=True)
 class SegmenterConfig:
-    """How the segmenter is trained.
-
-    `rounds`: the first learns from classical masks, each later one from the network's own masks that passed the
-    filter. `steps`: optimiser steps a round. `films`: radiographs with masks used a round. `turn` and `content`: the
-    heads for rotation and content, which are fitted after the last round.
-    """
+    """How the segmenter is trained."""
 
     encoder: str = "tu-tf_efficientnet_lite0"
+    """Of the U-Net: a name of segmentation-models-pytorch; tu- and a name of timm."""
     decoder_channels: tuple[int, ...] = (128, 64, 32, 16, 16)
-    imagenet: bool = True  # start the encoder from ImageNet weights (extra train)
-    input_size: int = 192  # side of the letterboxed square; a multiple of 32
+    """Of the U-Net, from deep to shallow."""
+    imagenet: bool = True
+    """Start the encoder from ImageNet weights."""
+    input_size: int = 192
+    """Side in pixels of the square that a film is fitted into; a multiple of 32."""
     rounds: int = 2
+    """The first learns from classical masks, each later one from the network's own masks that passed the filter."""
     steps: int = 150
+    """Optimiser steps a round."""
     batch_size: int = 16
+    """Pictures a step."""
     films: int = 2500
+    """Radiographs with masks used a round."""
     learning_rate: float = 1e-3
+    """The largest of a round."""
     weight_decay: float = 1e-4
+    """How much of each weight is taken away, times the learning rate, a step."""
     shares: Shares = Shares()
+    """What a batch is made of."""
     turn: RotationConfig = RotationConfig()  # its key in recipes and weights of earlier versions
+    """The head that predicts the rotation of a hand, fitted after the last round."""
     content: ContentConfig = ContentConfig()
+    """The head that classifies what a film shows, fitted then where there are --negatives."""
     seed: int = 2017
+    """Of weights, order and what is invented."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""

@@ -13,8 +13,11 @@ class BundleConfig:
     """One bundle of a training: the mean over some of its regressors, each over some zooms and mirror images."""
 
     name: str = "own"
-    regressors: tuple[int, ...] = ()  # by number in the recipe, from 1; none: the last
-    zooms: tuple[float, ...] = (1.0,)  # how much larger than in the crop each view shows it, 0.5 to 2
+    """What readings carry as model, and the folder in OUT."""
+    regressors: tuple[int, ...] = ()
+    """By number in the recipe, from 1; none: the last."""
+    zooms: tuple[float, ...] = (1.0,)
+    """How much larger than in the crop each view shows the hand, 0.5 to 2; each zoom costs a reading."""
 
     def __post_init__(self) -> None:
         """Refuse a bundle that could not read."""
@@ -24,18 +27,18 @@ class BundleConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What `boneage train` does, in order.
-
-    `regressors`: trained one after the other. Each imitates the one before where its `teacher` says how, and else
-    starts from its weights, unless it starts from ImageNet; the paths are filled in when it is trained. `bundles`: what
-    is made of them.
-    """
+    """What `boneage train` does, in order."""
 
     segmenter: SegmenterConfig = SegmenterConfig()
+    """The hand segmenter; not trained where --segmenter names one."""
     regressors: tuple[RegressorConfig, ...] = (RegressorConfig(),)
+    """Trained one after the other; each starts from the one before, or imitates it (teacher), unless from ImageNet."""
     bundles: tuple[BundleConfig, ...] = (BundleConfig(),)
-    data: str = ""  # what the films are and where they come from, for header and model card
-    licence: str = ""  # terms of the weights, which follow the films' terms
+    """What is made of the regressors, each with a calibration, figures and a model card of its own."""
+    data: str = ""
+    """What the films are and where they come from, with the citation; stands on the model card."""
+    licence: str = ""
+    """Terms of the weights, which follow the films' terms."""
 
     def __post_init__(self) -> None:
         """Refuse a recipe without a regressor, and bundles that cannot be made or have one name."""

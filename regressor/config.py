@@ -18,17 +18,18 @@ Keep = Literal["best", "last"]
 
 @dataclass(frozen=True)
 class NetConfig:
-    """The architecture of the network, from which it is built again.
+    """The architecture of the network, from which it is built again."""
 
-    `fusion`: where sex joins: `late` after pooling, `early` as an input plane, `both`, or `none`. `pooling`: `average`
-    over the whole map, or `2x2`, which keeps the quadrant that a feature came from.
-    """
-
-    backbone: str = "tf_efficientnetv2_b0"  # any timm backbone
+    backbone: str = "tf_efficientnetv2_b0"
+    """Name of a network of timm; ImageNet weights are there, offline, for tf_efficientnet_lite0 and lite2."""
     fusion: Fusion = "late"
+    """Where sex joins: after pooling (late), as an input plane (early), both ways, or nowhere (none)."""
     pooling: Pooling = "average"
+    """Of the feature map: over all of it, or by quadrants (2x2), which keeps where a feature came from."""
     sex_features: int = 16
-    hidden: tuple[int, ...] = (512,)  # widths of the head's hidden layers
+    """Numbers that sex becomes where it joins late."""
+    hidden: tuple[int, ...] = (512,)
+    """Widths of the head's hidden layers."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,17 @@ class Stage:
     """Some epochs at one image size with one amount of regularisation; progressive learning lets all rise together."""
 
     epochs: int
-    size: int  # side of the square input in pixels
-    strength: float = 1.0  # of the augmentation, 0 to 2
-    dropout: float = 0.2  # before the head's layers
-    drop_path: float = 0.0  # stochastic depth of the backbone's deepest block, less for shallower ones
-    mixup: float = 0.0  # alpha of the Beta distribution; 0 mixes nothing
+    """How often each film is learned from."""
+    size: int
+    """Side of the square crop in pixels, a multiple of 32; the last stage's is that of the finished net."""
+    strength: float = 1.0
+    """Of the augmentation, 0 to 2."""
+    dropout: float = 0.2
+    """Share of features dropped before each layer of the head."""
+    drop_path: float = 0.0
+    """Stochastic depth of the backbone's deepest block, less for shallower ones."""
+    mixup: float = 0.0
+    """Alpha of the Beta distribution by which films of one sex are mixed; 0 mixes nothing."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
@@ -54,47 +61,68 @@ class Stage:
 class Distillation:
     """A trained regressor as teacher: the student imitates its feature maps and predictions beside the label."""
 
-    weights: str = ""  # path of the teacher's weights file
-    features: float = 1.0  # weight of the normalised squared error of feature maps at strides 4, 8, 16 and 32
-    output: float = 1.0  # weight of the L1 distance to the teacher's prediction
-    until_epoch: int = 1_000_000  # from this epoch on the label alone teaches
+    weights: str = ""
+    """Weights file of the teacher; empty: the regressor before this one in the recipe."""
+    features: float = 1.0
+    """Weight of the normalised squared error of feature maps at strides 4, 8, 16 and 32."""
+    output: float = 1.0
+    """Weight of the L1 distance to the teacher's prediction."""
+    until_epoch: int = 1_000_000
+    """From this epoch on the label alone teaches."""
 
 
 @dataclass(frozen=True)
 class RegressorConfig:
-    """How a regressor is trained.
-
-    `loss` is on z-scored labels. `schedule`: `cosine` falls to zero over the training, `plateau` by `plateau_factor`
-    whenever the validation MAE has not improved for `plateau_patience` epochs; both warm up over `warmup` steps.
-    `ema`: decay of the averaged weights, warmed up; 0 averages none.
-    """
+    """How a regressor is trained."""
 
     net: NetConfig = NetConfig()
-    imagenet: bool = False  # start from ImageNet weights; tf_efficientnet_lite0 or lite2 only (extra train)
-    start: str = ""  # weights file of the same network to start from
-    freeze: int = 0  # first blocks of the backbone that are not trained, stem included; 3 halve the cost of a step
+    """The network."""
+    imagenet: bool = False
+    """Start from ImageNet weights, which needs far fewer films and epochs; only tf_efficientnet_lite0 and lite2."""
+    start: str = ""
+    """Weights file of the same network to start from; empty: random weights, or the regressor before this one."""
+    freeze: int = 0
+    """First blocks of the backbone that are not trained, stem included; 3 halve the cost of a step."""
     stages: tuple[Stage, ...] = (
         Stage(10, 96, 0.5, 0.1),
         Stage(10, 128, 0.75, 0.15),
         Stage(10, 160, 1.0, 0.2),
     )
+    """Trained one after the other, from small and mild to large and strong, which is quicker than large throughout."""
     augmentation: PolicyName = "light"
+    """How films are changed: a little (light), also as JPEG, small, burnt out (clinic), or in ways drawn by chance."""
     loss: Loss = "l1"
+    """Distance to the label, which is z-scored; l1 is what the MAE measures."""
     optimiser: Optimiser = "adamw"
+    """What takes the steps."""
     schedule: Schedule = "cosine"
+    """Of the learning rate: falls to zero over the training, or by plateau_factor whenever the MAE stays (plateau)."""
     learning_rate: float = 1e-3
+    """The largest, reached after the warm-up."""
     weight_decay: float = 0.05
+    """How much of each weight is taken away, times the learning rate, a step."""
     warmup: int = 300
+    """Steps over which the learning rate rises from zero; lower it where the whole training has few."""
     plateau_factor: float = 0.8
+    """What the learning rate is multiplied with on a plateau."""
     plateau_patience: int = 10
+    """Epochs without a better MAE that make a plateau."""
     plateau_floor: float = 1e-4
+    """The least learning rate of the schedule plateau."""
     batch_size: int = 32
+    """Films a step."""
     ema: float = 0.999
-    clip: float = 5.0  # largest norm of the gradient
-    keep: Keep = "best"  # epoch whose weights are kept: "best" by validation MAE, or the "last"
-    patience: int = 30  # epochs without a better validation MAE before training stops, where the best is kept
+    """Decay of the averaged weights, which are the ones kept; 0 keeps the plain ones. Lower where steps are few."""
+    clip: float = 5.0
+    """Largest norm of the gradient; 0: any."""
+    keep: Keep = "best"
+    """Epoch whose weights are kept: the best by the MAE on the part choose, or the last, whatever that says."""
+    patience: int = 30
+    """Epochs without a better MAE before training stops, where the best is kept."""
     teacher: Distillation | None = None
+    """A regressor to imitate."""
     seed: int = 2017
+    """Of weights, order and augmentation: the same seed on the same machine gives the same net."""
 
     def __post_init__(self) -> None:
         """Refuse a training without a stage."""

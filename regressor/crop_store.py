@@ -29,6 +29,11 @@ class StoreKind:
     size: int
     segmenter: str  # SHA-256 of the segmenter's weights file, or how else the film was cut, such as "whole-frame"
 
+    @property
+    def name(self) -> str:
+        """A name for a folder of such crops."""
+        return f"{self.size}px-v{self.crop_version}-{self.segmenter[:12]}"
+
 
 @dataclass(frozen=True)
 class StoredCrop:

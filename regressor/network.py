@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ class BoneAgeNet(nn.Module):
         try:
             self.backbone: Any = timm.create_model(config.backbone, pretrained=False, in_chans=channels, num_classes=0)
         except RuntimeError as error:
-            raise ConfigError(f"backbone {config.backbone!r} is not known to timm ({error})") from error
+            like = get_close_matches(config.backbone, timm.list_models(), 3)
+            others = f"; did you mean {' or '.join(like)}?" if like else ""
+            raise ConfigError(f"backbone {config.backbone!r} is not known to timm ({error}){others}") from error
         side = 2 if config.pooling == "2x2" else 1
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(side), nn.Flatten())
         width = _feature_width(self.backbone, channels) * side * side

@@ -24,6 +24,7 @@ File = TypeVar("File", bound="NetFile")
 HOME = Path(__file__).parent  # of the shipped bundles
 FORMAT = 1
 FILE, NETS = "bundle.yaml", "nets"  # names within the folder of a bundle
+RECIPE, REGRESSOR = "recipe.yaml", "regressor.safetensors"  # names within the folder of a training
 _OLD = ("segmenter.safetensors", "regressor.safetensors")  # what a folder holds that an earlier version made
 
 
@@ -93,7 +94,9 @@ class Bundle:
     def card(self) -> Path:
         """The model card: MODEL_CARD.md in a bundle's folder; of a shipped bundle cards/NAME.md."""
         if self.file is None:
-            raise ValueError(f"the bundle {self.name!r} is not stored, so it has no model card")
+            raise WeightsError(
+                f"the bundle {self.name!r} is not stored, so it has no model card; boneage train makes one"
+            )
         if self.file.name == FILE:
             return self.file.with_name("MODEL_CARD.md")
         return self.file.parent / "cards" / f"{self.file.stem}.md"
@@ -107,9 +110,13 @@ def shipped_bundles() -> tuple[str, ...]:
 def read_bundle(weights: str | Path) -> Bundle:
     """Read a bundle: a shipped name, a bundle's folder, or its YAML file.
 
-    Raises WeightsError where there is none, and for a net that is missing; `NetFile.content` checks that a net is the
-    one that the file names.
+    The folder of a training stands for the one bundle in it. A regressor's weights file, or the folder that it was
+    trained in, is joined with the segmenter of the bundle `default`; without calibration it gives no intervals. The log
+    warns of either. Raises WeightsError where there is none, and for a net that is missing; `NetFile.content` tells
+    whether a net is the one that the file names.
     """
+    if alone := _alone(Path(weights)):
+        return alone
     file = _find(weights)
     bundle = _parsed(_values(file), file)
     log.debug("%s: the weights %s, SHA-256 %s", file, bundle.name, bundle.digest)
@@ -158,8 +165,49 @@ def segmenter_of(weights: str | Path) -> NetFile:
     return net
 
 
+def terms_of(own: str, *nets: NetFile) -> str:
+    """Terms of weights that other nets are part of: those of their own films, then each net's with its source."""
+    from .header import read_header
+
+    texts = []
+    for net in nets:
+        header = read_header(net.path)
+        source = " ".join(str(header.data.get("description", "")).split())
+        if header.licence not in ("", own):
+            text = f"{header.kind.title()} {net.sha256[:16]}: {header.licence.strip()}"
+            texts.append(f"{text.rstrip('.')}. Trained on: {source}" if source else text)
+    if not texts:
+        return own
+    return " ".join([f"Own films: {own.strip().rstrip('.') or 'no terms stated'}.", *dict.fromkeys(texts)])
+
+
+def _alone(path: Path) -> Bundle | None:
+    """A bundle of a regressor that is trained but in none: its weights file, or the folder of its training."""
+    if path.is_dir() and not (path / FILE).exists() and not all((path / name).is_file() for name in _OLD):
+        path = path / REGRESSOR
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    from .header import read_header
+
+    header, base = read_header(path, "regressor"), read_bundle("default")
+    keep([path])
+    log.warning("%s: a regressor alone, read with the segmenter of the bundle default and without intervals", path)
+    name = path.resolve().parent.name if path.name == REGRESSOR else path.stem
+    terms = terms_of(header.licence, base.segmenter)
+    return Bundle(name or path.stem, base.segmenter, (RegressorFile.of(path),), licence=terms)
+
+
 def _find(weights: str | Path) -> Path:
     path = Path(weights)
+    if path.is_dir() and not (path / FILE).exists() and (path / RECIPE).exists():
+        made = sorted(path.glob(f"*/{FILE}"))
+        if len(made) == 1:
+            log.warning("%s: the folder of a training; its bundle %s is used", weights, made[0].parent)
+            return made[0]
+        names = f"several bundles ({', '.join(file.parent.name for file in made)}); name one of these folders"
+        raise WeightsError(
+            f"{weights}: the folder of a training with {names if made else 'no bundle yet; go on with it by --resume'}"
+        )
     for file in (HOME / f"{weights}.yaml", path / FILE, path):
         if file.is_file():
             return file

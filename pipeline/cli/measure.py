@@ -206,5 +206,6 @@ def compare(
 
     result = run(cohort, parts, settings, out, segmenter=segmenter_of(segmenter), workers=workers)
     output.show_markdown(result.table())
-    click.echo(f"comparison.md and differences.png are in {out}", err=True)
+    plot = " and differences.png are" if (out / "differences.png").exists() else " is"
+    click.echo(f"comparison.md{plot} in {out}", err=True)
     ctx.exit(1 if result.failures else 0)

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -28,6 +30,29 @@ def _number(_: click.Context, __: click.Parameter, value: str) -> int | str:
     return value if value == "auto" else int(value)
 
 
+def show_recipe_option(dotted: str) -> Callable[[F], F]:
+    """Add --show-recipe, which prints all settings of a configuration and ends; `dotted`: module of boneage, class."""
+
+    def show(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+        if not asked or ctx.resilient_parsing:
+            return
+        from ...data.described import described
+
+        module, _, name = dotted.partition(":")
+        kind = getattr(import_module(f"boneage.{module}"), name)
+        click.echo(described(kind()), nl=False)
+        ctx.exit()
+
+    return click.option(
+        "--show-recipe",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Print all settings with their defaults and meaning, as YAML for --recipe, and end.",
+    )
+
+
 def training_options(command: F) -> F:
     """Add what all trainings of a regressor share."""
     wrapped: Any = command
@@ -43,11 +68,13 @@ def training_options(command: F) -> F:
         ),
         workers_option,
         click.option("--resume", is_flag=True, help="Go on with the run that OUT holds, exactly where it stopped."),
+        click.option("--keep-crops", is_flag=True, help="Keep the crops in OUT/crops when the training is done."),
         click.option(
             "--split",
-            metavar="CSV|rsna",
-            help="A stored split (columns id and part: train, choose, report), or rsna for the project's split of "
-            "RSNA's training films; default: one is made by patient, 80 : 10 : 10, and stored in OUT/split.csv.",
+            metavar="CSV|rsna|T:C:R",
+            help="A stored split (columns id and part: train, choose, report), rsna for the project's split of RSNA's "
+            "training films, or percent of the films to train, choose and report, by patient.  [default: 80:10:10, "
+            "stored in OUT/split.csv]",
         ),
     ):
         wrapped = option(wrapped)
@@ -58,6 +85,7 @@ def training_options(command: F) -> F:
 @cohort_options
 @out_option
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings of every step that differ from the defaults.")
+@show_recipe_option("pipeline.recipe:Recipe")
 @click.option("--cutouts", type=PATH, help="Folder of hands without background for the segmenter: images/ and masks/.")
 @click.option("--negatives", type=PATH, help=NEGATIVES_HELP)
 @click.option("--segmenter", help=f"Use this one instead of training one. {SEGMENTER_HELP}")
@@ -80,11 +108,13 @@ def train(
     """Train a whole bundle of weights.
 
     Segmenter, crops, regressor, calibration and evaluation are made of DATA, which is a folder as RSNA publishes it, or
-    a CSV with path or id, sex and bone age.
+    a table (CSV, .xlsx) with path or id, sex and bone age. Films, settings and disk are checked before anything is
+    read. Prints where the bundle is, its error on the part report, and how to use it.
 
     \b
-    Example:
-      boneage train rsna/ --split rsna --cutouts hand-masks/ -o run/
+    Examples:
+      boneage train --show-recipe > recipe.yaml
+      boneage train films.csv --segmenter default --recipe recipe.yaml -o run/
       boneage predict hand.png --sex F --weights run/own
     """
     from ...data.cohort import read_cohort
@@ -99,14 +129,14 @@ def train(
 
     from ...regressor.training.train import is_first_process
     from ...weights.bundle import segmenter_of
-    from ..train import train_bundle
+    from ..train import outcome, train_bundle
 
     run["segmenter"] = segmenter_of(segmenter) if segmenter else None
     run["finer"] = read_cohort(finer) if finer else None
     bundles = train_bundle(cohort, parts, out, settings, cutouts=cutouts, negatives=negatives, exclude=excluded, **run)
     if is_first_process():
         for bundle in bundles:
-            click.echo(bundle)
+            click.echo(outcome(bundle))
 
 
 @command()
@@ -120,6 +150,7 @@ def train(
     help=f"Only fit the head that classifies what a film shows, to this one. {SEGMENTER_HELP}",
 )
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings that differ from the defaults.")
+@show_recipe_option("handseg.config:SegmenterConfig")
 @click.option("--exclude", type=PATH, metavar="CSV", help="Ids (column id) kept out of training, to measure on later.")
 @click.option("--about", default="", help="What the films are, for the weights' header.")
 @click.option("--licence", default="", help="Terms of the weights, for their header.")
@@ -175,6 +206,7 @@ def train_segmenter(
 @out_option
 @click.option("--segmenter", default="default", show_default=True, help=SEGMENTER_HELP)
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings that differ from the defaults; options win.")
+@show_recipe_option("regressor.config:RegressorConfig")
 @click.option("--backbone", show_default=DEFAULTS.net.backbone, help="Any timm backbone.")
 @click.option(
     "--fusion", type=click.Choice(get_args(Fusion)), show_default=DEFAULTS.net.fusion, help="Where sex joins."
@@ -201,7 +233,8 @@ def train_regressor(
 ) -> None:
     """Train the bone-age regressor.
 
-    The crops of DATA are cut once and kept in OUT/crops.
+    Films, settings and disk are checked before crops of DATA are cut. Prints where the regressor is, its error on the
+    part choose, by which its epoch was chosen, and how to measure it.
 
     \b
     Example:
@@ -223,5 +256,8 @@ def train_regressor(
         cohort, parts, out, settings, segmenter=segmenter_of(segmenter), data=about, licence=licence, **run
     )
     if is_first_process():
-        click.echo(f"{trained.weights}: validation MAE {trained.validation_mae:.2f} months", err=True)
-        click.echo(trained.weights)
+        click.echo(
+            f"{trained.weights}: MAE {trained.validation_mae:.2f} months on the part choose, which chose its epoch\n"
+            f"  learning curve: {out / 'learning-curve.png'}\n"
+            f"  measure it: boneage evaluate DATA --split {out / 'split.csv'} --weights {out} -o evaluation/"
+        )

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ...data.cohort import Cohort
 from ...data.config import config_values, make_config, save_config
-from ...data.errors import BoneAgeError, TrainingError
+from ...data.errors import BoneAgeError, ConfigError, TrainingError
 from ...data.files import MARK, whole_file
-from ...data.split import CHOOSE, TRAIN, Split, make_split, read_split, write_split
+from ...data.split import CHOOSE, SPLIT_FILE, TRAIN, Split, make_split, read_split, write_split
 from ...data.table import write_table
 from ...data.text import counted
 from ...handseg.crop import CROP_VERSION
@@ -29,6 +29,7 @@ from ...weights.backend import chosen_backend
 from ...weights.bundle import NetFile, RegressorFile
 from ...weights.torch_engine import device_name
 from ..crops import cache_crops, labelled, read_crops
+from ..preflight import check_parts, check_regressors, check_room, check_split
 from .comparison import Comparison
 from .comparison_plot import difference_plot
 from .markdown import write_markdown
@@ -122,6 +123,10 @@ def compare(
         if arm is BASE or not plan.is_base(arm)
     ]
     done = {(run.arm.folder, run.seed): run for run in runs if run.finished}
+    _check(cohort, split, plan, out, runs)
+    if (out / "runs").exists():
+        check_split(split, out)
+    write_split(split, out / SPLIT_FILE)
     crops = _shared_crops(cohort, split, plan, out, {(run.view, run.settings.input_size) for run in runs}, segmenter)
     save_config(plan, out / "plan.yaml")
     failures = []
@@ -143,6 +148,20 @@ def compare(
     if done:
         difference_plot(comparison.rows, out / "differences.png", cohort=cohort.name, trained_on=trained_on)
     return comparison
+
+
+def _check(cohort: Cohort, split: Split, plan: Plan, out: Path, runs: Sequence[_Run]) -> None:
+    """Raise TrainingError or ConfigError, which names the arm, for what would stop a run or all of them."""
+    check_parts(cohort, split, {TRAIN: 2, CHOOSE: 2})
+    parameters = 0
+    for run in runs:
+        try:
+            parameters = max(parameters, check_regressors((run.settings,)))
+        except ConfigError as error:
+            raise ConfigError(f"arm {run.arm.title}: {error}") from error
+    kinds = {(run.view, run.settings.input_size) for run in runs}
+    films = (plan.films or len(split.take(cohort, TRAIN))) + len(split.take(cohort, CHOOSE))
+    check_room(out, films * len(kinds), max(size for _, size in kinds), parameters)
 
 
 def _shared_crops(

@@ -160,14 +160,17 @@ def test_a_split_is_named_by_its_file_or_as_rsnas(tmp_path):
 def test_a_training_keeps_the_split_that_it_was_begun_with(tmp_path):
     cohort = cohort_of(40)
     made = training_split(cohort, None, tmp_path / "run")
-    assert made == make_split(cohort) == read_split(tmp_path / "run" / "split.csv")
+    assert made == make_split(cohort)
+    assert not (tmp_path / "run").exists()  # a training that cannot begin leaves nothing
+    write_split(made, tmp_path / "run" / "split.csv")
     assert training_split(Cohort("half", cohort.films[::2]), None, tmp_path / "run") == made
     other = make_split(cohort, seed=1)
     write_split(other, tmp_path / "other.csv")
-    with pytest.raises(CohortError, match="is another split than"):
-        training_split(cohort, tmp_path / "other.csv", tmp_path / "run")
-    assert read_split(tmp_path / "run" / "split.csv") == made
-    assert training_split(cohort, tmp_path / "other.csv", tmp_path / "another") == other
+    assert training_split(cohort, tmp_path / "other.csv", tmp_path / "run") == other
+    shares = training_split(cohort, "50:40:10", tmp_path / "run")
+    assert [len(shares.ids(part)) for part in ("train", "choose", "report")] == [20, 16, 4]
+    with pytest.raises(CohortError, match="do not add up"):
+        training_split(cohort, "100:0:0", tmp_path / "run")
 
 
 def test_a_training_refuses_films_of_rsnas_test_set_but_where_they_are_only_measured(tmp_path):

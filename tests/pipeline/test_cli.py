@@ -390,6 +390,7 @@ def asked(monkeypatch) -> dict[str, tuple]:
             return {"train_bundle": (Path("done"),), "train_regressor_on": trained}.get(_name, Path("done"))
 
         monkeypatch.setattr(train, name, record)
+    monkeypatch.setattr(train, "outcome", str)
     return calls
 
 
@@ -411,7 +412,7 @@ def test_options_win_over_the_configuration_file(asked, cohort_table, tiny_bundl
     assert passed["devices"] == "auto"
 
 
-def test_train_hands_on_its_recipe_and_keeps_the_split_it_made(asked, hand_films, tmp_path):
+def test_train_hands_on_its_recipe_and_the_split_it_made(asked, hand_films, tmp_path):
     lines = []
     for k in range(10):
         shutil.copy(hand_films[0], tmp_path / f"{k}.png")

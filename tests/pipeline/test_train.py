@@ -7,6 +7,8 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -15,14 +17,15 @@ from PIL import Image
 from boneage import BoneAge
 from boneage.data.cohort import Cohort, Film
 from boneage.data.config import config_values, save_config
-from boneage.data.errors import TrainingError
+from boneage.data.errors import ConfigError, TrainingError, WeightsError
 from boneage.data.files import sha256_of
-from boneage.data.split import make_split
+from boneage.data.split import make_split, read_split
+from boneage.handseg.config import SegmenterConfig
 from boneage.pipeline import crops
 from boneage.pipeline.recipe import BundleConfig, Recipe
-from boneage.pipeline.train import train_bundle
+from boneage.pipeline.train import outcome, train_bundle
 from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
-from boneage.weights.bundle import read_bundle, segmenter_of
+from boneage.weights.bundle import NetFile, read_bundle, segmenter_of, terms_of
 from boneage.weights.header import read_header
 from boneage.weights.weights_file import load_weights
 
@@ -80,6 +83,14 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
     assert sorted(read) == sorted(seen)
     assert read_bundle(again).digest == made.digest
     assert read_bundle(again).metrics == made.metrics
+
+    # what only training needs is gone; where the run stands by itself, it stands for its bundle
+    assert not [*tmp_path.rglob("*.ckpt"), *tmp_path.rglob("*.npy")]
+    assert (tmp_path / "regressor-1" / "learning-curve.png").exists()
+    assert outcome(bundle).startswith(
+        f"{bundle}: MAE {report['mae']:.2f} months (95 % interval {report['mae_low']:.2f} to"
+    )
+    assert read_bundle(tmp_path).digest == made.digest
 
     with pytest.raises(TrainingError, match="already holds a run"):
         train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, workers=0)
@@ -153,20 +164,100 @@ def test_finer_copies_are_learned_from_but_only_those_of_the_part_train(
     finer = Cohort("finer", tuple(copies))
     segmenter = segmenter_of(tiny_bundle)
     out = tmp_path / "run"
-    train_bundle(cohort, split, out, replace(RECIPE, regressors=(SMALL,)), segmenter=segmenter, finer=finer, workers=0)
+    one = replace(RECIPE, regressors=(SMALL,))
+    train_bundle(cohort, split, out, one, segmenter=segmenter, finer=finer, workers=0, keep_crops=True)
     header = read_header(out / "regressor-1" / "regressor.safetensors")
     in_train = [film for film in split.take(cohort, "train") if film.id != "broken.png"]
     assert header.data["films"] == 2 * len(in_train)
-    store = (out / "crops").glob("shard-*.csv")
+    store = (out / "crops").rglob("shard-*.csv")
     cut = {row["file"] for table in store for row in csv.DictReader(table.read_text("utf-8").splitlines())}
     assert {Path(file).name for file in cut if "fine" in Path(file).parts} == {film.path.name for film in in_train}
 
 
 def test_too_few_films_to_choose_by_are_refused_before_anything_is_trained(cohort, tiny_bundle, tmp_path):
     few = make_split(cohort, {"train": 0.7, "choose": 5, "report": 0.3})
-    with pytest.raises(TrainingError, match="'choose'"):
+    with pytest.raises(
+        TrainingError, match=r"5 of its 73 films .*'choose', expected 20 .* 292 films .* --split 54:31:15"
+    ):
         train_bundle(cohort, few, tmp_path, RECIPE, segmenter=segmenter_of(tiny_bundle), workers=0)
-    assert not (tmp_path / "crops").exists()
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (
+            replace(SMALL, net=replace(SMALL.net, backbone="efficientnett")),
+            "regressor 2: backbone 'efficientnett' is not",
+        ),
+        (replace(SMALL, net=replace(SMALL.net, hidden=(9,))), "regressor 2: starts from the regressor before it"),
+        (replace(SMALL, freeze=99), "regressor 2: freeze is 99"),
+        (replace(SMALL, imagenet=True), "regressor 2: ImageNet weights can be had offline for"),
+    ],
+)
+def test_a_net_that_cannot_be_trained_is_found_before_anything_is_read(
+    cohort, split, tiny_bundle, tmp_path, second, message
+):
+    recipe = replace(RECIPE, regressors=(SMALL, second))
+    with pytest.raises(ConfigError, match=message):
+        train_bundle(cohort, split, tmp_path, recipe, segmenter=segmenter_of(tiny_bundle), workers=0)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_start_a_segmenter_and_a_disk_that_will_not_do_are_found_too(
+    cohort, split, tiny_bundle, tmp_path, monkeypatch
+):
+    def train(recipe, **options):
+        train_bundle(cohort, split, tmp_path, recipe, workers=0, **options)
+
+    given = {"segmenter": segmenter_of(tiny_bundle)}
+    with pytest.raises(ConfigError, match="no such weights file"):
+        train(replace(RECIPE, regressors=(replace(SMALL, start="none.safetensors"),)), **given)
+    with pytest.raises(ConfigError, match="segmenter: no U-Net with the encoder 'none'"):
+        train(replace(RECIPE, segmenter=SegmenterConfig("none", imagenet=False)))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1e6))
+    with pytest.raises(TrainingError, match=r"about 0\.1 GB are needed for 73 crops of 64 px .* 0\.0 GB are free"):
+        train(RECIPE, **given)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_run_that_failed_before_it_began_to_train_does_not_block_its_folder(
+    cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
+):
+    segmenter = segmenter_of(tiny_bundle)
+    with monkeypatch.context() as patch:
+        patch.setattr("boneage.pipeline.train.cache_crops", Mock(side_effect=TrainingError("cannot be cut")))
+        with pytest.raises(TrainingError, match="cannot be cut"):
+            train_bundle(cohort, split, tmp_path, RECIPE, segmenter=segmenter, workers=0)
+    other, parts = replace(RECIPE, regressors=(SMALL,)), make_split(cohort, {"train": 0.5, "choose": 0.5, "report": 3})
+    (bundle,) = train_bundle(cohort, parts, tmp_path, other, segmenter=segmenter, workers=0)
+    assert read_split(tmp_path / "split.csv") == parts
+    assert read_bundle(bundle).recipe == config_values(other)
+    with pytest.raises(TrainingError, match="is another split than"):
+        train_bundle(cohort, split, tmp_path, other, segmenter=segmenter, resume=True, workers=0)
+
+
+def test_terms_of_nets_that_others_trained_travel_with_the_bundle(cohort, split, tiny_bundle, finds_hands, tmp_path):
+    """The shipped segmenter, and a shipped regressor as teacher, have terms and a citation of their own."""
+    shipped = read_bundle("default")
+    own = replace(RECIPE, regressors=(SMALL,), licence="CC0", data="own films")
+    (bundle,) = train_bundle(cohort, split, tmp_path, own, segmenter=shipped.segmenter, workers=0)
+    made = read_bundle(bundle)
+    assert made.licence.startswith(f"Own films: CC0. Segmenter {shipped.segmenter.sha256[:16]}: Academic research")
+    assert "Radiology 2018;290(2):498-503" in made.licence
+    assert made.licence in (bundle / "MODEL_CARD.md").read_text("utf-8")
+    assert terms_of("CC0", shipped.regressors[0]).startswith("Own films: CC0. Regressor 152d5485")
+    assert terms_of("CC0", NetFile.of(tmp_path / "regressor-1" / "regressor.safetensors")) == "CC0"
+
+    # the regressor alone reads with the shipped segmenter, and its terms are said likewise
+    alone = read_bundle(tmp_path / "regressor-1")
+    assert (alone.name, alone.segmenter, alone.calibration) == ("regressor-1", shipped.segmenter, None)
+    assert alone.licence == made.licence
+    film = cohort.films[40]
+    reading = BoneAge.load(alone).predict(film.path, film.sex)
+    assert (reading.model, reading.interval_90) == ("regressor-1", None)
+    with pytest.raises(WeightsError, match="holds a segmenter, expected a regressor"):
+        read_bundle(shipped.segmenter.path)
 
 
 def test_two_processes_train_one_regressor_by_the_same_command(cohort, tmp_path):
@@ -179,5 +270,5 @@ def test_two_processes_train_one_regressor_by_the_same_command(cohort, tmp_path)
     command += ["-o", str(tmp_path / "run"), "--gpus", "2", "--workers", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(tmp_path / "run" / "regressor.safetensors")
-    assert read_header(done.stdout.strip()).metrics["validation_mae"]["value"] > 0
+    assert done.stdout.startswith(f"{tmp_path / 'run' / 'regressor.safetensors'}: MAE ")
+    assert read_header(tmp_path / "run" / "regressor.safetensors").metrics["validation_mae"]["value"] > 0

@@ -53,7 +53,7 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
         Arm("L1", "loss"),
         Arm("MSE", "loss", {"loss": "mse"}),
         Arm("patient", "nothing", {"patience": 7}),  # plays no part where the last epoch is kept
-        Arm("broken", "net", {"net": {"backbone": "no_such_net"}}),
+        Arm("broken", "net", {"learning_rate": 1e30}),  # diverges
         Arm("frame", "view", view="frame"),
     )
     plan = Plan(arms, replace(SMALL, stages=(Stage(1, 32, 0.3),)), seeds=(1, 2), films=16)
@@ -66,7 +66,7 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
     assert (rows.loc["patient", "difference"], rows.loc["patient", "by_seed"]) == (0.0, (0.0, 0.0))
     assert rows.loc["MSE", "difference"] != 0
     assert len(result.failures) == 2
-    assert all("no_such_net" in failure for failure in result.failures)
+    assert all("diverged" in failure for failure in result.failures)
     assert rows.loc["broken", "seeds"] == ()
 
     # figures follow from the predictions
@@ -93,7 +93,7 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
     assert f"| loss | MSE | 2 | {len(parts)} | {rows.loc['MSE', 'mae']:.2f} (" in table
     assert "| net | broken | 0 | 0 | failed |" in table
     assert "- net: broken, seed 2: " in table
-    assert not list(tmp_path.rglob("*.ckpt"))
+    assert {file.parts[-3] for file in tmp_path.rglob("*.ckpt")} == {"net-broken"}  # what finished keeps none
 
 
 def test_a_comparison_that_was_stopped_goes_on_and_ends_as_if_it_had_not(
@@ -301,7 +301,7 @@ def test_the_command_takes_data_and_split_from_the_plan_and_says_what_failed(
 ):
     folder = drawn_cohort.films[0].path.parent
     write_split(split, tmp_path / "split.csv")
-    arms = (Arm("broken", changes={"net": {"backbone": "no_such_net"}}),)
+    arms = (Arm("broken", changes={"learning_rate": 1e30}),)
     plan = Plan(arms, SMALL, seeds=(1,), data=str(folder / "films.csv"), split="split.csv")
     save_config(plan, tmp_path / "plan.yaml")
     command = ["compare", str(tmp_path / "plan.yaml"), "-o", str(tmp_path / "out"), "--workers", "0"]
@@ -316,6 +316,12 @@ def test_the_command_takes_data_and_split_from_the_plan_and_says_what_failed(
     assert record["settings"]["seed"] == 1
     assert yaml.safe_load((tmp_path / "out" / "plan.yaml").read_text("utf-8"))["split"] == str(tmp_path / "split.csv")
 
+    unknown = (Arm("odd", changes={"net": {"backbone": "test_efficientnett"}}),)
+    save_config(replace(plan, arms=unknown), tmp_path / "plan.yaml")
+    done = CliRunner().invoke(main, [*command[:3], str(tmp_path / "other"), *command[4:]])
+    assert (done.exit_code, (tmp_path / "other").exists()) == (2, False)  # nothing was cut
+    assert "arm odd: backbone 'test_efficientnett'" in done.stderr
+    assert "did you mean test_efficientnet" in done.stderr
     save_config(replace(plan, data=""), tmp_path / "plan.yaml")
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 2
