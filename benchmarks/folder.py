@@ -52,7 +52,7 @@ def _throughput(setting: Setting, bundles: Sequence[str]) -> tuple[Table, list[B
     for bundle in bundles:
         measures[_nets(bundle)] = functools.partial(_nets_rate, bundle, setting.films)
         for used, folder in folders.items():
-            measures[_on(bundle, used)] = functools.partial(_rate, folder, bundle, used)
+            measures[_on(bundle, used)] = functools.partial(rate_of, folder, bundle, used)
     measured = in_turns(measures, setting.rounds(ROUNDS), warm_ups=0)
     samples = {name: Sample(tuple(values)) for name, values in measured.items()}
     shares, bars = {}, []
@@ -107,7 +107,8 @@ def _on(bundle: str, used: int) -> str:
     return f"{bundle}, {'1 core' if used == 1 else 'all cores'}"
 
 
-def _rate(folder: Path, bundle: str, used: int) -> float:
+def rate_of(folder: Path, bundle: str, used: int) -> float:
+    """Films a second of a process that reads a folder on so many cores."""
     return _read(folder, bundle, used)["films_a_second"]
 
 
