@@ -206,6 +206,24 @@ def test_a_jpeg_2000_ends_by_its_marker(padding):
     assert "ends early" in str(next(damage_of_codestream(content[: len(content) // 2])))
 
 
+@pytest.mark.parametrize("bits", [8, 12])
+def test_wrong_bits_of_a_lossless_jpeg_2000_by_openjpeg_are_found(bits):
+    from openjpeg.utils import decode, encode_array
+
+    picture = HAND if bits == 8 else HAND.astype(np.uint16) * 16 + np.arange(256, dtype=np.uint16) % 16
+    content = encode_array(picture, bits_stored=bits)
+    earlier = content.replace(b"OpenJPEG version 2", b"OpenJPEG version 1")  # another version, of the same settings
+    lossy = encode_array(picture, bits_stored=bits, compression_ratios=[10.0])
+    for sound in (content, content + b"\0", earlier, lossy):
+        assert list(damage_of_codestream(sound)) == []
+    chance = random.Random(0)
+    for number in range(10):
+        damaged = bytearray(earlier if number % 2 else content)
+        damaged[chance.randrange(len(content) // 2, len(content) - 20)] ^= 1 << chance.randrange(8)
+        found = list(damage_of_codestream(bytes(damaged)))
+        assert found or np.array_equal(decode(bytes(damaged)), picture)
+
+
 def test_wrong_bits_of_a_jpeg_ls_are_found(tmp_path):
     import jpeg_ls
 
