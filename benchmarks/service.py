@@ -56,17 +56,17 @@ class Load:
 
 def measure(setting: Setting) -> Findings:
     """Every bundle under growing load beside the library; the smallest one over many requests and with a full queue."""
-    from .subjects import bundles
+    from boneage.weights.bundle import shipped_bundles
 
     films = [path.read_bytes() for path in setting.films]
     rows, bars = [], []
-    for bundle in bundles():
+    for bundle in shipped_bundles():
         more, bar = _loads(setting, bundle, films)
         rows += more
         bars.append(bar)
     note = "Clients send their next film when the last is answered; the library reads a folder of the same films."
     table = Table("the service under load", "readings/s", rows, ("median wait, ms", "95 % within, ms"), note)
-    smallest = "fast" if "fast" in bundles() else bundles()[0]
+    smallest = "fast" if "fast" in shipped_bundles() else shipped_bundles()[0]
     return Findings([table], [*bars, _memory(setting, smallest, films), _full(smallest, films)])
 
 

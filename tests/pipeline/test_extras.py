@@ -21,6 +21,7 @@ OPTIONAL = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").re
     [
         ("matplotlib", ["evaluate", "films.csv", "-o", "out"], "report"),
         ("lightning", ["train-regressor", "films.csv", "-o", "out", "--split", "split.csv"], "train"),
+        ("fastapi", ["serve"], "serve"),
         ("matplotlib", ["predict", "hand.png", "--sex", "F", "--report", "hand.html"], "report"),
     ],
 )

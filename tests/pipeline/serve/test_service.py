@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT
 from starlette.testclient import TestClient
 
 from boneage import BoneAge
 from boneage.data.errors import ConfigError
+from boneage.pipeline.cli import main
 from boneage.pipeline.predict.parallel import share_of_container
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.serve.answers import ReadingAnswer
@@ -358,3 +360,18 @@ def test_no_name_comes_into_a_log_through_any_door(client, hand, dicom, caplog, 
     assert re.search(r"POST /v1/readings 200 ok film [0-9a-f]{12} \d+ ms", told)
     assert "SECRET" not in told
     assert reading["id"] not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--host", "0.0.0.0"], "there is no token; give --token-file FILE"),
+        (["--weights", "nowhere"], "nowhere"),
+        (["--max-upload", "much"], "expected a size such as 64MiB"),
+    ],
+)
+def test_a_wrong_command_is_told_in_a_line(words, told):
+    done = CliRunner().invoke(main, ["serve", *words])
+    assert done.exit_code == 2
+    assert told in done.output
+    assert len(done.output.splitlines()) == 1
