@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...data.errors import OutputError
-from ...data.files import locked
+from ...data.files import lock_beside, locked
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,13 @@ class Spool:
         """Take up what an earlier run left. Raises OutputError where another node has the folder."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock_file = (self.folder / "lock").open("a+b")
-        if not locked(self._lock_file.fileno()):
-            self._lock_file.close()
+        lock = self.folder / "lock"
+        held, file = lock_beside(lock), lock.open("a+b")
+        if held is None or not locked(file.fileno()):
+            file.close()
             raise OutputError(f"{self.folder}: another node is using this spool; stop it, or give another folder")
+        self._held = held
+        held.callback(file.close)
         for name in _FOLDERS:
             (self.folder / name).mkdir(exist_ok=True, mode=0o700)
         self._lock, self._coming = threading.Lock(), queue.SimpleQueue[str | None]()
@@ -57,7 +60,7 @@ class Spool:
 
     def release(self) -> None:
         """Give the folder up, when nothing uses it any more."""
-        self._lock_file.close()
+        self._held.close()
 
     def receive(self, data: bytes, header: bytes) -> tuple[str, bool]:
         """Store a film's encoded `data` behind the `header` of a DICOM file; its key, and whether it is new.

@@ -45,7 +45,7 @@ def queued(spool: Spool) -> list[str]:
 
 def files(spool: Spool) -> set[str]:
     found = (path.relative_to(spool.folder) for path in spool.folder.rglob("*") if path.is_file())
-    return {path.as_posix() for path in found} - {"lock"}
+    return {path.as_posix() for path in found} - {"lock", ".lock.lock"}
 
 
 def read(spool: Spool, key: str) -> None:
