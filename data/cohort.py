@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from .columns import COHORT, sex_of
 from .errors import CohortError
 from .files import keep
 from .sex import Sex
-from .table import TABLES, Row, Table, list_ids, read_table
+from .table import TABLES, Fields, Row, Table, list_ids, read_table
 from .table_files import TableFiles
 from .text import counted, shortened
 
+_GROUP = "group "  # before the name of a column that divides the films
 _OUTPUT = "fingerprint"  # a column that only this program's own tables of readings have
 _EXPECTED = (
     "expected a CSV with the columns id,boneage,male (RSNA training); Image ID,male,Bone Age (months) (RSNA "
@@ -30,7 +31,7 @@ class Film:
     """One radiograph of a cohort.
 
     `bone_age_months` is the labelled bone age, 0 to 240 months. `patient` groups films of one child; without a patient
-    column every film is its own patient.
+    column every film is its own patient. `groups`: what the table says of it in the columns that were asked for.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Film:
     sex: Sex
     bone_age_months: float
     patient: str
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def read_cohort(
     images: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
     age_unit: AgeUnit | None = None,
+    groups: Sequence[str] = (),
 ) -> Cohort:
     """Read a cohort from a folder, as RSNA publishes it, or from any CSV.
 
@@ -80,13 +83,17 @@ def read_cohort(
     columns: role -> column name, for columns without a usual name. Roles: `path`, `id`, `sex` (words), `male` (True,
         False, 1, 0), `bone_age_months`, `bone_age_years`, `bone_age` (needs `age_unit`), `patient`.
     age_unit: "months" or "years", for a column whose name does not state it.
+    groups: names of columns that divide the films, such as a scanner's; a blank cell is the group "not stated".
 
     A row has a path, or an id that is a file's name with or without suffix. Without an id column the path is the id.
     Raises CohortError: no usable table, or every fault of every row in one message (missing files, unknown sex, bone
     age outside 0-240 months, doubled ids or files, blank cells) with its line number.
     """
     where = Path(where)
-    sheet = _cohort_table(where, table, columns or {})
+    fields = COHORT | {f"{_GROUP}{name}": {f"{_GROUP}{name}": (name,)} for name in groups}
+    sheet = _cohort_table(where, table, fields, columns or {})
+    if unknown := [name for name in groups if f"{_GROUP}{name}" not in sheet.roles]:
+        raise CohortError(f"{sheet.path}: no column {', '.join(unknown)}; it has {shortened(', '.join(sheet.header))}")
     unit = _age_unit(sheet, age_unit)
     files = TableFiles(sheet, images)
 
@@ -96,7 +103,7 @@ def read_cohort(
     line_of_file: dict[Path, int] = {}
     for row in sheet.rows:
         for field, cell in row.cells.items():
-            if not cell:
+            if not cell and not field.startswith(_GROUP):
                 faults.add(row.line, "blank cell", f"no {field}")
         file = files.existing(row)
         sex = sex_of(row, sheet)
@@ -106,8 +113,9 @@ def read_cohort(
             faults.add(row.line, "doubled id", f"{name} is already on line {line_of_id[name]}")
         elif file and line_of_file.setdefault(file, row.line) != row.line:
             faults.add(row.line, "doubled file", f"{file} is already on line {line_of_file[file]}")
+        within = tuple(row.cells[f"{_GROUP}{group}"] or "not stated" for group in groups)
         if file and sex and age is not None:
-            films.append(Film(name, file, sex, age, row.cells.get("patient", name)))
+            films.append(Film(name, file, sex, age, row.cells.get("patient", name), within))
     faults.raise_any()
     keep([sheet.path, *line_of_file])
     if not films:
@@ -120,18 +128,18 @@ def cohort_table_in(folder: Path) -> Path | None:
 
     Tables of readings, which this program writes, are none.
     """
-    usable = _usable_tables(folder, {})[0]
+    usable = _usable_tables(folder, COHORT, {})[0]
     return usable[0].path if len(usable) == 1 else None
 
 
-def _cohort_table(where: Path, table: str | Path | None, columns: Mapping[str, str]) -> Table:
+def _cohort_table(where: Path, table: str | Path | None, fields: Fields, columns: Mapping[str, str]) -> Table:
     """Read the CSV given, or the one CSV in the folder that can be a cohort's."""
     if not where.is_dir() or table is not None:
-        sheet = read_table(where / table if table is not None else where, COHORT, columns)
+        sheet = read_table(where / table if table is not None else where, fields, columns)
         if lacking := _lacking(sheet):
             raise CohortError(f"{sheet.path}: {lacking}; {_EXPECTED}")
         return sheet
-    usable, passed_over = _usable_tables(where, columns)
+    usable, passed_over = _usable_tables(where, fields, columns)
     if len(usable) > 1:
         names = ", ".join(sheet.path.name for sheet in usable)
         raise CohortError(
@@ -143,13 +151,13 @@ def _cohort_table(where: Path, table: str | Path | None, columns: Mapping[str, s
     return usable[0]
 
 
-def _usable_tables(folder: Path, columns: Mapping[str, str]) -> tuple[list[Table], list[str]]:
+def _usable_tables(folder: Path, fields: Fields, columns: Mapping[str, str]) -> tuple[list[Table], list[str]]:
     """The CSVs directly in a folder that can be a cohort's, and for each other one why it cannot."""
     usable: list[Table] = []
     passed_over: list[str] = []
     for path in sorted(path for path in folder.glob("[!.~]*") if path.suffix.lower() in TABLES and path.is_file()):
         try:
-            sheet = read_table(path, COHORT, columns)
+            sheet = read_table(path, fields, columns)
         except CohortError as error:
             passed_over.append(str(error))
             continue

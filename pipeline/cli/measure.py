@@ -35,36 +35,68 @@ part_option = click.option("--part", help="Part of the split to read.  [default:
 @cohort_options
 @split_option
 @part_option
-@weights_option
+@click.option(
+    "--weights",
+    multiple=True,
+    default=["default"],
+    show_default="default",
+    help="A shipped bundle, default or fast, or a folder; give it again to compare others with the first.",
+)
+@click.option("--by", multiple=True, metavar="COLUMN", help="Column of the table that makes groups; may be repeated.")
 @click.option("-o", "--out", type=Output(), help="Folder for the predictions, two plots and the table.")
 @device_option
 @engine_option
 @verbose_option
 def evaluate(
-    cohort: Cohort, split: str | None, part: str | None, weights: str, out: Path | None, device: str, engine: str
+    cohort: Cohort,
+    split: str | None,
+    part: str | None,
+    weights: tuple[str, ...],
+    by: tuple[str, ...],
+    out: Path | None,
+    device: str,
+    engine: str,
 ) -> None:
-    """Measure the error of a model on labelled films.
+    """Measure the error of a model on labelled films, or compare several on the same.
 
-    DATA is a folder as RSNA publishes it, or a CSV with path or id, sex and bone age. Prints the MAE in months with
-    its 95 % bootstrap interval, median error, RMSE, bias and the share within 6 and 12 months, by sex and age band.
+    DATA is a folder as RSNA publishes it, or a table with path or id, sex and bone age. Prints the MAE in months with
+    its 95 % bootstrap interval, median error, RMSE, bias and the share within 6 and 12 months, then R², ICC and
+    concordance, and how often the 90 % intervals held the label: by sex, age band and columns of your own. Of several
+    bundles each has a folder in OUT, and comparison.md has the paired differences.
 
     \b
     Examples:
       boneage evaluate rsna/ --split rsna -o evaluation/
-      boneage evaluate own.csv --column bone_age=ba --age-unit years
+      boneage evaluate own.csv --column bone_age=ba --age-unit years --by scanner
+      boneage evaluate own.csv --weights default --weights run/own -o comparison/
     """
     from ...data.split import part_of
 
     cohort, words = part_of(cohort, split, part)
 
     from .. import output
+    from ..measure.bundles import compare_bundles, write_comparison
     from ..measure.evaluate import evaluate as measure
     from ..predict.bone_age import BoneAge
 
-    bone_age = BoneAge.load(weights, device, engine)
-    output.show_markdown(measure(bone_age, cohort, out, split=words).table())
+    models = [BoneAge.load(name, device, engine) for name in weights]  # all are there before the first is measured
+    alike = len({model.model for model in models}) < len(models)
+    names = [f"{model.model} ({name})" if alike else model.model for name, model in zip(weights, models, strict=True)]
+    measured = []
+    for number, model in enumerate(models, 1):
+        place = out / f"{number}-{model.model}" if out and len(models) > 1 else out
+        measured.append(measure(model, cohort, place, split=words, by=by))
+        output.show_markdown(measured[-1].page())
+    if len(models) > 1:
+        text = compare_bundles(measured, names)
+        output.show_markdown(text)
+        if out:
+            write_comparison(text, out)
     if out:
-        click.echo(f"predictions.csv and .json, scatter.png, bland-altman.png and table.md are in {out}", err=True)
+        each = "comparison.md, and for each bundle " if len(models) > 1 else ""
+        click.echo(
+            f"{each}predictions.csv and .json, scatter.png, bland-altman.png and table.md are in {out}", err=True
+        )
 
 
 @command()

@@ -101,7 +101,9 @@ def cohort_options(command: F) -> F:
     ) -> Any:
         from ...data.cohort import read_cohort
 
-        cohort = read_cohort(data, table=table, images=images, columns=columns, age_unit=age_unit)
+        cohort = read_cohort(
+            data, table=table, images=images, columns=columns, age_unit=age_unit, groups=others.get("by", ())
+        )
         return command(cohort=cohort, **others)
 
     roles = "path, id, sex (words), male (True or False), bone_age_months, bone_age_years, bone_age, patient"

@@ -19,9 +19,9 @@ from ...weights.header import read_header
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from ..recipe import Recipe
-from .evaluate import Evaluation
+from .evaluate import Evaluation, coverage_table
 from .failures import AGE_MONTHS, CASES, show_cases
-from .markdown import markdown_table, write_markdown
+from .markdown import write_markdown
 from .robustness import Promise, Robustness
 from .screening import kinds_table
 
@@ -74,7 +74,7 @@ def model_card(
         correction=_line(bundle.calibration or {}),
         evaluation=evaluation,
         statuses=", ".join(f"{n} {status}" for status, n in evaluation.films["status"].value_counts().items()),
-        coverage="" if coverage.empty else _coverage_table(coverage),
+        coverage="" if coverage.empty else coverage_table(coverage),
         promises=[] if coverage.empty else coverage_promises(coverage),
         robustness=robustness,
         leaning=[band for band in bands if abs(band["bias"]) >= _LEANING],
@@ -116,15 +116,6 @@ def _line(calibration: Mapping[str, Any]) -> str:
         return "nothing"
     slope, intercept = calibration["slope"], calibration["intercept"]
     return f"{slope:.3f} x {'-' if intercept < 0 else '+'} {abs(intercept):.1f} months"
-
-
-def _coverage_table(coverage: pd.DataFrame) -> str:
-    kinds = {"all": "", "sex": "", "band of reading": "read as ", "band of label": "labelled "}
-    rows = (
-        (f"{kinds[row['group']]}{row['level']}", str(row["n"]), f"{row['covered']:.1%}", f"{row['width']:.1f}")
-        for row in coverage.to_dict("records")
-    )
-    return markdown_table(("films", "n", "covered", "width"), rows)
 
 
 def _cell(reading: Reading) -> str:

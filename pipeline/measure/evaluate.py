@@ -5,7 +5,8 @@ The evaluation can be made again from these files, without the films.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
 from .markdown import markdown_table, write_markdown
-from .metrics import Agreement, agreement, by_group, coverage_by_group
+from .metrics import Agreement, agreement, by_group, concordance, coverage_by_group, groups_of
 from .reasons import reasons_table
 from .results_io import film_row, read_measured, refuse_others, write_measured
 
@@ -30,6 +31,17 @@ _COLUMNS = ("id", "file", "status", "reasons", "causes", "sex", *MONTHS)
 _PAGES = ("scatter.png", "bland-altman.png", "table.md")
 _HEAD = ("films", "n", "not assessed", "MAE (95 % interval)", "median", "RMSE", "bias (SD)", "limits of agreement")
 _HEAD += ("within 6", "within 12")
+_COEFFICIENTS_HEAD = ("films", "n", "R² (95 % interval)", "ICC (95 % interval)", "CCC (95 % interval)")
+_COEFFICIENTS = (
+    "R²: share of the labels' variance explained. ICC: intraclass correlation of single readings, two-way, absolute "
+    "agreement (A,1). CCC: Lin's concordance correlation. All grow with the spread of ages, so that groups of another "
+    "spread must not be compared by them.\n\n"
+)
+_INTERVALS = (
+    "The 90 % interval of the readings. Covered: share of films whose label lies inside, with its 95 % interval "
+    "(Wilson); width: mean, in months.\n\n"
+)
+FEW = 30  # films; below, a percentile bootstrap is notably too narrow
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +76,37 @@ class Evaluation:
 
     def coverage(self) -> pd.DataFrame:
         """How often the 90 % interval held the label, and its width (`metrics.coverage_by_group`)."""
-        return coverage_by_group(self.films)
+        return coverage_by_group(self.films, self.by)
+
+    @property
+    def by(self) -> list[str]:
+        """Names of the columns that make groups of one's own."""
+        return [str(name) for name in self.films.columns if name not in _COLUMNS]
+
+    def page(self) -> str:
+        """The table, and below it agreement by coefficients, how often intervals hold, and which groups are small."""
+        parts = [self.table().rstrip(), _COEFFICIENTS + markdown_table(_COEFFICIENTS_HEAD, self._coefficients())]
+        coverage = self.coverage()
+        if not coverage.empty:
+            parts.append(_INTERVALS + coverage_table(coverage))
+        small = [group_label(row) for row in self.groups.to_dict("records") if 0 < row["n"] < FEW]
+        if small:
+            parts.append(f"Fewer than {FEW} films, so that figures and intervals are rough: {', '.join(small)}.")
+        return "\n\n".join(parts) + "\n"
+
+    def _coefficients(self) -> list[tuple[str, ...]]:
+        """A row a group but the bands of age, within which labels spread too little."""
+        read = self.films.dropna(subset=["bone_age_months"])
+        rows = []
+        for group, level, films in groups_of(read, by=self.by):
+            if group != "age band":
+                found = concordance(films["bone_age_months"], films["labelled_months"])
+                cells = (
+                    "" if math.isnan(value[0]) else "{:.3f} ({:.3f} to {:.3f})".format(*value)
+                    for value in (found.r2, found.icc, found.ccc)
+                )
+                rows.append((group_label({"group": group, "level": level}), f"{found.n:,}", *cells))
+        return rows
 
     def table(self) -> str:
         """All groups as Markdown: what was measured on which films, then one row a group."""
@@ -86,19 +128,25 @@ def evaluate(
     out: str | Path | None = None,
     *,
     split: str = WHOLE,
+    by: Sequence[str] = (),
 ) -> Evaluation:
     """Read every film of a cohort with its own sex and compare with its label.
 
     out: folder for predictions.csv and predictions.json, which `read_evaluation` reads, scatter.png, bland-altman.png
         and table.md; None writes nothing.
     split: in words, which films of the data these are.
+    by: what the `groups` of the films are called, each a column of predictions.csv.
     Raises BoneAgeError when not one film was assessed; predictions.csv then says why. OutputError, before any film is
     read, for a file in `out` that may not be replaced.
     """
     if out is not None:
-        refuse_others(out, NAME, _COLUMNS, *_PAGES)
+        refuse_others(out, NAME, [*_COLUMNS, *by], *_PAGES)
+    if taken := [name for name in by if name in _COLUMNS]:
+        raise BoneAgeError(
+            f"{', '.join(taken)}: predictions.csv has a column so called already; rename it in the table"
+        )
     readings = bone_age.predict_many((film.path, film.sex) for film in cohort)
-    films = _frame(cohort, list(tracked("Reading", readings, len(cohort))))
+    films = _frame(cohort, list(tracked("Reading", readings, len(cohort))), by)
     about = {"cohort": cohort.name, "split": split, "model": bone_age.model}
     if out is not None:
         write_measured(out, NAME, films, about)
@@ -122,12 +170,20 @@ def read_evaluation(folder: str | Path) -> Evaluation:
 def _measured(films: pd.DataFrame, about: Mapping[str, str]) -> Evaluation:
     predicted = films.dropna(subset=["bone_age_months"])
     overall = agreement(predicted["bone_age_months"], predicted["labelled_months"])
-    return Evaluation(**about, films=films, overall=overall, groups=by_group(films))
+    return Evaluation(
+        **about,
+        films=films,
+        overall=overall,
+        groups=by_group(films, [name for name in films.columns if name not in _COLUMNS]),
+    )
 
 
-def _frame(cohort: Cohort, readings: list[Reading]) -> pd.DataFrame:
-    rows = [film_row(film, reading) | {"file": reading.file} for film, reading in zip(cohort, readings, strict=True)]
-    frame = pd.DataFrame(rows, columns=_COLUMNS)
+def _frame(cohort: Cohort, readings: list[Reading], by: Sequence[str]) -> pd.DataFrame:
+    rows = [
+        film_row(film, reading) | {"file": reading.file} | dict(zip(by, film.groups, strict=True))
+        for film, reading in zip(cohort, readings, strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=[*_COLUMNS, *by])
     frame[[*MONTHS]] = (
         frame[[*MONTHS]].astype("float64").round(2)
     )  # without a number in it, a column would have the type object
@@ -140,12 +196,33 @@ def _write(evaluation: Evaluation, out: Path) -> None:
     scatter, bland_altman, table = (out / page for page in _PAGES)
     scatter_plot(evaluation.films, scatter, **names)
     bland_altman_plot(evaluation.films, bland_altman, **names)
-    write_markdown(table, evaluation.table())
+    write_markdown(table, evaluation.page())
+
+
+def coverage_table(coverage: pd.DataFrame) -> str:
+    """The rows of `metrics.coverage_by_group` as Markdown."""
+    kinds = {"band of reading": "read as ", "band of label": "labelled "}
+    rows = (
+        (
+            f"{kinds[row['group']]}{row['level']}" if row["group"] in kinds else group_label(row),
+            f"{row['n']:,}",
+            f"{row['covered']:.1%} ({row['low']:.1%} to {row['high']:.1%})",
+            f"{row['width']:.1f}",
+        )
+        for row in coverage.to_dict("records")
+    )
+    return markdown_table(("films", "n", "covered (95 % interval)", "width"), rows)
+
+
+def group_label(row: Mapping[Any, Any]) -> str:
+    """A group in words; one's own with the name of its column."""
+    own = row["group"] not in ("all", "sex", "age band")
+    return (f"{row['group']}: {row['level']}" if own else str(row["level"])).replace("|", "/")
 
 
 def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
     """One group's row of the table; blank where the group has too few films for a figure."""
-    counts = (row["level"], f"{row['n']:,}", f"{row['not_assessed']:,}")
+    counts = (group_label(row), f"{row['n']:,}", f"{row['not_assessed']:,}")
     if not row["n"]:
         return *counts, *[""] * 7
     mae, bias, limits = "{mae:.2f}", "{bias:+.2f}", ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
@@ -25,6 +26,8 @@ _BANDS = (
 # lower and upper edge in months of bone age, the upper one excluded (240 itself belongs to the last band)
 AGE_BANDS = dict(zip(_BANDS, pairwise((0, *BAND_EDGES, math.nextafter(240, math.inf))), strict=True))
 
+_FEWEST_TO_AGREE = 3  # films
+_MOST_LEVELS = 20
 _CHUNK = 2**20  # draws held in memory at once: 8 MiB of indices and 8 MiB of errors
 _NORMAL_95 = 1.96  # limits of agreement: bias -+ 1.96 SD (Bland and Altman, Lancet 1986;1:307-310)
 
@@ -55,6 +58,22 @@ class Agreement:
     def to_dict(self) -> dict[str, int | float | None]:
         """Return the fields by name, ready for JSON: NaN, which JSON lacks, becomes None."""
         return {name: None if math.isnan(value) else value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Concordance:
+    """How well predictions stand for labels: value, and the ends of its 95 % percentile bootstrap interval, of each.
+
+    r2: share of the labels' variance that predictions explain, 1 - squared errors / squares about the labels' mean.
+    icc: intraclass correlation of single readings, two-way, absolute agreement, ICC(A,1) (McGraw and Wong,
+        Psychological Methods 1996;1:30-46). ccc: concordance correlation (Lin, Biometrics 1989;45:255-268).
+    NaN with fewer than three films, and where all labels are alike.
+    """
+
+    n: int
+    r2: tuple[float, float, float]
+    icc: tuple[float, float, float]
+    ccc: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -93,19 +112,44 @@ def agreement(predicted: ArrayLike, labelled: ArrayLike, *, seed: int = 0, resam
     )
 
 
-def by_group(frame: pd.DataFrame, *, seed: int = 0, resamples: int = RESAMPLES) -> pd.DataFrame:
-    """Compare predictions with labels overall, by sex and by band of labelled bone age.
+def concordance(predicted: ArrayLike, labelled: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES) -> Concordance:
+    """How well predictions stand for labels, with a bootstrap over films; arguments and errors as for `agreement`."""
+    x, y = _vector(predicted, "predicted"), _vector(labelled, "labelled", like=predicted)
+    if x.size < _FEWEST_TO_AGREE:
+        return Concordance(x.size, *[(math.nan,) * 3] * 3)
+    values = _coefficients(x, y)
+    draws = np.concatenate([_coefficients(x[rows], y[rows]) for rows in _draws(x.size, seed, resamples)], axis=-1)
+    low, high = np.nanpercentile(draws, (2.5, 97.5), axis=-1)
+    return Concordance(x.size, *((float(a), float(b), float(c)) for a, b, c in zip(values, low, high, strict=True)))
+
+
+def _coefficients(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """R², ICC(A,1) and CCC of predictions and labels, films along the last axis; NaN where all labels are alike."""
+    n, error = x.shape[-1], x - y
+    shift, spread = error.mean(-1), y.var(-1)
+    rows = 2 * ((x + y) / 2).var(-1, ddof=1)  # mean squares between films, between the two, and left over
+    columns, rest = n * shift**2 / 2, error.var(-1, ddof=1) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r2 = 1 - (error**2).mean(-1) / spread
+        icc = (rows - rest) / (rows + rest + 2 / n * (columns - rest))
+        covariance = (x * y).mean(-1) - x.mean(-1) * y.mean(-1)
+        ccc = 2 * covariance / (x.var(-1) + spread + shift**2)
+    return np.where(spread > 0, np.stack([r2, icc, ccc]), math.nan)
+
+
+def by_group(frame: pd.DataFrame, by: Sequence[str] = (), *, seed: int = 0, resamples: int = RESAMPLES) -> pd.DataFrame:
+    """Compare predictions with labels overall, by sex, by band of labelled bone age, and by columns of one's own.
 
     frame: one row a film with the columns sex ("F" or "M"), labelled_months and bone_age_months (NaN where the film
-        was not assessed).
-    Returns one row a group that has films: `group` ("all", "sex", "age band"), `level` (in words), `not_assessed`
-    (films without a bone age, in no other number of the row), then the fields of Agreement, NaN where no film was
-    assessed. Raises BoneAgeError if there is no film.
+        was not assessed), and `by`.
+    Returns one row a group that has films: `group` ("all", "sex", "age band", or a column of `by`), `level` (in words),
+    `not_assessed` (films without a bone age, in no other number of the row), then the fields of Agreement, NaN where no
+    film was assessed. Raises BoneAgeError if there is no film.
     """
     if frame.empty:
         raise BoneAgeError("evaluation: no films; expected at least one prediction with its label")
     rows: list[dict[str, object]] = []
-    for group, level, films in _groups(frame):
+    for group, level, films in groups_of(frame, by=by):
         read = films[films["bone_age_months"].notna()]
         row: dict[str, object] = {"group": group, "level": level, "n": len(read)}
         row["not_assessed"] = len(films) - len(read)
@@ -117,31 +161,40 @@ def by_group(frame: pd.DataFrame, *, seed: int = 0, resamples: int = RESAMPLES) 
     return pd.DataFrame(rows, columns=["group", "level", "not_assessed", "n", *fields])
 
 
-def coverage_by_group(frame: pd.DataFrame) -> pd.DataFrame:
+def coverage_by_group(frame: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """How often the 90 % interval of a reading held the label, and how wide it was.
 
     frame: one row a film with the columns sex, labelled_months, bone_age_months, interval_90_low and interval_90_high
         (months); films without an interval are left out.
-    Returns one row a group that has films: `group` ("all", "sex", "band of reading", "band of label"), `level` (in
-    words), `n`, `covered` (share, 0 to 1), `width` (mean, months). There are two kinds of bands: a user knows only the
-    reading, but bands of the label show whether the interval fails children who are read too young or too old.
+    Returns one row a group that has films: `group` ("all", "sex", "band of reading", "band of label", or a column of
+    `by`), `level` (in words), `n`, `covered` (share, 0 to 1) with its 95 % interval by Wilson's score (`low`, `high`;
+    Journal of the American Statistical Association 1927;22:209-212), `width` (mean, months). There are two kinds of
+    bands: a user knows only the reading, but bands of the label show whether the interval fails children who are read
+    too young or too old.
     """
     films = frame.dropna(subset=["labelled_months", "interval_90_low", "interval_90_high"])
     read = films.assign(read_months=films["bone_age_months"].clip(0, 240))
     names = {"age band": "band of reading"}
-    groups = [(names.get(group, group), level, of) for group, level, of in _groups(read, "read_months")]
-    groups += [("band of label", level, of) for group, level, of in _groups(films) if group == "age band"]
+    groups = [(names.get(group, group), level, of) for group, level, of in groups_of(read, "read_months", by)]
+    groups += [("band of label", level, of) for group, level, of in groups_of(films) if group == "age band"]
     rows = [
         {
             "group": group,
             "level": level,
             "n": len(of),
-            "covered": of["labelled_months"].between(of["interval_90_low"], of["interval_90_high"]).mean(),
+            **_share(of["labelled_months"].between(of["interval_90_low"], of["interval_90_high"]).to_numpy()),
             "width": (of["interval_90_high"] - of["interval_90_low"]).mean(),
         }
         for group, level, of in groups
     ]
-    return pd.DataFrame(rows, columns=["group", "level", "n", "covered", "width"])
+    return pd.DataFrame(rows, columns=["group", "level", "n", "covered", "low", "high", "width"])
+
+
+def _share(held: NDArray[np.bool_]) -> dict[str, float]:
+    share, n, z = float(held.mean()), held.size, _NORMAL_95
+    middle, half = share + z**2 / (2 * n), z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    low, high = ((middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1))
+    return {"covered": share, "low": max(low, 0.0), "high": min(high, 1.0)}
 
 
 def paired_difference(
@@ -157,12 +210,24 @@ def paired_difference(
     return Difference(n=gap.size, mae=float(gap.mean()), low=low, high=high)
 
 
-def _groups(frame: pd.DataFrame, age: str = "labelled_months") -> list[tuple[str, str, pd.DataFrame]]:
-    """Cut a frame into the groups that have films, bands by the column `age`: group, level in words, films."""
+def groups_of(
+    frame: pd.DataFrame, age: str = "labelled_months", by: Sequence[str] = ()
+) -> list[tuple[str, str, pd.DataFrame]]:
+    """Cut a frame into the groups that have films, bands by the column `age`: group, level in words, films.
+
+    by: columns whose values make further groups. Raises BoneAgeError for one of more than 20 values.
+    """
     ages, sexes = frame[age].to_numpy(np.float64), frame["sex"].to_numpy(str)
     masks = {("all", "all"): np.ones(len(frame), dtype=bool)}
     masks |= {("sex", words): sexes == sex for sex, words in SEX_LABELS.items()}
     masks |= {("age band", words): (ages >= low) & (ages < high) for words, (low, high) in AGE_BANDS.items()}
+    for name in by:
+        levels = sorted(set(frame[name]))
+        if len(levels) > _MOST_LEVELS:
+            raise BoneAgeError(
+                f"the column {name} has {len(levels)} values, expected at most {_MOST_LEVELS}, as of scanners or sites"
+            )
+        masks |= {(name, level): (frame[name] == level).to_numpy() for level in levels}
     return [(group, level, frame.loc[mask]) for (group, level), mask in masks.items() if mask.any()]
 
 
@@ -177,11 +242,14 @@ def _vector(values: ArrayLike, name: str, like: ArrayLike | None = None) -> NDAr
 
 def _interval(values: NDArray[np.float64], seed: int, resamples: int) -> tuple[float, float]:
     """95 % percentile bootstrap interval of the mean."""
-    random = np.random.default_rng(seed)
-    rows = max(1, _CHUNK // values.size)
-    means = np.empty(resamples)
-    for start in range(0, resamples, rows):
-        stop = min(start + rows, resamples)
-        means[start:stop] = values[random.integers(values.size, size=(stop - start, values.size))].mean(axis=1)
+    means = np.concatenate([values[rows].mean(axis=1) for rows in _draws(values.size, seed, resamples)])
     low, high = np.percentile(means, (2.5, 97.5))
     return float(low), float(high)
+
+
+def _draws(n: int, seed: int, resamples: int) -> Iterator[NDArray[np.int64]]:
+    """Numbers of films drawn with replacement, (some, n) at a time."""
+    random = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // n)
+    for start in range(0, resamples, rows):
+        yield random.integers(n, size=(min(rows, resamples - start), n))

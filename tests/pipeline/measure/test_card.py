@@ -104,7 +104,10 @@ def test_every_figure_is_the_one_measured(measured_bundle):
     assert all(words in parts["Data and terms"] for words in ("random weights, trained on nothing", "Apache-2.0"))
     assert measured.table().strip() in parts["Accuracy"]
     covered = measured.coverage().iloc[0]
-    assert f"| all | 120 | {covered['covered']:.1%} | 40.0 |" in parts["The 90 % interval"]
+    assert (
+        f"| all | 120 | {covered['covered']:.1%} ({covered['low']:.1%} to {covered['high']:.1%}) | 40.0 |"
+        in parts["The 90 % interval"]
+    )
     assert "321 other films" in parts["The 90 % interval"]
     assert changed.table().strip() in parts["Robustness"]
     assert COPIES[PLAIN].title in parts["Robustness"]

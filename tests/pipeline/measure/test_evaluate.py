@@ -63,7 +63,7 @@ def test_plots_and_table_are_written_and_name_cohort_split_and_model(tmp_path):
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {"predictions.csv", "predictions.json", "scatter.png", "bland-altman.png", "table.md"}
     text = (tmp_path / "table.md").read_text()
-    assert text == f"{measured.table()}\n<!-- made by boneage -->\n"
+    assert text == f"{measured.page()}\n<!-- made by boneage -->\n"
     assert all(words in text for words in ("three", "part report", "told"))
 
 

@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 
 from boneage.data.errors import BoneAgeError
-from boneage.pipeline.measure.metrics import agreement, by_group, coverage_by_group, paired_difference
+from boneage.pipeline.measure.metrics import (
+    agreement,
+    by_group,
+    concordance,
+    coverage_by_group,
+    paired_difference,
+)
 
 
 def test_numbers_match_those_worked_out_by_hand():
@@ -152,3 +158,36 @@ def test_paired_difference_of_equals_holds_zero():
     assert difference.low < 0 < difference.high
     with pytest.raises(BoneAgeError, match="expected 2"):
         paired_difference([1, 2], [1])
+
+
+def test_coefficients_are_those_of_a_worked_example():
+    """Five films, by hand from the definitions."""
+    x, y = [2.0, 4, 5, 8, 11], [1.0, 4, 6, 8, 10]
+    found = concordance(x, y, resamples=200)
+    assert found.r2[0] == pytest.approx(1 - 3 / 48.8)
+    # mean squares: films 24.35, the two 0.1, left over 0.35
+    assert found.icc[0] == pytest.approx((24.35 - 0.35) / (24.35 + 0.35 + 2 / 5 * (0.1 - 0.35)))
+    assert found.ccc[0] == pytest.approx(2 * 9.6 / (10.0 + 9.76 + 0.04))
+    for value, low, high in (found.r2, found.icc, found.ccc):
+        assert low <= value <= high
+
+
+def test_a_shift_lowers_agreement_but_no_correlation_and_like_labels_have_none():
+    months = np.linspace(20, 200, 40)
+    perfect, shifted = concordance(months, months, resamples=50), concordance(months + 30, months, resamples=50)
+    assert perfect.icc[0] == pytest.approx(1)
+    assert perfect.ccc[0] == pytest.approx(1)
+    assert shifted.icc[0] < 0.95
+    assert shifted.ccc[0] < 0.95
+    assert np.isnan(concordance([1.0, 2, 3], [5.0, 5, 5]).icc[0])
+    assert np.isnan(concordance([1.0, 2], [5.0, 6]).r2[0])
+
+
+def test_groups_of_ones_own_are_rows_and_a_column_of_many_values_is_refused():
+    frame = frame_of(("F", 50, 52), ("F", 55, 50), ("M", 200, 190)).assign(scanner=["A", "B", "A"])
+    rows = by_group(frame, ["scanner"], resamples=50).query("group == 'scanner'")
+    assert list(rows["level"]) == ["A", "B"]
+    assert list(rows["n"]) == [2, 1]
+    many = frame_of(*[("F", 50, 50)] * 25).assign(id=[str(k) for k in range(25)])
+    with pytest.raises(BoneAgeError, match="the column id has 25 values"):
+        by_group(many, ["id"])
