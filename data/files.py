@@ -102,14 +102,14 @@ def refuse_foreign(path: Path, ours: Callable[[Path], bool] | None = None) -> No
     raise OutputError(f"{path}: is {what}, so it is not replaced; give another name, or move it away")
 
 
-_kept: set[tuple[int, int]] | None = None  # identities of what is read, while a command runs
+_kept: dict[tuple[int, int], Path] | None = None  # what is read, by its identity, while a command runs
 
 
 @contextmanager
 def inputs_kept(paths: Iterable[Path] = ()) -> Iterator[None]:
     """Within the block nothing writes over `paths`, nor over what `keep` adds to them, whatever its other names are."""
     global _kept
-    before, _kept = _kept, set()
+    before, _kept = _kept, {}
     keep(paths)
     try:
         yield
@@ -120,12 +120,13 @@ def inputs_kept(paths: Iterable[Path] = ()) -> Iterator[None]:
 def keep(paths: Iterable[Path]) -> None:
     """Add what was found to be read (films of a table, say) to what `inputs_kept` keeps; outside of it, do nothing."""
     if _kept is not None:
-        _kept.update(filter(None, map(_identity, paths)))
+        _kept.update((identity, path) for path in paths if (identity := _identity(path)))
 
 
 def _refuse_read(*paths: Path) -> None:
     for path in paths if _kept else ():
-        if _identity(path) in (_kept or ()):
+        identity = _identity(path)
+        if (read := (_kept or {}).get(identity or (0, 0))) and _identity(read) == identity:  # it may have been deleted
             raise OutputError(f"{path}: is read by this command and would be overwritten; give another place")
 
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import PATH, device_option, engine_option, verbose_option, weights_option
+from .group import Output, command
+from .options import device_option, engine_option, verbose_option, weights_option
 
 if TYPE_CHECKING:
     from ..node.destinations import Destination
 
 
-@click.command()
+@command()
 @click.option("--aet", default="BONEAGE", show_default=True, help="Our AE title, which senders must call.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; 0.0.0.0 is all.")
 @click.option("--port", type=click.IntRange(0, 65535), default=11112, show_default=True, help="Port to listen at.")
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--send-to", metavar="AET@HOST:PORT", help="Send results to this node by C-STORE.")
 @click.option("--stow", metavar="URL", help="Send results to this DICOMweb service by STOW-RS.")
-@click.option("--out", type=PATH, metavar="DIR", help="Write results to this folder.")
+@click.option("--out", type=Output(), metavar="DIR", help="Write results to this folder.")
 @click.option(
     "--authorization",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     help="What is made of a film: report, picture, hand mask. May be repeated.",
 )
 @click.option(
-    "--spool", type=PATH, default=Path("boneage-spool"), show_default=True, help="Folder of what is under way."
+    "--spool", type=Output(), default=Path("boneage-spool"), show_default=True, help="Folder of what is under way."
 )
 @click.option("--workers", type=click.IntRange(1), help="Films read at the same time.  [default: one for each core]")
 @click.option(

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from .group import Output, command
 from .options import PATH, device_option, engine_option, verbose_option, weights_option
 
 
@@ -18,7 +19,7 @@ def _seconds(name: str, default: float, text: str) -> Any:
     return click.option(name, type=kind, default=default, show_default=True, metavar="SECONDS", help=text)
 
 
-@click.command()
+@command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others need a token.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: one that is free.")
 @click.option("--token-file", type=PATH, help="File whose first line every request must carry as its bearer token.")
@@ -29,7 +30,7 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @click.option("--queue", type=click.IntRange(0), default=32, show_default=True, help="Requests that may wait.")
 @click.option("--max-upload", default="64MiB", show_default=True, help="Largest body of a request.")
 @click.option("--max-films", type=click.IntRange(1), default=200, show_default=True, help="Most films of a job.")
-@click.option("--spool", type=PATH, help="Folder that holds uploads while they wait, unnamed; default: memory.")
+@click.option("--spool", type=Output(), help="Folder that holds uploads while they wait, unnamed; default: memory.")
 @_seconds("--deadline", 60.0, "Longest time from an upload to its answer.")
 @_seconds("--upload-timeout", 60.0, "Longest time of an upload.")
 @_seconds("--keep-alive", 5.0, "How long an idle connection is kept.")
