@@ -82,6 +82,27 @@ class ContentConfig:
 
 
 @dataclass(frozen=True)
+class MissingConfig:
+    """How the head for what is missing of a hand is fitted; the encoder under it is finished and stays frozen."""
+
+    films: int = 1500
+    """Radiographs drawn."""
+    copies: int = 4
+    """Of each radiograph, whole and cut off."""
+    hidden: int = 64
+    """Units before the output."""
+    epochs: int = 40
+    """Passes over all copies."""
+    batch_size: int = 128
+    """Copies a step."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if min(self.films, self.copies, self.hidden, self.epochs, self.batch_size) < 1:
+            raise ValueError("films, copies, hidden, epochs and batch_size must be at least 1")
+
+
+@dataclass(frozen=True)
 class SegmenterConfig:
     """How the segmenter is trained."""
 
@@ -111,6 +132,8 @@ class SegmenterConfig:
     """The head that predicts the rotation of a hand, fitted after the last round."""
     content: ContentConfig = ContentConfig()
     """The head that classifies what a film shows, fitted then where there are --negatives."""
+    missing: MissingConfig = MissingConfig()
+    """The head that measures what is missing of a hand, fitted then."""
     seed: int = 2017
     """Of weights, order and what is invented."""
 

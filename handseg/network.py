@@ -15,6 +15,8 @@ from ..weights.header import Header
 from ..weights.imagenet import imagenet_lite
 from ..weights.weights_file import load_net, save_net
 from .content_head import MAPS, ContentHead
+from .heads import HEADS
+from .missing_head import MAP, MissingHead
 
 ROTATIONS = 4  # upright, and rotated clockwise by 90, 180 and 270 degrees
 
@@ -23,12 +25,12 @@ class MirroredUNet(nn.Module):
     """U-Net with mirror averaging: the mean prediction over a film and its mirror image, and their agreement.
 
     `forward(squares)`: letterboxed films, uint8 (n, s, s). Returns the probability of hand, float32 (n, s, s); the
-    intersection over union of the two masks that are averaged, float32 (n,), 0 where both are empty; from a net with a
-    head for it, the probability of each rotation, float32 (n, ROTATIONS); and, from one with a head for it, the
-    probability of each content, float32 (n, CONTENTS).
+    intersection over union of the two masks that are averaged, float32 (n,), 0 where both are empty; and one output for
+    each of the net's `heads`: the probability of each rotation, float32 (n, ROTATIONS), or of each content, float32
+    (n, CONTENTS), or what is missing of the hand, float32 (n, SIDES).
     """
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: HandUNet) -> None:
         """`net`: as `build_unet` makes it."""
         super().__init__()
         self.net = net
@@ -42,44 +44,63 @@ class MirroredUNet(nn.Module):
         plain, mirrored = hand[:films], hand[films:].flip(-1)
         one, other = plain > 0.5, mirrored > 0.5
         agreement = (one & other).sum((1, 2)) / (one | other).sum((1, 2)).clamp(min=1)
-        predictions = ((plain + mirrored) / 2, agreement)
-        if not heads:
-            return predictions
-        rotations, *contents = (torch.softmax(head, 1) for head in heads)
-        # a hand rotated clockwise is rotated anticlockwise in the mirror
-        predictions = (*predictions, (rotations[:films] + rotations[films:, [0, 3, 2, 1]]) / 2)
-        return (*predictions, *((content[:films] + content[films:]) / 2 for content in contents))
+        predictions = [(plain + mirrored) / 2, agreement]
+        for name, output in zip(self.net.heads, heads, strict=True):
+            output = output if name == "missing" else torch.softmax(output, 1)
+            # the mirror turns clockwise into anticlockwise, and left into right
+            mirrored = output[films:] if name == "contents" else output[films:, [0, 3, 2, 1]]
+            predictions.append((output[:films] + mirrored) / 2)
+        return tuple(predictions)
 
 
 class HandUNet(smp.Unet):
-    """A U-Net that, with a `content_head` and a `rotation_head`, gives their logits beside those of the mask."""
+    """A U-Net whose heads give their outputs beside the logits of the mask, in one pass through the encoder."""
 
     def __init__(self, encoder: str, decoder_channels: Sequence[int]) -> None:
         """`encoder`: any name that segmentation-models-pytorch knows."""
         super().__init__(encoder, encoder_weights=None, in_channels=1, decoder_channels=tuple(decoder_channels))
         self.content_head: ContentHead | None = None
+        self.missing_head: MissingHead | None = None
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the outputs beside the mask, of HEADS, in their order."""
+        present = self.classification_head, self.content_head, self.missing_head
+        return tuple(name for name, head in zip(HEADS, present, strict=True) if head is not None)
 
     def forward(self, x: torch.Tensor) -> Any:
-        """Float32 (n, 1, h, w) to logits of the mask (n, 1, h, w), or a tuple of them and those of the heads."""
-        if self.content_head is None or self.classification_head is None:
-            return super().forward(x)
+        """Float32 (n, 1, h, w) to logits of the mask (n, 1, h, w), or a tuple of them and the outputs of the heads."""
         maps = self.encoder(x)
         mask = self.segmentation_head(self.decoder(maps))
-        return mask, self.classification_head(maps[-1]), self.content_head(maps, torch.sigmoid(mask))
+        outputs = [mask]
+        if self.classification_head is not None:
+            outputs.append(self.classification_head(maps[-1]))
+        hand = torch.sigmoid(mask)
+        outputs += [head(maps, hand) for head in (self.content_head, self.missing_head) if head is not None]
+        return tuple(outputs) if len(outputs) > 1 else mask
 
 
-def build_unet(encoder: str, decoder_channels: Sequence[int], turn_grid: int = 0, content_hidden: int = 0) -> nn.Module:
+def build_unet(
+    encoder: str,
+    decoder_channels: Sequence[int],
+    turn_grid: int = 0,
+    content_hidden: int = 0,
+    missing: tuple[int, int] = (0, 0),
+) -> HandUNet:
     """A U-Net of segmentation-models-pytorch: float32 (n, 1, h, w) in, logits (n, 1, h, w) out; h, w multiples of 32.
 
     `encoder` is any name segmentation-models-pytorch knows. SegmenterConfig's default has 3.8 million parameters with
     its decoder. With a `turn_grid` the net has a `rotation_head` too and returns masks and logits (n, ROTATIONS) in one
-    pass through the encoder. With `content_hidden` units it has a ContentHead.
+    pass through the encoder. With `content_hidden` units it has a ContentHead, with `missing` (side of its map, hidden
+    units) a MissingHead.
     """
     net: Any = HandUNet(encoder, decoder_channels)
     if turn_grid:
         net.classification_head = rotation_head(net.encoder.out_channels[-1], turn_grid)
     if content_hidden:
         net.content_head = ContentHead(net.encoder.out_channels[-MAPS:], content_hidden)
+    if all(missing):
+        net.missing_head = MissingHead(net.encoder.out_channels[MAP], *missing)
     return net
 
 
@@ -91,13 +112,14 @@ def rotation_head(channels: int, grid: int) -> nn.Sequential:
     return nn.Sequential(nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Linear(channels * grid * grid, ROTATIONS))
 
 
-def build_from(arguments: Mapping[str, Any]) -> nn.Module:
+def build_from(arguments: Mapping[str, Any]) -> HandUNet:
     """Rebuild the network from the arguments in a weights header, without a head where its argument is missing."""
     return build_unet(
         arguments["encoder"],
         arguments["decoder_channels"],
         arguments.get("turn_grid", 0),
         arguments.get("content_hidden", 0),
+        tuple(arguments.get("missing", (0, 0))),
     )
 
 
@@ -106,7 +128,7 @@ def build_mirrored(path: str | Path) -> MirroredUNet:
     return MirroredUNet(load_net(path, "segmenter", build_from)[1])
 
 
-def save_segmenter(path: str | Path, header: Header, net: nn.Module) -> None:
+def save_segmenter(path: str | Path, header: Header, net: HandUNet) -> None:
     """Write a segmenter's weights file, with the ONNX graph of its MirroredUNet."""
     squares = np.random.default_rng(0).integers(0, 256, (2, header.input_size, header.input_size), np.uint8)
     save_net(path, header, net, MirroredUNet(net), {"squares": squares})

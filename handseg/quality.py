@@ -15,7 +15,7 @@ from ..data.remark import Remark
 from . import content
 from .content import likely_whole, shows_no_hand, surely_whole
 from .crop import LEVELS
-from .cut_off import WRIST_CUT, WRIST_GONE, cut_off
+from .cut_off import cut_off
 from .field import field_box
 from .geometry import whole_frame
 from .segmenter import HandMap
@@ -96,9 +96,7 @@ def judge_hand(view: HandMap) -> Verdict:
         return _rejected(Remark("what was found does not look like a hand: the outline is uncertain"))
     verdict = Verdict()
     alone = view.fit.box == whole_frame(*view.fit.frame)
-    for gone, reason in cut_off(parts[0], view.square, field, alone=alone):
-        if reason == WRIST_GONE and surely_whole(view):  # how far a wrist should reach is known to within 8 %
-            gone, reason = False, WRIST_CUT
+    for gone, reason in cut_off(parts[0], view.square, field, view.missing, alone=alone):
         verdict = verdict.and_also("rejected" if gone else "review", reason)
     if verdict.status == "rejected":
         return verdict

@@ -18,12 +18,11 @@ from ..weights.bundle import NetFile
 from ..weights.engine import Engine, NetSpec
 from ..weights.header import read_header
 from .geometry import Box, SquareFit
+from .heads import heads_of
 from .letterbox import letterbox
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from .network import MirroredUNet
+    from .network import HandUNet, MirroredUNet
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +33,9 @@ class HandMap:
     film and its mirror image. `fit` maps between the square and the original. `agreement`: intersection over union of
     the two masks that were averaged, 0 to 1; low where the network is unsure. `rotations`: float32 (4,), probabilities
     that the hand is upright or rotated clockwise by 90, 180 or 270 degrees in the square. `contents`: float32 (3,),
-    probabilities of a whole hand, part of one, and something else. Both are None from a network without a head for it.
+    probabilities of a whole hand, part of one, and something else. `missing`: float32 (4,), what lies outside the film
+    of an upright hand at the fingertips, left, at the wrist and right, in lengths of the hand, below 0 where it ends
+    within. Each is None from a network without a head for it.
     """
 
     square: NDArray[np.uint8]
@@ -43,6 +44,7 @@ class HandMap:
     agreement: float = 1.0
     rotations: NDArray[np.float32] | None = None
     contents: NDArray[np.float32] | None = None
+    missing: NDArray[np.float32] | None = None
 
     @cached_property
     def components(self) -> list[NDArray[np.bool_]]:
@@ -98,23 +100,23 @@ class HandMap:
 class HandSegmenter:
     """The trained U-Net, on an engine."""
 
-    def __init__(self, engine: Engine, input_size: int) -> None:
-        """`engine`: runs a `network.MirroredUNet`; `input_size`: side of its square input."""
-        self.engine, self.input_size = engine, input_size
+    def __init__(self, engine: Engine, input_size: int, heads: Sequence[str] = ()) -> None:
+        """`engine`: runs a `network.MirroredUNet`; `input_size`: side of its square input; `heads`: as HEADS."""
+        self.engine, self.input_size, self.heads = engine, input_size, tuple(heads)
 
     @classmethod
     def load(cls, net: NetFile, backend: Backend = Backend()) -> HandSegmenter:
         """From a weights file. Raises WeightsError for one that is damaged or of another kind."""
-        size = read_header(net.path, "segmenter").input_size
-        return cls(backend.open(NetSpec(net, partial(_build, net.path))), size)
+        header = read_header(net.path, "segmenter")
+        return cls(backend.open(NetSpec(net, partial(_build, net.path))), header.input_size, heads_of(header.arguments))
 
     @classmethod
-    def of(cls, net: nn.Module, input_size: int) -> HandSegmenter:
+    def of(cls, net: HandUNet, input_size: int) -> HandSegmenter:
         """With a net as build_unet makes it, run by torch where it is."""
         from ..weights.torch_engine import TorchEngine
         from .network import MirroredUNet
 
-        return cls(TorchEngine(MirroredUNet(net), next(net.parameters()).device), input_size)
+        return cls(TorchEngine(MirroredUNet(net), next(net.parameters()).device), input_size, net.heads)
 
     def predict(
         self, films: Sequence[Greys], rotations: Sequence[int] | None = None, boxes: Sequence[Box | None] | None = None
@@ -131,9 +133,10 @@ class HandSegmenter:
     def predict_squares(self, boxed: Sequence[tuple[NDArray[np.uint8], SquareFit]]) -> list[HandMap]:
         """Hand maps of letterboxed films; a film and its mirror image give mirrored maps."""
         squares = np.stack([square for square, _ in boxed])
-        probability, agreement, *judged = self.engine(squares)
+        probability, agreement, *outputs = self.engine(squares)
+        judged = dict(zip(self.heads, outputs, strict=True))
         return [
-            HandMap(square, probability[k], fit, float(agreement[k]), *(answers[k] for answers in judged))
+            HandMap(square, probability[k], fit, float(agreement[k]), **{name: judged[name][k] for name in judged})
             for k, (square, fit) in enumerate(boxed)
         ]
 

@@ -31,13 +31,14 @@ from ...weights.header import Header
 from ...weights.weights_file import load_net
 from ..config import SegmenterConfig
 from ..letterbox import letterbox
-from ..network import build_from, build_unet, normalise, save_segmenter, start_from_imagenet
+from ..network import HandUNet, build_from, build_unet, normalise, save_segmenter, start_from_imagenet
 from ..quality import certainty, solidity
 from ..segmenter import HandMap, HandSegmenter
 from .classical import classical_mask
 from .content_examples import listed_pictures
 from .content_training import learn_contents
 from .examples import Example, Pools, SegmentationSet, draw_synthetic, read_cutouts
+from .missing_training import learn_missing
 from .orientation_head import learn_rotations
 
 log = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ def train_segmenter(
         licence=licence,
     )
     target = out / "segmenter.safetensors"
-    header = with_rotations(header, net, films, config)
+    header = with_missing(with_rotations(header, net, films, config), net, films, config)
     if negatives:
         header = with_contents(header, net, films, negatives, config, out)
     save_segmenter(target, header, net)
@@ -194,20 +195,38 @@ def with_rotations(header: Header, net: nn.Module, films: Sequence[Path], config
     )
 
 
-def add_contents(
-    weights: str | Path, films: Sequence[Path], negatives: str | Path, out: str | Path, config: SegmenterConfig
-) -> Path:
-    """Fit the head for what a film shows to the segmenter in `weights`; write `out/segmenter.safetensors`.
+def with_missing(header: Header, net: HandUNet, films: Sequence[Path], config: SegmenterConfig) -> Header:
+    """Fit the head for what is missing of a hand to a trained `net`, in place; return the `header` with its figures."""
+    figures = learn_missing(net, films, config)
+    if not figures:
+        return header
+    return replace(
+        header,
+        arguments={**header.arguments, "missing": [config.input_size // 16, config.missing.hidden]},
+        metrics={**header.metrics, **figures},
+        recipe={**header.recipe, "missing": config_values(config.missing)},
+    )
 
-    Its masks stay the same to the last digit. Raises WeightsError as `load_net`.
+
+def add_heads(
+    weights: str | Path, films: Sequence[Path], negatives: str | Path | None, out: str | Path, config: SegmenterConfig
+) -> Path:
+    """Fit the head for what is missing of a hand to the segmenter in `weights`; write `out/segmenter.safetensors`.
+
+    With `negatives` the head for what a film shows is fitted, too. Masks stay the same to the last digit. Raises
+    WeightsError as `load_net`.
     """
     out = Path(out)
     target = out / "segmenter.safetensors"
     refuse_foreign(target)
     header, net = load_net(weights, "segmenter", build_from)
-    setattr(net, "content_head", None)  # noqa: B010
+    net.missing_head = None
     out.mkdir(parents=True, exist_ok=True)
-    save_segmenter(target, with_contents(header, net, films, negatives, config, out), net)
+    header = with_missing(header, net, films, config)
+    if negatives:
+        net.content_head = None
+        header = with_contents(header, net, films, negatives, config, out)
+    save_segmenter(target, header, net)
     return target
 
 

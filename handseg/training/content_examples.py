@@ -150,7 +150,7 @@ def _examples(
 def _of_films(unet: Any, films: Sequence[Path], config: SegmenterConfig) -> Iterator[Example]:
     before: Film | None = None
     for number, path in enumerate(tracked("Copying films", films, len(films))):
-        film = _film(unet, path, config.input_size)
+        film = upright_film(unet, path, config.input_size)
         if film is None:
             continue
         rng = np.random.default_rng((config.seed, 1, number))
@@ -204,7 +204,7 @@ def _greys(path: Path) -> Picture | None:
     return copies.shrunk(np.asarray(greys if greys.dtype == np.uint8 else greys * 255, np.uint8), SIDE)
 
 
-def _film(unet: Any, path: Path, size: int) -> Film | None:
+def upright_film(unet: Any, path: Path, size: int) -> Film | None:
     """A radiograph with its hand's mask and wrist; None where it is not upright or does not show the whole hand."""
     picture = _greys(path)
     if picture is None:
@@ -239,8 +239,7 @@ def _rotated_and_cut(picture: Picture, rng: Generator) -> Picture:
 
 def _copy_of(film: Film, other: Film | None, size: int, rng: Generator) -> Example | None:
     """One example from a film: whole, cut off, beside another hand, or changed into what is no radiograph of a hand."""
-    mirrored = rng.random() < 0.5
-    film = _posed(film, mirrored, rng)
+    film = copies.posed(film, rng)
     kind = rng.choice(["whole", "cut", "several", "changed"], p=[0.34, 0.42, 0.08, 0.16])
     if kind == "several":
         return _two_hands(film, other, size, rng)
@@ -264,15 +263,6 @@ def _copy_of(film: Film, other: Film | None, size: int, rng: Generator) -> Examp
     if kind == "changed":
         return Example(square, OTHER, MADE)
     return Example(square, _content_of(gone), MADE)
-
-
-def _posed(film: Film, mirrored: bool, rng: Generator) -> Film:
-    """The film, slanted by chance and mirrored."""
-    if rng.random() < 0.4:
-        film = film.slanted(rng.uniform(-25, 25), int(rng.choice([0, int(np.percentile(film.picture, 5))])))
-    if mirrored:
-        film = film.mirrored()
-    return film
 
 
 def _changed(film: Film, rng: Generator) -> Film | None:

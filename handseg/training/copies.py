@@ -49,6 +49,14 @@ class Film:
         return Film(np.asarray(picture, np.uint8), np.asarray(mask, np.uint8), (float(x), float(y)))
 
 
+def posed(film: Film, rng: Generator) -> Film:
+    """The film, at times mirrored, at times slanted by up to 25 degrees."""
+    mirrored = rng.random() < 0.5
+    if rng.random() < 0.4:
+        film = film.slanted(rng.uniform(-25, 25), int(rng.choice([0, int(np.percentile(film.picture, 5))])))
+    return film.mirrored() if mirrored else film
+
+
 def altered(
     picture: Picture, rng: Generator, *, mirror: bool = True, slant: bool = True, inverted: float = 0.1
 ) -> Picture:
@@ -173,11 +181,14 @@ def cut_window(film: Film, rng: Generator) -> list[int]:
 
 
 def missing(film: Film, window: Sequence[int]) -> NDArray[np.float32]:
-    """Extent of the hand outside a window as shares of its length: at the fingertips, left, at the wrist, right."""
+    """Extent of the hand outside a window as shares of its length: at the fingertips, left, at the wrist, right.
+
+    It is below 0 where the hand ends within the window.
+    """
     top, left, right, length = film.hand()
     above, below, before, behind = window
     outside = (above - top, before - left, film.wrist[1] - below, right + 1 - behind)
-    return np.maximum(np.array(outside, np.float32) / max(length, 1.0), 0)
+    return np.array(outside, np.float32) / max(length, 1.0)
 
 
 def side_by_side(films: tuple[Film, Film], rng: Generator) -> Picture:

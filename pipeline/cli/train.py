@@ -147,7 +147,8 @@ def train(
 @click.option(
     "--head-of",
     metavar="WEIGHTS",
-    help=f"Only fit the head that classifies what a film shows, to this one. {SEGMENTER_HELP}",
+    help=f"Only fit heads to this one: for what is missing of a hand and, with --negatives, for what a film shows. "
+    f"{SEGMENTER_HELP}",
 )
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings that differ from the defaults.")
 @show_recipe_option("handseg.config:SegmenterConfig")
@@ -177,8 +178,6 @@ def train_segmenter(
     Example:
       boneage train-segmenter rsna/ --cutouts hand-masks/ -o segmenter/
     """
-    if head_of and not negatives:
-        raise click.UsageError("--head-of needs --negatives, the pictures that its head learns from")
     from ...data.config import load_config
     from ...data.split import refuse_test_ids
     from ...data.table import read_ids
@@ -188,13 +187,13 @@ def train_segmenter(
     excluded = read_ids(exclude) if exclude else frozenset()
     refuse_test_ids(film.id for film in cohort if film.id not in excluded)
 
-    from ...handseg.training.bootstrap import add_contents
+    from ...handseg.training.bootstrap import add_heads
     from ...weights.bundle import segmenter_of
     from ..train import train_segmenter_on
 
-    if head_of and negatives:
+    if head_of:
         films = [film.path for film in cohort if film.id not in excluded]
-        weights = add_contents(segmenter_of(head_of).path, films, negatives, out, settings)
+        weights = add_heads(segmenter_of(head_of).path, films, negatives, out, settings)
     else:
         about_data = {"data": about, "licence": licence, "cutouts": cutouts, "negatives": negatives}
         weights = train_segmenter_on(cohort, out, settings, exclude=excluded, workers=workers, **about_data)

@@ -14,11 +14,11 @@ from hands import write
 
 from boneage.data.errors import TrainingError
 from boneage.data.synthetic import synthetic_hand
-from boneage.handseg.config import ContentConfig, SegmenterConfig
+from boneage.handseg.config import ContentConfig, MissingConfig, SegmenterConfig
 from boneage.handseg.content_head import CONTENTS, ContentHead
 from boneage.handseg.network import MirroredUNet, build_from, build_unet
 from boneage.handseg.segmenter import HandSegmenter
-from boneage.handseg.training.bootstrap import add_contents
+from boneage.handseg.training.bootstrap import add_heads
 from boneage.handseg.training.content_examples import OTHER, PART, UNKNOWN, listed_pictures
 from boneage.weights.bundle import NetFile
 from boneage.weights.header import Header, read_header
@@ -29,6 +29,7 @@ CONFIG = SegmenterConfig(
     *TINY,
     imagenet=False,
     input_size=64,
+    missing=MissingConfig(films=2, copies=2, epochs=1),
     content=ContentConfig(films=2, copies=1, picture_copies=2, made=4, folds=2, heads=2, hidden=4, epochs=1),
 )
 
@@ -71,7 +72,7 @@ def test_pictures_are_listed_by_what_they_show_without_lateral_hands(pictures):
 def test_the_head_is_added_and_nothing_else_changes(pictures, segmenter, tmp_path):
     hand = synthetic_hand(120, "M", 1, (120, 96))
     film = write(tmp_path / "film.png", hand.pixels)
-    made = add_contents(segmenter, [film, film], pictures, tmp_path / "out", CONFIG)
+    made = add_heads(segmenter, [film, film], pictures, tmp_path / "out", CONFIG)
     header, before = read_header(made), load_weights(segmenter, "segmenter")[1]
     after = load_weights(made, "segmenter")[1]
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -86,14 +87,12 @@ def test_the_head_is_added_and_nothing_else_changes(pictures, segmenter, tmp_pat
     assert plain.contents is None
     assert judged.contents is not None
     assert judged.contents.sum() == pytest.approx(1, abs=1e-5)
-    again = add_contents(made, [film, film], pictures, tmp_path / "again", CONFIG)
+    again = add_heads(made, [film, film], pictures, tmp_path / "again", CONFIG)
     examples = tmp_path / "out" / "examples.pt"
     before = examples.stat().st_mtime_ns
     other = replace(CONFIG, content=replace(CONFIG.content, hidden=3))
     assert (
-        read_header(add_contents(segmenter, [film, film], pictures, tmp_path / "out", other)).arguments[
-            "content_hidden"
-        ]
+        read_header(add_heads(segmenter, [film, film], pictures, tmp_path / "out", other)).arguments["content_hidden"]
         == 6
     )
     assert examples.stat().st_mtime_ns == before, "another head learns from the same examples"

@@ -1,0 +1,61 @@
+"""The head on the segmenter's encoder that measures how much of a hand lies outside the film.
+
+It takes a feature map that the U-Net computes anyway, and changes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from .heads import SIDES
+
+MAP = -2  # of the encoder's maps, the one at a stride of 16 pixels
+_FAR = 6.0  # standard deviations from the mean, beyond which a feature counts no more
+_WIDTH = 32  # channels of the convolutions
+_UNIT = 0.2  # length of a hand that an output of 1 stands for, so that outputs are of the order of 1
+
+
+class MissingHead(nn.Module):
+    """How much of an upright hand is missing, float32 (n, SIDES), in lengths of the hand from fingertip to wrist.
+
+    Below 0 it is how far the hand ends from where the film does, or -0.2 where that is further.
+    """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, channels: int, side: int, hidden: int) -> None:
+        """`channels` and `side` (pixels, even): of the encoder's map MAP. `hidden`: units before the outputs."""
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("scale", torch.ones(channels, 1, 1))
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels + 1, _WIDTH, 1),
+            nn.ReLU(),
+            nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1),
+            nn.ReLU(),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Dropout(0.3),
+            nn.Linear(_WIDTH * (side // 2) ** 2, hidden),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Linear(hidden, SIDES),
+        )
+
+    def forward(self, maps: Sequence[torch.Tensor], hand: torch.Tensor) -> torch.Tensor:
+        """See the class. `maps`: of the encoder, n x channels x h x w each; `hand`: probabilities, n x 1 x s x s."""
+        return self.judge(*self.evidence(maps, hand))
+
+    @staticmethod
+    def evidence(maps: Sequence[torch.Tensor], hand: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the amounts are computed from: the map, and the probability of hand averaged to its size."""
+        return maps[MAP], nn.functional.avg_pool2d(hand, hand.shape[-1] // maps[MAP].shape[-1])
+
+    def judge(self, features: torch.Tensor, hand: torch.Tensor) -> torch.Tensor:
+        """Amounts from evidence."""
+        features = ((features - self.mean) / self.scale).clamp(-_FAR, _FAR)
+        return self.layers(torch.cat([features, 4 * hand], 1)) * _UNIT
