@@ -23,7 +23,7 @@ TIP, TIPS, GONE_TIPS = 0.095, 0.28, 3
 SIDE, GONE_SIDE = 0.11, 1.0  # sums of the cuts at a side above the wrist
 FOREARM = 0.85  # of the wrist's depth, below which what leaves the field at a side is the forearm
 # In lengths of the hand, what the head says is missing: from where on a film is to be reviewed, and rejected
-MISSING, GONE = 0.02, 0.11
+MISSING, GONE = 0.01, 0.10
 _REACH = 1  # pixels from the lower edge of the field at which a mask reaches it
 _FADES = 5  # pixels from an edge within which a mask may end though the hand goes on
 _NEAR = 14  # pixels from an edge that tell how bright the hand and what lies beside it are there
