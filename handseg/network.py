@@ -30,10 +30,10 @@ class MirroredUNet(nn.Module):
     (n, CONTENTS), or what is missing of the hand, float32 (n, SIDES).
     """
 
-    def __init__(self, net: HandUNet) -> None:
-        """`net`: as `build_unet` makes it."""
+    def __init__(self, net: nn.Module) -> None:
+        """`net`: as `build_unet` makes it; without `heads` it gives the mask alone."""
         super().__init__()
-        self.net = net
+        self.net, self.heads = net, tuple(getattr(net, "heads", ()))
 
     def forward(self, squares: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """See the class."""
@@ -45,7 +45,7 @@ class MirroredUNet(nn.Module):
         one, other = plain > 0.5, mirrored > 0.5
         agreement = (one & other).sum((1, 2)) / (one | other).sum((1, 2)).clamp(min=1)
         predictions = [(plain + mirrored) / 2, agreement]
-        for name, output in zip(self.net.heads, heads, strict=True):
+        for name, output in zip(self.heads, heads, strict=True):
             output = output if name == "missing" else torch.softmax(output, 1)
             # the mirror turns clockwise into anticlockwise, and left into right
             mirrored = output[films:] if name == "contents" else output[films:, [0, 3, 2, 1]]

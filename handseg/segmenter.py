@@ -22,7 +22,9 @@ from .heads import heads_of
 from .letterbox import letterbox
 
 if TYPE_CHECKING:
-    from .network import HandUNet, MirroredUNet
+    from torch import nn
+
+    from .network import MirroredUNet
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,12 +113,13 @@ class HandSegmenter:
         return cls(backend.open(NetSpec(net, partial(_build, net.path))), header.input_size, heads_of(header.arguments))
 
     @classmethod
-    def of(cls, net: HandUNet, input_size: int) -> HandSegmenter:
+    def of(cls, net: nn.Module, input_size: int) -> HandSegmenter:
         """With a net as build_unet makes it, run by torch where it is."""
         from ..weights.torch_engine import TorchEngine
         from .network import MirroredUNet
 
-        return cls(TorchEngine(MirroredUNet(net), next(net.parameters()).device), input_size, net.heads)
+        mirrored = MirroredUNet(net)
+        return cls(TorchEngine(mirrored, next(net.parameters()).device), input_size, mirrored.heads)
 
     def predict(
         self, films: Sequence[Greys], rotations: Sequence[int] | None = None, boxes: Sequence[Box | None] | None = None

@@ -53,6 +53,8 @@ class Wrist(torch.nn.Module):
     `sure` is the logit of that turn where only one side is reached.
     """
 
+    heads = ("rotations",)
+
     def __init__(self, sure: float = 40.0) -> None:
         super().__init__()
         self.level = torch.nn.Parameter(torch.tensor(-0.7))  # between film background and soft tissue in [-1, 1]
@@ -342,5 +344,5 @@ def test_the_shipped_masks_do_not_depend_on_the_head():
     header, state = load_weights(read_bundle("default").segmenter.path, "segmenter")
     assert header.arguments["turn_grid"] == RotationConfig().grid
     assert header.metrics["turn_accuracy"]["value"] > 0.95
-    heads = {"segmentation_head", "classification_head", "content_head"}
+    heads = {"segmentation_head", "classification_head", "content_head", "missing_head"}
     assert {name.split(".")[0] for name in state} == {"encoder", "decoder", *heads}
