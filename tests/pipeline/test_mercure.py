@@ -62,7 +62,7 @@ def test_films_of_which_none_can_be_read_are_told_and_end_with_2(folders, tiny_b
     [
         ("{", "task.json: not a readable JSON file"),
         ('{"process": {"settings": [1]}}', "process.settings is list, expected keys and values"),
-        ('{"process": {"settings": {"wieghts": "fast"}}}', "wieghts"),
+        ('{"process": {"settings": {"weight": "fast"}}}', "weight"),
         ('{"process": {"settings": {"results": ["pdf"]}}}', "results"),
         ('{"process": {"settings": {"results": []}}}', "results is empty"),
     ],
