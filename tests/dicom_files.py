@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     ComputedRadiographyImageStorage,
     ExplicitVRLittleEndian,
     MediaStorageDirectoryStorage,
@@ -16,7 +17,7 @@ from pydicom.uid import (
 
 
 def dataset(
-    stored: np.ndarray, bits: int = 12, kind: str = ComputedRadiographyImageStorage, **tags: Any
+    stored: np.ndarray, bits: int = 12, kind: UID = ComputedRadiographyImageStorage, **tags: Any
 ) -> FileDataset:
     """Give a radiograph of `stored` as a SOP class `kind`, MONOCHROME2 and without LUTs unless `tags` say otherwise."""
     ds = _empty(kind, "CR")
@@ -32,7 +33,7 @@ def write(ds: FileDataset, path: Path) -> Path:
     return path
 
 
-def write_object(path: Path, kind: str, modality: str | None = None, side: int = 64, **tags: Any) -> Path:
+def write_object(path: Path, kind: UID, modality: str | None = None, side: int = 64, **tags: Any) -> Path:
     """Store an object of the SOP class `kind`; with a picture where `side` is not 0."""
     ds = _empty(kind, modality)
     if side:
@@ -51,7 +52,7 @@ def lut(entries: np.ndarray, first: int = 0, bits: int = 16) -> list[Dataset]:
     return [item]
 
 
-def _empty(kind: str, modality: str | None) -> FileDataset:
+def _empty(kind: UID, modality: str | None) -> FileDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = kind, generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian

@@ -6,7 +6,8 @@ An arrow is an import, wherever it stands: in a function and for type checkers a
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,12 +60,28 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def imported(path: Path, nodes: Iterator[ast.AST] | None = None) -> set[str]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def imported(path: Path) -> set[str]:
     """Dotted names of all modules a file imports, `boneage.` before the project's own."""
+    return names_in(path, ast.walk(tree_of(path)))
+
+
+@cache
+def imported_at_once(path: Path) -> set[str]:
+    """The same of those alone that it needs to be imported itself."""
+    return names_in(path, at_import(path))
+
+
+def names_in(path: Path, nodes: Iterable[ast.AST]) -> set[str]:
     folders = path.relative_to(ROOT).parts[:-1]
     package = [*(() if folders == ("boneage",) else ("boneage",)), *folders]
     found = set()
-    for node in nodes or ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -76,7 +93,7 @@ def imported(path: Path, nodes: Iterator[ast.AST] | None = None) -> set[str]:
 
 def at_import(path: Path) -> Iterator[ast.AST]:
     """Statements that run when the module is imported: not in functions, not for type checkers alone."""
-    waiting: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
+    waiting: list[ast.AST] = [tree_of(path)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -185,7 +202,7 @@ def reached(start: Path) -> dict[str, Path]:
         if path in seen:
             continue
         seen.add(path)
-        for module in imported(path, at_import(path)):
+        for module in imported_at_once(path):
             parts = module.split(".")
             if parts[0] != "boneage":
                 libraries.setdefault(parts[0], path)
@@ -213,7 +230,7 @@ def lines_of(node: ast.stmt) -> int:
 def functions(folder: str) -> Iterator[tuple[str, str, int]]:
     """File, name and number of lines of every function below a folder, without decorators and docstring."""
     for path in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 docstring = node.body[:1] if ast.get_docstring(node) is not None else []
                 yield name(path), node.name, lines_of(node) - sum(map(lines_of, docstring))

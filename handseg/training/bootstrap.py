@@ -289,7 +289,7 @@ def _fit(
             enable_model_summary=False,
             enable_progress_bar=False,
             check_val_every_n_epoch=1,
-            log_every_n_steps=20,
+            log_every_n_steps=min(20, config.steps),
             num_sanity_val_steps=0,
         )
         trainer.fit(

@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -117,17 +118,13 @@ def encode_examples(unet: Any, films: Sequence[Path], pictures: Sequence[Listed]
     evidence, content, sources, kinds = [], [], [], []
 
     def take(batch: list[Example]) -> None:
-        squares = torch.from_numpy(np.stack([example.square for example in batch]))[:, None].float() / 255
-        with torch.no_grad():
-            maps = unet.encoder(normalise(squares).contiguous(memory_format=torch.channels_last))
-            hand = torch.sigmoid(unet.segmentation_head(unet.decoder(maps)))
-            evidence.append(ContentHead.evidence(maps, hand).half())
+        evidence.append(ContentHead.evidence(*_encoded(unet, [example.square for example in batch])).half())
         content.extend(example.content for example in batch)
         sources.extend(example.source for example in batch)
         kinds.extend(example.kind for example in batch)
 
     batch: list[Example] = []
-    for example in _examples(unet, drawn, pictures, config):
+    for example in chain(_of_films(unet, drawn, config), _of_pictures(pictures, config), _drawn(config)):
         batch.append(example)
         if len(batch) == BATCH:
             take(batch)
@@ -139,14 +136,6 @@ def encode_examples(unet: Any, films: Sequence[Path], pictures: Sequence[Listed]
     return Encoded(torch.cat(evidence), torch.tensor(content), sources, kinds)
 
 
-def _examples(
-    unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig
-) -> Iterator[Example]:
-    yield from _of_films(unet, films, config)
-    yield from _of_pictures(pictures, config)
-    yield from _drawn(config)
-
-
 def _of_films(unet: Any, films: Sequence[Path], config: SegmenterConfig) -> Iterator[Example]:
     before: Film | None = None
     for number, path in enumerate(tracked("Copying films", films, len(films))):
@@ -155,8 +144,7 @@ def _of_films(unet: Any, films: Sequence[Path], config: SegmenterConfig) -> Iter
             continue
         rng = np.random.default_rng((config.seed, 1, number))
         for _ in range(config.content.copies):
-            example = _copy_of(film, before, config.input_size, rng)
-            if example:
+            if example := _copy_of(film, before, config.input_size, rng):
                 yield example
         before = film
 
@@ -192,6 +180,14 @@ def _drawn(config: SegmenterConfig) -> Iterator[Example]:
             yield Example(letterbox(drawn, size)[0], WHOLE, MADE)
 
 
+@torch.no_grad()
+def _encoded(unet: Any, squares: Sequence[NDArray[np.uint8]]) -> tuple[Sequence[torch.Tensor], torch.Tensor]:
+    """The encoder's maps of letterboxed films, and the probability of hand, float32 (n, 1, size, size)."""
+    inputs = torch.from_numpy(np.stack(squares))[:, None].float() / 255
+    maps = unet.encoder(normalise(inputs).contiguous(memory_format=torch.channels_last))
+    return maps, torch.sigmoid(unet.segmentation_head(unet.decoder(maps)))
+
+
 def _greys(path: Path) -> Picture | None:
     """A picture as uint8, bone bright, of SIDE pixels at most; None where it cannot be used."""
     try:
@@ -210,12 +206,11 @@ def upright_film(unet: Any, path: Path, size: int) -> Film | None:
     if picture is None:
         return None
     square, fit = letterbox(picture, size)
+    maps, hand = _encoded(unet, [square])
     with torch.no_grad():
-        inputs = torch.from_numpy(square)[None, None].float() / 255
-        maps = unet.encoder(normalise(inputs).contiguous(memory_format=torch.channels_last))
-        hand = torch.sigmoid(unet.segmentation_head(unet.decoder(maps)))[0, 0].numpy()
         rotations = unet.classification_head(maps[-1]).softmax(1)[0] if unet.classification_head else torch.ones(1)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((hand > 0.5).astype(np.uint8), connectivity=4)
+    found = (hand[0, 0].numpy() > 0.5).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(found, connectivity=4)
     if count < 2 or rotations[0] < UPRIGHT:
         return None
     largest = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)

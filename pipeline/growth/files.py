@@ -17,7 +17,7 @@ from ...data.inputs import output_names
 from ...data.remark import joined
 from ...data.sex import Sex
 from ...data.table import has_columns, write_table
-from ...data.text import for_file_name, for_plot
+from ...data.text import for_file_name, for_line, for_plot, shortened
 from ..clinical.assessment import normal_band
 from ..plotting import INK, new_plot, save, tick_every
 from .growth import Growth, Rate
@@ -33,6 +33,7 @@ STEP_COLUMNS = ("patient", "from", "to", *_RATE_COLUMNS)
 
 _BAND, _COLOUR = "#cfd8dc", "#1f6fa8"
 _MARGIN = 1.0  # years shown before the first film and after the last
+_LONGEST = 60  # characters of a name in a title, which would else leave no room for the axes
 _CHILDREN = {"F": "girl", "M": "boy", None: "sex not known"}
 
 
@@ -101,8 +102,9 @@ def growth_plot(growth: Growth, path: str | Path) -> None:
 
 def _title(growth: Growth) -> str:
     """Patient, sex and model; then the rate, or why there is none."""
-    model = next((f"; model {film.model}" for film in growth.films if film.model), "")
-    lines = [f"Patient {growth.patient}, {_CHILDREN[growth.sex]}{model}"]
+    model = next((film.model for film in growth.films if film.model), "")
+    name, by = (shortened(for_line(text), _LONGEST) for text in (growth.patient, model))
+    lines = [f"Patient {name}, {_CHILDREN[growth.sex]}" + (f"; model {by}" if by else "")]
     if growth.rate:
         lines.append(f"bone age grows by {growth.rate}".replace("-", "−"))
     else:

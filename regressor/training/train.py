@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -184,7 +185,7 @@ def train_regressor(
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     task = _task(training, config)
-    trainer = _trainer(config, out, devices, nodes)
+    trainer = _trainer(config, out, devices, nodes, task.steps_per_epoch)
     loaders = CropLoaders(training, validation, config, workers)
     _fit(trainer, task, loaders, last if resume else None)
     trainer.strategy.barrier()
@@ -227,7 +228,9 @@ def _fit(trainer: L.Trainer, task: RegressorTask, loaders: CropLoaders, last: Pa
                 "again in another folder"
             ) from error
     try:
-        trainer.fit(task, datamodule=loaders, ckpt_path=None if last is None else str(last), weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Checkpoint directory")  # it holds the run's settings already
+            trainer.fit(task, datamodule=loaders, ckpt_path=None if last is None else str(last), weights_only=True)
     except SIGTERMException as error:
         raise SystemExit(128 + signal.SIGTERM) from error
     except RuntimeError as error:
@@ -239,8 +242,8 @@ def _fit(trainer: L.Trainer, task: RegressorTask, loaders: CropLoaders, last: Pa
         ) from error
 
 
-def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int) -> L.Trainer:
-    """Lightning's trainer, with the checkpoints and logs of a run in `out`."""
+def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int, steps: int) -> L.Trainer:
+    """Lightning's trainer, with the checkpoints and logs of a run in `out`; `steps`: of an epoch."""
     callbacks: list[Callback] = [Epochs(), WithinEpoch(out / "last.ckpt")]
     if config.keep == "best":
         callbacks.append(ModelCheckpoint(out, "best", monitor="val_mae", save_top_k=1, enable_version_counter=False))
@@ -261,7 +264,7 @@ def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int)
         use_distributed_sampler=False,  # EpochOrder shares the films out itself
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
-        log_every_n_steps=20,
+        log_every_n_steps=min(20, steps),
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=callbacks,

@@ -53,7 +53,7 @@ def assert_shows(radiograph: Radiograph, expected: np.ndarray, tolerance: float 
     assert not radiograph.inverted
 
 
-WHOLE_RANGE = {"WindowCenter": 2048, "WindowWidth": 4096}
+WHOLE_RANGE: dict[str, Any] = {"WindowCenter": 2048, "WindowWidth": 4096}
 
 SAME_PICTURE = {
     "plain": dataset(LEVELS),
@@ -318,7 +318,7 @@ def test_age(tmp_path, tags, months):
 def test_age_tells_how_finely_it_is_known_and_where_from(tmp_path):
     stated = read(tmp_path, dataset(LEVELS, PatientAge="010Y")).age
     assert (stated.resolution_months, str(stated.source)) == (12, "PatientAge")
-    dates = {"PatientBirthDate": "20100115", "StudyDate": "20200115"}
+    dates: dict[str, Any] = {"PatientBirthDate": "20100115", "StudyDate": "20200115"}
     dated = read(tmp_path, dataset(LEVELS, PatientAge="010Y", **dates)).age
     assert str(dated.source) == "PatientBirthDate and StudyDate"
     assert dated.resolution_months < 0.04

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -80,7 +81,7 @@ def test_a_damaged_film_is_left_to_the_reader_which_says_what_is_wrong(tmp_path)
 
 
 def test_patient_and_date_are_those_of_the_dicom(tmp_path):
-    tags = {"PatientID": " 0815 ", "AcquisitionDate": "20200407", "StudyDate": "20200406"}
+    tags: dict[str, Any] = {"PatientID": " 0815 ", "AcquisitionDate": "20200407", "StudyDate": "20200406"}
     film = write_object(tmp_path / "IM1", ComputedRadiographyImageStorage, "CR", **tags)
     assert open_source(film).patient() == ("0815", date(2020, 4, 7))
     nobody = write_object(tmp_path / "IM2", ComputedRadiographyImageStorage, "CR")

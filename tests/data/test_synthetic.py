@@ -140,7 +140,8 @@ def test_growth_plates_close_in_the_picture():
         hand = synthetic_hand(age, "M", 6, (768, 600))
         knuckle, joint = hand.keypoints[9], hand.keypoints[10]
         steps = knuckle + np.linspace(0.08, 0.3, 60)[:, None] * (joint - knuckle)
-        line = cv2.remap(hand.pixels, *np.float32(steps.T), cv2.INTER_LINEAR).ravel()
+        across, down = steps.T.astype(np.float32)
+        line = cv2.remap(hand.pixels, across, down, cv2.INTER_LINEAR).ravel()
         lowest = 5 + int(line[5:-5].argmin())
         return float(min(line[:lowest].max(), line[lowest + 1 :].max()) - line[lowest])
 

@@ -65,9 +65,10 @@ def parse(command: click.Command, words: list[str]) -> None:
 
 def of_group(command: click.Command) -> dict[str, click.Command]:
     """The commands of a group by name; none where it is no group."""
+    if not isinstance(command, click.Group):
+        return {}
     context = click.Context(command)
-    names = command.list_commands(context) if isinstance(command, click.Group) else []
-    return {name: inner for name in names if (inner := command.get_command(context, name))}
+    return {name: inner for name in command.list_commands(context) if (inner := command.get_command(context, name))}
 
 
 def options_of(command: click.Command) -> set[str]:

@@ -34,7 +34,7 @@ def shown(language: str) -> list:
 @pytest.fixture(scope="module")
 def loaded() -> BoneAge:
     """The smaller of the shipped bundles, loaded once for all pages."""
-    return BoneAge.load("fast")
+    return BoneAge.load("fast", engine="onnx")
 
 
 @pytest.fixture

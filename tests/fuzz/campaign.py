@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -40,7 +41,7 @@ BATCH = 250  # films for each process
 MEMORY = 6 * 2**30  # bytes of address space, most of it never touched
 SECONDS = 20.0  # of CPU: others may use the machine, too
 HAND = synthetic_hand(120, "F", 0, (300, 240)).pixels
-CHILD = {
+CHILD: dict[str, Any] = {
     "PatientSex": "M",
     "PatientName": "Fuzz^A",
     "PatientID": "1",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,8 @@ def test_fingertips_that_are_gone_are_told_from_one_that_may_be(hand):
 
 def test_a_side_that_is_cut_is_said_but_not_where_the_other_hand_lies(hand):
     _, left, right, length = ends(hand)
-    for edges in ({"left": left + round(0.12 * length)}, {"right": right - round(0.12 * length)}):
+    both: tuple[dict[str, Any], ...] = {"left": left + round(0.12 * length)}, {"right": right - round(0.12 * length)}
+    for edges in both:
         assert any(reason in (cut_off.SIDE_CUT, cut_off.SIDE_GONE) for _, reason in found(hand, **edges))
         assert found(hand, **edges, alone=False) == []
 

@@ -71,11 +71,6 @@ def test_help_gives_an_example_of_the_command_that_parses(command):
     assert "[default:" in text
 
 
-def test_the_module_is_the_command():
-    done = subprocess.run([sys.executable, "-m", "boneage", "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout == run("--version").stdout.replace("main,", "boneage,")
-
-
 # Predict
 
 

@@ -21,7 +21,7 @@ PROGRAM = [sys.executable, "-m", "boneage"]
 
 
 def run(*arguments, **options) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "BONEAGE_ENGINE": "torch", **options.pop("env", {})}
+    environment = {**os.environ, "BONEAGE_ENGINE": "onnx", **options.pop("env", {})}
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.run([*PROGRAM, *arguments], env=environment, timeout=300, **options, check=False)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +32,9 @@ def test_a_command_names_the_extra_that_it_lacks(tmp_path, drawn_cohort, missing
     (tmp_path / "films.csv").write_text("path,sex,bone_age_months\nhand.png,F,100\n")
     (tmp_path / "split.csv").write_text("id,part\nhand,train\n")
     code = f"import sys; sys.modules[{missing!r}] = None; from boneage.pipeline.cli import main; main({command!r})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    options: dict[str, Any] = {"capture_output": True, "text": True, "check": False}
+    environment = {**os.environ, "BONEAGE_ENGINE": "onnx"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, **options)
     assert done.returncode == 2, done.stderr
     assert f"not installed; install it with: pip install 'boneage[{extra}]'" in done.stderr
 

@@ -20,7 +20,7 @@ from boneage.regressor.reader import BoneAgeReader
 from boneage.weights.backend import Backend
 from boneage.weights.bundle import read_bundle
 
-HANDS = 8
+HANDS = 4
 DISCS = {"carpals": None, "middle knuckle": 9}  # the disc's keypoint
 PALM = [0, 1, 5, 9, 13, 17]  # keypoints that no finger's pose moves
 

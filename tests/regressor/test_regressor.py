@@ -87,7 +87,7 @@ RUNS = {
 }
 
 
-@pytest.fixture(scope="module", params=RUNS.values(), ids=RUNS)
+@pytest.fixture(scope="module", params=RUNS.values(), ids=list(RUNS))
 def uninterrupted(cohort, request, tmp_path_factory) -> tuple[Path, RegressorConfig]:
     """The folder of a run that was not stopped, and its settings."""
     folder, config = tmp_path_factory.mktemp("whole"), settings(4, **request.param)

@@ -18,9 +18,11 @@ from conftest import over
 from dicom_files import dataset
 from dicom_files import write as in_order
 from PIL import Image
+from pydicom import config
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRBigEndian, RLELossless, XRayAngiographicImageStorage
 
 from boneage.data.child import Age
@@ -44,12 +46,12 @@ from boneage.pipeline.examination import Examination
 from boneage.pipeline.reading import Reading
 
 BONE_AGE, PEDIATRIC, METHOD, DETERMINATION = (
-    pydicom.sr.coding.Code(*code) for code in (ours.BONE_AGE, ours.PEDIATRIC_BONE_AGE, ours.METHOD, ours.DETERMINATION)
+    Code(*code) for code in (ours.BONE_AGE, ours.PEDIATRIC_BONE_AGE, ours.METHOD, ours.DETERMINATION)
 )
 HAND = synthetic_hand(120, "F", 0, (200, 160))
 GREYS = np.rint(HAND.pixels * 4095).astype(np.int64)
 MASK = HAND.mask.astype(bool)
-UIDS = {"StudyInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3.4.5"}
+UIDS: dict[str, Any] = {"StudyInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3.4.5"}
 CHILD = {
     "PatientName": "Example^Child",
     "PatientID": "E-17",
@@ -118,7 +120,7 @@ def examination(film) -> Examination:
 
 def group_of(path: Path) -> Any:
     """The report's only group: of the hand, or of the film where none was found."""
-    content = highdicom.sr.srread(path).content
+    content: Any = highdicom.sr.srread(path).content
     (group,) = [*content.get_planar_roi_measurement_groups(), *content.get_image_measurement_groups()]
     return group
 
@@ -255,7 +257,7 @@ def test_the_segmentation_is_the_mask_pixel_for_pixel(examination, tmp_path):
     again = highdicom.seg.segread(tmp_path / "seg.dcm")
     mask = again.get_pixels_by_source_instance([source.SOPInstanceUID], combine_segments=True)
     np.testing.assert_array_equal(mask[0], MASK)
-    segment = again.get_segment_description(1)
+    segment: Any = again.get_segment_description(1)
     assert (segment.segmented_property_type, segment.algorithm_type.value) == (codes.SCT.Hand, "AUTOMATIC")
     assert segment.algorithm_identification.parameters == {"weights": "tiny"}
 
@@ -483,7 +485,7 @@ def test_instance_and_class_are_found_in_the_file_header_too(tmp_path):
 )
 @pytest.mark.filterwarnings("ignore:Invalid value")  # written here on purpose
 def test_values_that_no_object_may_carry_are_named_and_not_quoted(tmp_path, monkeypatch, tags, message):
-    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+    monkeypatch.setattr(config.settings, "writing_validation_mode", config.IGNORE)
     path = in_order(a_film(**tags), tmp_path / "film.dcm")
     monkeypatch.undo()
     with pytest.raises(OutputError, match=message) as caught:

@@ -16,6 +16,7 @@ import weakref
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -215,7 +216,12 @@ def test_the_summary_counts_films_by_status_and_failures_by_reason(weights, coho
 def test_a_folder_of_studies_gives_rows_of_its_films_and_counts_the_rest(weights, tmp_path):
     studies = tmp_path / "DICOM"
     (studies / "ST1").mkdir(parents=True)
-    facts = {"PatientSex": "F", "PatientID": "P7", "StudyDate": "20200407", "PatientBirthDate": "20100407"}
+    facts: dict[str, Any] = {
+        "PatientSex": "F",
+        "PatientID": "P7",
+        "StudyDate": "20200407",
+        "PatientBirthDate": "20100407",
+    }
     write_object(studies / "ST1" / "IM1", ComputedRadiographyImageStorage, "CR", **facts)
     write_object(studies / "ST1" / "IM2", ComputedRadiographyImageStorage, "CR", PatientSex="O")
     write_object(studies / "ST1" / "SR1", BasicTextSRStorage, "SR", side=0)

@@ -50,7 +50,9 @@ def remarks_in(source: str) -> tuple[dict[str, set[str]], list[str]]:
             ]
         for child in ast.iter_child_nodes(node):
             if _named(child, "Remark") and not _says_a_type(node, child):
-                faults.append(f"line {child.lineno}: Remark is handed on, so its templates cannot be found")
+                faults.append(
+                    f"line {getattr(child, 'lineno', 0)}: Remark is handed on, so its templates cannot be found"
+                )
         if isinstance(node, ast.Call) and _named(node.func, "Remark"):
             template = node.args[0] if len(node.args) == 1 else None
             if not (isinstance(template, ast.Constant) and isinstance(template.value, str)):

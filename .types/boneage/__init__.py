@@ -1,0 +1,1 @@
+../../boneage/__init__.py
