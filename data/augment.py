@@ -54,13 +54,7 @@ class MaskPolicy:
             [
                 A.HorizontalFlip(p=0.5),
                 A.RandomRotate90(p=quarter_turns),
-                A.Affine(
-                    rotate=(-30, 30),
-                    translate_percent=(-0.12, 0.12),
-                    scale=(0.55, 1.2),
-                    shear=(-6, 6),
-                    p=0.9,
-                ),
+                A.Affine(rotate=(-30, 30), translate_percent=(-0.12, 0.12), scale=(0.55, 1.2), shear=(-6, 6), p=0.9),
                 A.RandomBrightnessContrast(brightness_limit=0.25, contrast_limit=0.35, p=0.7),
                 A.RandomGamma(gamma_limit=(45, 220), p=0.6),
                 A.OneOf([A.GaussianBlur(blur_limit=(3, 5)), A.GaussNoise(std_range=(0.01, 0.06))], p=0.3),

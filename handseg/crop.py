@@ -36,13 +36,7 @@ class Crop:
 
 
 def cut_crop(
-    pixels: Greys,
-    box: Box,
-    size: int,
-    *,
-    hand: Likeliness | None = None,
-    margin: float = MARGIN,
-    rotation: int = 0,
+    pixels: Greys, box: Box, size: int, *, hand: Likeliness | None = None, margin: float = MARGIN, rotation: int = 0
 ) -> Crop:
     """Cut `box` (original pixels) with its margin out of a radiograph, pad it square, resize once, set grey levels.
 

@@ -231,12 +231,7 @@ def add_heads(
 
 
 def with_contents(
-    header: Header,
-    net: nn.Module,
-    films: Sequence[Path],
-    negatives: str | Path,
-    config: SegmenterConfig,
-    out: Path,
+    header: Header, net: nn.Module, films: Sequence[Path], negatives: str | Path, config: SegmenterConfig, out: Path
 ) -> Header:
     """Fit the head for what a film shows to a trained `net`, in place; return the `header` with its figures.
 
