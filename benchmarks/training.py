@@ -146,15 +146,19 @@ def _loader(crops: LabelledCrops, workers: int) -> DataLoader[Batch]:
     return loaders.train_dataloader()
 
 
+def _sex_of(number: int) -> Sex:
+    return "M" if number % 2 else "F"
+
+
 def _crops(folder: Path, number: int) -> LabelledCrops:
     store = CropStore(folder, StoreKind(CROP_VERSION, SIZE, "drawn"))
     rng = np.random.default_rng(0)
     drawn = min(HANDS, number)
     months = rng.uniform(12, 210, drawn).astype(np.float32)
-    hands = [synthetic_hand(float(age), "FM"[k % 2], k, (SIZE, SIZE)).pixels for k, age in enumerate(months)]
+    hands = [synthetic_hand(float(age), _sex_of(k), k, (SIZE, SIZE)).pixels for k, age in enumerate(months)]
     pictures = [np.rint(hand * 255).astype(np.uint8) for hand in hands]
     keys = tuple(f"film-{k}" for k in range(number))
     rows = [StoredCrop(key, key, 1, 1, "ok", "", 300, 250, 900, 1500) for key in keys]
     store.append(rows, [pictures[k % drawn] for k in range(number)])
-    sexes: tuple[Sex, ...] = tuple("FM"[k % 2] for k in range(number))
+    sexes: tuple[Sex, ...] = tuple(map(_sex_of, range(number)))
     return LabelledCrops(store, keys, keys, sexes, np.resize(months, number))

@@ -35,6 +35,26 @@ def _no_graphs():
     weights_file.graph_of = made
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _coarse_maps():
+    """Heat maps are made of few discs, each of which is a reading; `fine_maps` gives them back their number."""
+    from boneage.regressor import evidence
+
+    fine, evidence.CELLS = evidence.CELLS, 4
+    yield fine
+    evidence.CELLS = fine
+
+
+@pytest.fixture(scope="module")
+def fine_maps(_coarse_maps):
+    """Heat maps are those of the program, in this module."""
+    from boneage.regressor import evidence
+
+    coarse, evidence.CELLS = evidence.CELLS, _coarse_maps
+    yield
+    evidence.CELLS = coarse
+
+
 @pytest.fixture(scope="module")
 def real_graphs(_no_graphs):
     """Nets are stored with their graphs, in this module."""
@@ -130,15 +150,15 @@ def hand_films(tmp_path_factory) -> list[Path]:
 @pytest.fixture(scope="session")
 def drawn_cohort(tmp_path_factory):
     """72 drawn hands of both sexes as PNGs beside films.csv, from young to old."""
-    from hands import write_hand
+    from hands import sex_of, write_hand
 
     from boneage.data.cohort import read_cohort
 
     folder = tmp_path_factory.mktemp("cohort")
     rows = ["path,sex,bone_age_months"]
     for k, months in enumerate(np.linspace(12, 210, 72).round(1)):
-        write_hand(folder / f"{k}.png", float(months), "FM"[k % 2], 300 + k, (160, 128))
-        rows.append(f"{k}.png,{'FM'[k % 2]},{months}")
+        write_hand(folder / f"{k}.png", float(months), sex_of(k), 300 + k, (160, 128))
+        rows.append(f"{k}.png,{sex_of(k)},{months}")
     (folder / "films.csv").write_text("\n".join(rows))
     return read_cohort(folder / "films.csv")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from boneage.data.sex import Sex
 from boneage.data.synthetic import SyntheticHand, synthetic_hand
 from boneage.handseg.letterbox import letterbox
 from boneage.handseg.segmenter import HandMap
@@ -20,7 +21,12 @@ def write(path: Path, pixels: np.ndarray) -> Path:
     return path
 
 
-def write_hand(path: Path, months: float, sex: str, seed: int, size: tuple[int, int], *, label: bool = False) -> Path:
+def sex_of(number: int) -> Sex:
+    """Give girls and boys in turn."""
+    return "M" if number % 2 else "F"
+
+
+def write_hand(path: Path, months: float, sex: Sex, seed: int, size: tuple[int, int], *, label: bool = False) -> Path:
     """Draw a hand (`synthetic_hand`) and store it as 8 bits."""
     return write(path, synthetic_hand(months, sex, seed, size, label=label).pixels)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import kornia_rs
 import numpy as np
@@ -81,13 +82,18 @@ def test_a_dicom_found_in_a_folder_is_opened_once_for_its_row_and_all_its_files(
     finds_hands, tiny_bundle, hand_films, tmp_path, opened
 ):
     greys = np.asarray(Image.open(hand_films[1])).astype(int)
-    facts = {"PatientSex": "F", "PatientID": "P1", "StudyDate": "20200407", "PatientBirthDate": "20100407"}
-    uids = {"StudyInstanceUID": "2.25.1", "SeriesInstanceUID": "2.25.2"}
+    facts: dict[str, Any] = {
+        "PatientSex": "F",
+        "PatientID": "P1",
+        "StudyDate": "20200407",
+        "PatientBirthDate": "20100407",
+    }
+    uids: dict[str, Any] = {"StudyInstanceUID": "2.25.1", "SeriesInstanceUID": "2.25.2"}
     (tmp_path / "films").mkdir()
     film = tmp_path / "films" / "film.dcm"
     dataset(greys, 8, **facts, **uids).save_as(film, enforce_file_format=True)
     opened.clear()
-    files = dict.fromkeys(("dicom-sr", "dicom-sc", "dicom-seg"), tmp_path / "out")
+    files: dict[Any, Any] = dict.fromkeys(("dicom-sr", "dicom-sc", "dicom-seg"), tmp_path / "out")
     tally = predict_cohort(
         BoneAge.load(tiny_bundle), tmp_path / "films", table=tmp_path / "t.csv", patient_ids=True, files=files
     )

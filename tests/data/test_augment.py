@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from boneage.data.augment import POLICIES, MaskPolicy, Policy
 from boneage.data.config import make_config
 from boneage.data.errors import ConfigError
+from boneage.data.policies import PolicyName
 from boneage.data.synthetic import synthetic_hand
 from boneage.regressor.config import RegressorConfig
 
@@ -119,7 +121,7 @@ def test_an_unknown_name_and_a_strength_out_of_range_are_refused():
 
 
 def test_the_configuration_takes_every_policy_and_no_other():
-    for name in POLICIES:
+    for name in get_args(PolicyName):
         assert RegressorConfig(augmentation=name).augmentation == name
     with pytest.raises(ConfigError):
         make_config(RegressorConfig, {"augmentation": "heavy"})

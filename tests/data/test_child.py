@@ -144,8 +144,10 @@ def test_a_childs_facts_go_before_those_that_complete_them():
 
 def test_a_dicoms_dates_go_before_its_age_in_years():
     age, fault = stated_age(Age(120, 12, Remark("PatientAge")), BORN, TAKEN, DATES)
+    assert age is not None
     assert (age.months, age.source, fault) == (123, DATES, None)
-    assert stated_age(Age(120, 12, Remark("PatientAge")), BORN, None, DATES)[0].months == 120
+    patient_age = Age(120, 12, Remark("PatientAge"))
+    assert stated_age(patient_age, BORN, None, DATES)[0] == patient_age
 
 
 @pytest.mark.parametrize(

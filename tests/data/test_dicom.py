@@ -234,9 +234,7 @@ def test_jpeg_baseline(tmp_path):
     eight = np.rint(TRUTH * 255).astype(np.uint8)
     memory = io.BytesIO()
     Image.fromarray(eight).save(memory, format="JPEG", quality=98)
-    ds = compressed(
-        dataset(eight, bits=8, **{"WindowCenter": 128, "WindowWidth": 256}), JPEGBaseline8Bit, memory.getvalue()
-    )
+    ds = compressed(dataset(eight, bits=8, WindowCenter=128, WindowWidth=256), JPEGBaseline8Bit, memory.getvalue())
     assert_shows(read(tmp_path, ds), TRUTH, 0.03)
 
 
@@ -317,12 +315,15 @@ def test_age(tmp_path, tags, months):
 
 def test_age_tells_how_finely_it_is_known_and_where_from(tmp_path):
     stated = read(tmp_path, dataset(LEVELS, PatientAge="010Y")).age
+    assert stated is not None
     assert (stated.resolution_months, str(stated.source)) == (12, "PatientAge")
     dates: dict[str, Any] = {"PatientBirthDate": "20100115", "StudyDate": "20200115"}
     dated = read(tmp_path, dataset(LEVELS, PatientAge="010Y", **dates)).age
+    assert dated is not None
     assert str(dated.source) == "PatientBirthDate and StudyDate"
     assert dated.resolution_months < 0.04
     acquired = read(tmp_path, dataset(LEVELS, AcquisitionDate="20200415", **dates))
+    assert acquired.age is not None
     assert str(acquired.age.source) == "PatientBirthDate and AcquisitionDate"
     assert acquired.exam_date == date(2020, 4, 15)
     assert any("AcquisitionDate is 2020-04-15 and StudyDate 2020-01-15" in str(note) for note in acquired.notes)

@@ -467,6 +467,7 @@ ODD_FACTS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value")  # written here on purpose
 @pytest.mark.parametrize("case", ODD_FACTS)
 def test_an_odd_fact_is_noted_and_the_film_is_read(tmp_path, case):
     name, vr, data = ODD_FACTS[case]

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from boneage.data.errors import BoneAgeError, ChildError, ReadError, SexError
+from boneage.data.errors import ChildError, FilmError, ReadError, SexError
 from boneage.data.remark import Remark, Verbatim
 
 
@@ -73,7 +73,7 @@ def test_values_may_be_shown_in_another_language():
 @pytest.mark.parametrize("kind", [ReadError, SexError, ChildError])
 def test_the_error_of_a_film_carries_its_remark(kind):
     error = kind("film.png", small())
-    assert isinstance(error, BoneAgeError)
+    assert isinstance(error, FilmError)
     assert str(error) == f"film.png: {small()}"
     assert error.remark == small().about("film.png")
     again = pickle.loads(pickle.dumps(error))

@@ -133,6 +133,7 @@ def test_a_dataset_is_the_same_film_as_its_file_and_stays_as_it_was(tmp_path):
     for given in (pydicom.dcmread(tmp_path / "a.dcm"), (tmp_path / "a.dcm").read_bytes(), ds, in_memory):
         read = read_radiograph(given)
         assert same(read, film)
+        assert read.tags is not None
         assert (read.sex, read.tags.StudyInstanceUID, "PixelData" in read.tags) == ("F", "2.25.1", False)
     assert [str(ds), str(ds.file_meta), str(in_memory)] == before
     assert read_radiograph(ds).source == "dataset"

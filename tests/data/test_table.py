@@ -156,6 +156,7 @@ def test_a_workbook_is_read_as_a_csv_with_numbers_and_dates_as_they_are(tmp_path
     )
     first, second = read_inputs_table(path)
     assert (first.path.name, first.child.sex, first.child.height_cm) == ("a.png", "F", 140.5)
+    assert first.child.age is not None
     assert (first.child.age.months, first.child.exam_date) == (pytest.approx(123), date(2020, 4, 15))
     assert (second.child.sex, second.child.age, second.child.height_cm) == ("M", None, 140.5)
     for name in ("a.png", "b.png"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ def films(loaded, tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     shutil.copy(EXAMPLE, "hand.png")
     greys = cv2.imread("hand.png", cv2.IMREAD_GRAYSCALE)
-    tags = {"PatientSex": "F", "StudyInstanceUID": "2.25.1", "SeriesInstanceUID": "2.25.2"}
+    tags: dict[str, Any] = {"PatientSex": "F", "StudyInstanceUID": "2.25.1", "SeriesInstanceUID": "2.25.2"}
     dataset(np.asarray(greys), 8, **tags).save_as("film.dcm")
     return tmp_path
 

@@ -134,8 +134,10 @@ def _predictor(results: bool) -> Callable[[Path], str]:
     from boneage import BoneAge
     from boneage.data.errors import BoneAgeError
     from boneage.pipeline.dicom.objects import KINDS, write_dicom
+    from boneage.regressor import evidence
 
     bone_age = BoneAge.load()
+    evidence.CELLS = 4  # a heat map of few discs, in a twelfth of the time
 
     def predict(path: Path) -> str:
         (examination,) = bone_age.examine_batch([(path, "M")])

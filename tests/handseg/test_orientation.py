@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,7 +71,7 @@ class Wrist(torch.nn.Module):
         return logits, self.sure * reached / reached.sum(1, keepdim=True).clamp(min=1e-6)
 
 
-def finder(sure: float = 40.0) -> HandFinder:
+def finder(sure: float = 40.0) -> Any:  # what is found in these tests is never None
     return HandFinder(HandSegmenter.of(Wrist(sure), 128), 96)
 
 
@@ -124,7 +125,7 @@ def test_weights_of_either_kind_are_loaded(tmp_path, hand, grid):
 
 def test_a_film_and_its_mirror_image_lie_turned_the_other_way():
     torch.manual_seed(1)
-    net = build_unet(*TINY, turn_grid=2)
+    net: Any = build_unet(*TINY, turn_grid=2)
     with torch.no_grad():
         net.classification_head[-1].weight.mul_(1000)  # a new head is next to indifferent
     segmenter = HandSegmenter.of(net, 64)
@@ -187,7 +188,7 @@ def test_the_four_views_of_a_film_are_compared_on_the_film_as_it_lies():
     film = np.zeros((64, 64), np.uint8)
     square, fit = letterbox(film, 64)
     upside_down = np.array([0.1, 0.0, 0.9, 0.0], np.float32)
-    views = [HandMap(square, square / 255, fit, rotations=np.roll(upside_down, -k)) for k in range(4)]
+    views = [HandMap(square, square / np.float32(255), fit, rotations=np.roll(upside_down, -k)) for k in range(4)]
     assert likeliest(views) is views[2]
 
 

@@ -84,7 +84,9 @@ def left_and_right(hand):
     film = np.hstack([left, left[:, ::-1]]).astype(np.float32)
     boxed = [letterbox(film, hands.SIZE, box=box) for box in (Box(0, 0, 200, 250), Box(200, 0, 200, 250))]
     whole = np.array([1, 0, 0], np.float32)
-    return tuple(HandMap(square, square / np.float32(255), fit, contents=whole) for square, fit in boxed)
+    return tuple(
+        HandMap(square, np.divide(square, 255, dtype=np.float32), fit, contents=whole) for square, fit in boxed
+    )
 
 
 @pytest.mark.parametrize(

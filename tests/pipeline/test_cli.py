@@ -259,12 +259,13 @@ def test_real_films_are_read_to_the_end(weights, real_films):
     assert all(json.loads(line)["status"] != "failed" for line in result.stdout.splitlines())
 
 
-def test_in_a_process_of_its_own_stdout_holds_results_only(tiny_bundle, hand_films):
+def test_in_a_process_of_its_own_stdout_holds_results_only(hand_films):
     command = [sys.executable, "-m", "boneage", "predict", str(hand_films[0]), "--sex", "F", "--json"]
-    done = subprocess.run([*command, "--weights", str(tiny_bundle)], capture_output=True, text=True, check=False)
+    command += ["--weights", "fast", "--engine", "onnx"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert json.loads(done.stdout)["file"] == str(hand_films[0])
     assert done.stderr.splitlines() == ["Research use only; not a medical device."]
-    assert done.returncode == 1  # the random segmenter finds no hand
+    assert done.returncode == 0
 
 
 # Text output

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from boneage.data.errors import TrainingError
-from boneage.regressor.calibration import FEWEST, Calibration, fit_calibration
+from boneage.data.sex import Sex
+from boneage.regressor.calibration import FEWEST, Calibration, Errors, fit_calibration
 
-WIDTHS = {"F": [10.0, 10.0, 10.0, 10.0], "M": [12.0, 12.0, 12.0, 12.0]}
+WIDTHS: Errors = {"F": [10.0, 10.0, 10.0, 10.0], "M": [12.0, 12.0, 12.0, 12.0]}
+BOTH: list[Sex] = ["F", "M"]
 PLAIN = Calibration(1.0, 0.0, WIDTHS, 100)
 
 
@@ -45,7 +47,7 @@ def test_old_children_who_are_read_towards_the_middle_are_held_too():
     def draw(n):
         labels = np.clip(rng.normal(130, 40, n), 5, 235)
         raw = 130 + 0.8 * (labels + rng.normal(0, 10, n) - 130)
-        return raw - 0.3 * np.maximum(labels - 180, 0), labels, ["F", "M"] * (n // 2)
+        return raw - 0.3 * np.maximum(labels - 180, 0), labels, BOTH * (n // 2)
 
     calibration = fit_calibration(*draw(2000))
     raw, labels, sexes = draw(20000)
@@ -59,7 +61,7 @@ def test_of_the_films_it_was_fitted_on_every_band_of_labels_is_held_nine_times_i
     rng = np.random.default_rng(6)
     labels = np.clip(rng.normal(130, 40, 600), 5, 235)
     raw = 130 + 0.8 * (labels + rng.normal(0, 10, 600) - 130) - 0.3 * np.maximum(labels - 180, 0)
-    sexes = ["F", "M"] * 300
+    sexes = BOTH * 300
     inside = held(fit_calibration(raw, labels, sexes), raw, labels, sexes)
     for low in (60, 120, 180):  # there are too few younger ones
         band = (labels >= low) & (labels < low + 60)
@@ -87,7 +89,7 @@ def test_weights_of_earlier_versions_have_the_interval_of_their_reading():
 def test_a_band_with_few_films_of_one_sex_has_the_error_of_both_and_an_empty_one_that_of_all():
     n = 4 * FEWEST
     labels = np.concatenate([np.linspace(62, 118, n), np.linspace(122, 178, n)])
-    sexes = ["F"] * n + ["F"] * (n - 5) + ["M"] * 5
+    sexes = BOTH[:1] * (2 * n - 5) + BOTH[1:] * 5
     signs = np.tile([1, -1], n)  # even errors: 0.4 months in one band, 1 in the other
     calibration = fit_calibration(labels + signs * np.where(labels < 120, 0.4, 1), labels, sexes)
     girls, boys = calibration.label_half_width["F"], calibration.label_half_width["M"]
@@ -99,9 +101,9 @@ def test_a_band_with_few_films_of_one_sex_has_the_error_of_both_and_an_empty_one
 
 def test_too_few_films_give_no_interval():
     with pytest.raises(TrainingError, match="too few"):
-        fit_calibration([100.0] * 5, [101.0] * 5, ["F"] * 5)
+        fit_calibration([100.0] * 5, [101.0] * 5, BOTH[:1] * 5)
 
 
 def test_exact_readings_have_an_interval_of_no_width():
-    calibration = fit_calibration(np.arange(50.0), np.arange(50.0), ["F", "M"] * 25)
+    calibration = fit_calibration(np.arange(50.0), np.arange(50.0), BOTH * 25)
     assert calibration.interval(30, "F") == pytest.approx((30, 30), abs=1e-6)

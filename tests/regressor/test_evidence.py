@@ -20,6 +20,8 @@ from boneage.regressor.reader import BoneAgeReader
 from boneage.weights.backend import Backend
 from boneage.weights.bundle import read_bundle
 
+pytestmark = pytest.mark.usefixtures("fine_maps")
+
 HANDS = 4
 DISCS = {"carpals": None, "middle knuckle": 9}  # the disc's keypoint
 PALM = [0, 1, 5, 9, 13, 17]  # keypoints that no finger's pose moves
@@ -74,7 +76,7 @@ def changed(months: float, other: float, sex, seed: int, keypoint: int | None) -
     disc = hand.carpal_mask
     if keypoint is not None:
         radius, centre = round(float(np.sqrt(disc.sum() / np.pi))), np.rint(hand.keypoints[keypoint]).astype(int)
-        disc = cv2.circle(np.zeros_like(disc), (int(centre[0]), int(centre[1])), radius, 1, -1) & hand.mask
+        disc = np.asarray(cv2.circle(np.zeros_like(disc), centre.tolist(), radius, 1, -1)) & hand.mask
     fit, _ = cv2.estimateAffinePartial2D(donor.keypoints[PALM], hand.keypoints[PALM])
     donated = cv2.warpAffine(donor.pixels, fit, (320, 400), borderMode=cv2.BORDER_REPLICATE)
     soft = cv2.GaussianBlur(cv2.erode(disc, np.ones((5, 5))).astype(np.float32), (0, 0), 2)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import over
+from hands import sex_of
 
 from boneage.data.errors import ConfigError, TrainingError, WeightsError
 from boneage.data.synthetic import synthetic_hand
@@ -40,7 +41,7 @@ def cohort(tmp_path_factory) -> LabelledCrops:
     store = CropStore(tmp_path_factory.mktemp("crops"), StoreKind(CROP_VERSION, SIZE, "exact masks"))
     rng = np.random.default_rng(0)
     months = rng.uniform(6, 216, 128).astype(np.float32)
-    hands = [synthetic_hand(float(m), "FM"[k % 2], k, (160, 128), label=False) for k, m in enumerate(months)]
+    hands = [synthetic_hand(float(m), sex_of(k), k, (160, 128), label=False) for k, m in enumerate(months)]
     keys = tuple(f"hand-{k}" for k in range(len(hands)))
     store.append([StoredCrop(key, key, 1, 1, "ok", "", 0, 0, 1, 1) for key in keys], [crop_of(h) for h in hands])
     sexes = ("F", "M") * 64

@@ -5,6 +5,7 @@ import pickle
 import struct
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -231,7 +232,7 @@ def test_imagenet_weights_fill_the_whole_encoder():
     from boneage.handseg.network import start_from_imagenet
 
     config = SegmenterConfig()
-    net = build_unet(config.encoder, config.decoder_channels)
+    net: Any = build_unet(config.encoder, config.decoder_channels)
     with torch.no_grad():
         for parameter in net.encoder.parameters():
             parameter.fill_(float("nan"))

@@ -8,6 +8,7 @@ import pytest
 
 from boneage.data.child import Age, parse_age
 from boneage.data.remark import Remark
+from boneage.data.sex import Sex
 from boneage.pipeline.clinical.assessment import HEIGHT_LIMITS, POPULATION, assessed, assessment_of, category_of
 from boneage.pipeline.reading import Reading
 
@@ -15,7 +16,7 @@ ODD = Remark("odd")
 OUTSIDE = "is outside the table, which covers"
 
 
-def reading(months: float | None = 130.0, sex="M", half: float | None = 10.0, **others) -> Reading:
+def reading(months: float | None = 130.0, sex: Sex = "M", half: float | None = 10.0, **others) -> Reading:
     interval = None if months is None or half is None else (months - half, months + half)
     return Reading("film.png", "ok", sex=sex, bone_age_months=months, interval_90=interval, **others)
 

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import highdicom
 import numpy as np
@@ -36,6 +36,7 @@ from boneage.handseg.crop import cut_crop
 from boneage.handseg.finder import Hand
 from boneage.handseg.geometry import Box
 from boneage.handseg.quality import Verdict
+from boneage.handseg.segmenter import HandMap
 from boneage.pipeline import codes as ours
 from boneage.pipeline.cli import main
 from boneage.pipeline.clinical.assessment import assessed
@@ -52,7 +53,7 @@ HAND = synthetic_hand(120, "F", 0, (200, 160))
 GREYS = np.rint(HAND.pixels * 4095).astype(np.int64)
 MASK = HAND.mask.astype(bool)
 UIDS: dict[str, Any] = {"StudyInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3.4.5"}
-CHILD = {
+CHILD: dict[str, Any] = {
     "PatientName": "Example^Child",
     "PatientID": "E-17",
     "PatientSex": "F",
@@ -77,7 +78,7 @@ def examined(path: Path, mask: np.ndarray = MASK, **reading: Any) -> Examination
     radiograph = read_radiograph(path)
     ys, xs = np.nonzero(mask)
     box = Box(int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1)
-    found = SimpleNamespace(box=box, mask=mask)
+    found = cast(HandMap, SimpleNamespace(box=box, mask=mask))
     hand = Hand(Verdict(), found, cut_crop(radiograph.pixels, box, 64, hand=over(mask)))
     assessed = Reading(str(path), "ok", (), "F", 125.3, (101.25, 149.35), box.as_tuple(), (), "tiny")
     return Examination(replace(assessed, **reading), radiograph, hand, crop_evidence=upper_half)

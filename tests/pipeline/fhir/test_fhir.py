@@ -6,6 +6,7 @@ import base64
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from boneage.pipeline.examination import Examination
 from boneage.pipeline.fhir.bundle import fhir_bundle
 from boneage.pipeline.reading import Reading
 
-CHILD = {
+CHILD: dict[str, Any] = {
     "PatientName": "SECRET^NAME",
     "PatientID": "E-17",
     "PatientBirthDate": "20100115",

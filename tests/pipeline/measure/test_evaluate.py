@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from click import unstyle
+from hands import sex_of
 
 from boneage.data.cohort import Cohort, Film
 from boneage.data.errors import BoneAgeError
 from boneage.data.remark import Remark
+from boneage.data.sex import Sex
 from boneage.pipeline.measure.evaluate import evaluate, read_evaluation
 from boneage.pipeline.output import show_markdown
 from boneage.pipeline.reading import Reading
@@ -35,7 +37,7 @@ class Reader:
 
 
 def cohort() -> Cohort:
-    films = (("a", "F", 50.0), ("b", "M", 100.0), ("c", "M", 150.0))
+    films: tuple[tuple[str, Sex, float], ...] = ("a", "F", 50.0), ("b", "M", 100.0), ("c", "M", 150.0)
     return Cohort("three", tuple(Film(id, Path(f"{id}.png"), sex, months, id) for id, sex, months in films))
 
 
@@ -103,7 +105,7 @@ def many_films(n: int, lost: int) -> tuple[Reader, Cohort]:
     random = np.random.default_rng(n)
     labelled = random.uniform(1, 228, n).round()
     months = {f"f{k}": None if k < lost else value + random.normal(2, 9) for k, value in enumerate(labelled)}
-    films = (Film(id, Path(f"{id}.png"), "FM"[k % 2], labelled[k], id) for k, id in enumerate(months))
+    films = (Film(id, Path(f"{id}.png"), sex_of(k), labelled[k], id) for k, id in enumerate(months))
     return Reader(**months), Cohort("made of numbers", tuple(films))
 
 

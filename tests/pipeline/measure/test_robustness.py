@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from hands import sex_of
 
 from boneage.data.cohort import Cohort, Film
 from boneage.data.errors import BoneAgeError
@@ -43,7 +45,7 @@ def cohort(hand_films) -> Cohort:
     return Cohort("three", films)
 
 
-def row(robustness: Robustness, copy: str) -> pd.Series:
+def row(robustness: Robustness, copy: str) -> Any:
     return robustness.summary().set_index("copy").loc[copy]
 
 
@@ -110,7 +112,7 @@ def test_what_is_written_is_the_measurement_again(cohort, tmp_path):
 
 
 def test_a_sample_is_stratified_and_always_the_same():
-    films = [Film(str(k), Path(f"{k}.png"), "FM"[k % 2], float(k % 200), str(k)) for k in range(400)]
+    films = [Film(str(k), Path(f"{k}.png"), sex_of(k), float(k % 200), str(k)) for k in range(400)]
     cohort = Cohort("many", tuple(films))
     taken = sample(cohort, 40)
     assert len(taken) == 40

@@ -22,6 +22,12 @@ def film(**facts) -> Radiograph:
     return Radiograph(np.zeros((4, 4), np.float32), "film.dcm", **facts)
 
 
+def age_of(radiograph: Radiograph, child: Child) -> Age:
+    found, _ = agreed_age(radiograph, child)
+    assert found is not None
+    return found
+
+
 def test_nothing_known_is_no_age_and_no_complaint():
     assert agreed_age(film(), Child()) == (None, None)
 
@@ -29,17 +35,18 @@ def test_nothing_known_is_no_age_and_no_complaint():
 def test_the_finest_age_is_taken_where_they_agree():
     coarse = Age(120, 12, Remark("PatientAge"))
     assert agreed_age(film(age=coarse), Child())[0] == coarse
-    found, _ = agreed_age(film(age=coarse), Child(age=parse_age("10y3m")))
+    found = age_of(film(age=coarse), Child(age=parse_age("10y3m")))
     assert (found.months, str(found.source)) == (123, "age given")
-    dated, _ = agreed_age(film(age=Age(123, DAY, DATES)), Child(age=parse_age("10y")))
+    dated = age_of(film(age=Age(123, DAY, DATES)), Child(age=parse_age("10y")))
     assert (dated.months, dated.source) == (123, DATES)
 
 
 def test_a_date_given_is_completed_by_the_films_other_one():
     found, missing = agreed_age(film(exam_date=TAKEN), Child(birth_date=BORN))
+    assert found is not None
     assert (found.months, str(found.source)) == (123, "birth date given, examination date of the DICOM")
     assert missing is None
-    found, _ = agreed_age(film(), Child(birth_date=BORN, exam_date=TAKEN))
+    found = age_of(film(), Child(birth_date=BORN, exam_date=TAKEN))
     assert (found.months, str(found.source)) == (123, "birth date given, examination date given")
 
 
@@ -78,7 +85,7 @@ def test_a_contradiction_is_an_error_that_names_the_film_and_both_values(stated,
 
 
 def test_an_age_that_differs_by_less_than_it_is_known_to_is_no_contradiction():
-    found, _ = agreed_age(film(age=Age(123.4, DAY, DATES)), Child(age=parse_age("10.25y")))
+    found = age_of(film(age=Age(123.4, DAY, DATES)), Child(age=parse_age("10.25y")))
     assert found.months == 123.4
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import cv2
 import pytest
@@ -44,9 +45,9 @@ def test_threads_of_the_libraries_are_shared_out_and_given_back():
     try:
         cv2.setNumThreads(4)
         torch.set_num_threads(4)
-        seen = list(ahead(lambda _: (cv2.getNumThreads(), torch.get_num_threads()), range(2), 2))
-        assert seen == [(2, 2), (2, 2)]
-        stopped = ahead(lambda item: item, range(9), 8)
+        threads = list(ahead(lambda _: (cv2.getNumThreads(), torch.get_num_threads()), range(2), 2))
+        assert threads == [(2, 2), (2, 2)]
+        stopped: Any = ahead(lambda item: item, range(9), 8)
         next(stopped)
         assert (cv2.getNumThreads(), torch.get_num_threads()) == (1, 1)
         stopped.close()

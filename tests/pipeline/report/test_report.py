@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 from conftest import over
+from PIL import Image
 from pypdfium2 import PdfDocument
 
 from boneage.data.errors import ConfigError, OutputError
@@ -18,6 +21,7 @@ from boneage.handseg.crop import cut_crop
 from boneage.handseg.finder import Hand
 from boneage.handseg.geometry import Box
 from boneage.handseg.quality import Verdict
+from boneage.handseg.segmenter import HandMap
 from boneage.pipeline.clinical.assessment import SDS_REFERENCE
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.reading import Reading
@@ -54,16 +58,17 @@ WORDS = {
 
 
 @pytest.fixture(scope="module")
-def seen() -> Examination:
+def examination() -> Examination:
     hand = synthetic_hand(120, "M", 3, (400, 320))
     box, mask = Box(40, 60, 200, 300), hand.mask > 0
-    found = Hand(Verdict(), SimpleNamespace(box=box, mask=mask), cut_crop(hand.pixels, box, 64, hand=over(mask)))
+    view = cast(HandMap, SimpleNamespace(box=box, mask=mask))
+    found = Hand(Verdict(), view, cut_crop(hand.pixels, box, 64, hand=over(mask)))
     return Examination(READING, Radiograph(hand.pixels, "films/hand.png"), found)
 
 
 @pytest.fixture(scope="module")
-def evidence(seen) -> np.ndarray:
-    return seen.hand.crop.fit.back(np.ones((64, 64), np.float32))
+def evidence(examination) -> np.ndarray:
+    return examination.hand.crop.fit.back(np.ones((64, 64), np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +76,14 @@ def rejected() -> Examination:
     radiograph = Radiograph(np.full((200, 300), 0.4, np.float32), "blank.png")
     reading = Reading("blank.png", "rejected", (Remark("no hand was found"),), sex="F", model="made up")
     return Examination(reading, radiograph, Hand(Verdict("rejected", reading.reasons)))
+
+
+@pytest.fixture
+def quick_chart(monkeypatch) -> None:
+    """For a test that looks at no chart: one of a few pixels, in no time."""
+    tiny = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(tiny, "PNG")
+    monkeypatch.setattr("boneage.pipeline.report.page.growth_chart", lambda *_: tiny.getvalue())
 
 
 def in_pdf(data: bytes) -> str:
@@ -86,8 +99,8 @@ def in_html(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_both_forms_say_the_whole_page_in_every_language(seen, evidence, code):
-    page = report_page(seen, evidence, Language(code), NOW)
+def test_both_forms_say_the_whole_page_in_every_language(examination, evidence, code):
+    page = report_page(examination, evidence, Language(code), NOW)
     html, pdf = in_html(as_html(page)), in_pdf(as_pdf(page))
     said = [page.title, page.headline, page.exact, page.interval, page.research, page.status_words, page.footer]
     said += [word for fact in page.facts for word in fact]
@@ -98,8 +111,8 @@ def test_both_forms_say_the_whole_page_in_every_language(seen, evidence, code):
     assert len(page.figures) == 2
 
 
-def test_html_needs_no_other_file_and_no_script(seen, evidence):
-    html = as_html(report_page(seen, evidence, Language("ko"), NOW)).decode()
+def test_html_needs_no_other_file_and_no_script(examination, evidence, quick_chart):
+    html = as_html(report_page(examination, evidence, Language("ko"), NOW)).decode()
     assert 'lang="ko"' in html
     assert "<script" not in html
     assert "http" not in re.sub(r"base64,[^\")]+", "", html)
@@ -108,9 +121,9 @@ def test_html_needs_no_other_file_and_no_script(seen, evidence):
     assert all("".join(source).startswith("data:") for source in sources)
 
 
-def test_names_are_text_in_html(seen, evidence):
+def test_names_are_text_in_html(examination, evidence, quick_chart):
     reading = replace(READING, file="<b>&.png")
-    html = as_html(report_page(replace(seen, reading=reading), evidence, Language(), NOW)).decode()
+    html = as_html(report_page(replace(examination, reading=reading), evidence, Language(), NOW)).decode()
     assert "&lt;b&gt;&amp;.png" in html
 
 
@@ -125,29 +138,30 @@ def test_a_film_that_was_not_aged_has_its_reasons_and_no_number(rejected):
         assert "Monate" not in text
 
 
-def test_what_is_not_known_is_said_or_left_out(seen, evidence):
+def test_what_is_not_known_is_said_or_left_out(examination, evidence, quick_chart):
     reading = Reading("hand.png", "ok", sex="F", bone_age_months=100.0, model="made up")
-    page = report_page(replace(seen, reading=reading), evidence, Language(), NOW)
+    page = report_page(replace(examination, reading=reading), evidence, Language(), NOW)
     assert page.facts == (("Sex", "girl"), ("Chronological age", "not known"))
     assert page.interval == "no 90 % interval: these weights are not calibrated"
     assert page.remarks == ()
     assert page.chart is not None
 
 
-def test_the_chart_shows_the_reading(seen):
+def test_the_chart_shows_the_reading(examination):
     def chart(**changes) -> bytes:
-        page = report_page(replace(seen, reading=replace(READING, **changes)), None, Language(), NOW)
+        page = report_page(replace(examination, reading=replace(READING, **changes)), None, Language(), NOW)
         assert page.chart is not None
         return page.chart.data
 
-    charts = {chart(), chart(bone_age_months=130.0), chart(chronological_age_months=None), chart(sex="F")}
+    usual = chart()
+    charts = {usual, chart(bone_age_months=130.0), chart(chronological_age_months=None), chart(sex="F")}
     assert len(charts) == 4
-    assert chart() == chart()
+    assert chart() == usual
 
 
-def test_many_remarks_stay_on_one_page_above_the_footer(seen, evidence):
+def test_many_remarks_stay_on_one_page_above_the_footer(examination, evidence):
     notes = tuple(Remark("a remark of some length about what was odd in the file, number {k}", k=k) for k in range(45))
-    page = report_page(replace(seen, reading=replace(READING, notes=notes)), evidence, Language(), NOW)
+    page = report_page(replace(examination, reading=replace(READING, notes=notes)), evidence, Language(), NOW)
     words = PdfDocument(as_pdf(page))[0].get_textpage()
 
     def height(text: str, end: int) -> float:
@@ -160,9 +174,9 @@ def test_many_remarks_stay_on_one_page_above_the_footer(seen, evidence):
     assert height("chronological age.", 1) > height(page.footer, 3)
 
 
-def test_signs_of_markup_in_a_remark_stay_signs(seen, evidence):
+def test_signs_of_markup_in_a_remark_stay_signs(examination, evidence, quick_chart):
     reading = replace(READING, notes=(Remark("give --age, or **x** and __y__"),))
-    text = in_pdf(as_pdf(report_page(replace(seen, reading=reading), evidence, Language(), NOW)))
+    text = in_pdf(as_pdf(report_page(replace(examination, reading=reading), evidence, Language(), NOW)))
     assert "Give --age, or **x** and __y__." in text
 
 
