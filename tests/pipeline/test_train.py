@@ -50,6 +50,12 @@ def split(cohort):
     return make_split(cohort, {"train": 0.6, "choose": 0.4, "report": 4})
 
 
+@pytest.fixture(autouse=True)
+def _one_film_is_copied(monkeypatch):
+    """Robustness, of which other tests are, is measured on one film: each is read as 18 copies."""
+    monkeypatch.setattr("boneage.pipeline.train.ROBUSTNESS_FILMS", 1)
+
+
 def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
     cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
