@@ -22,7 +22,7 @@ from boneage.weights.bundle import read_bundle
 
 pytestmark = pytest.mark.usefixtures("fine_maps")
 
-HANDS = 4
+HANDS = 6
 DISCS = {"carpals": None, "middle knuckle": 9}  # the disc's keypoint
 PALM = [0, 1, 5, 9, 13, 17]  # keypoints that no finger's pose moves
 
