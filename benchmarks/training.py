@@ -160,5 +160,5 @@ def _crops(folder: Path, number: int) -> LabelledCrops:
     keys = tuple(f"film-{k}" for k in range(number))
     rows = [StoredCrop(key, key, 1, 1, "ok", "", 300, 250, 900, 1500) for key in keys]
     store.append(rows, [pictures[k % drawn] for k in range(number)])
-    sexes: tuple[Sex, ...] = tuple(map(_sex_of, range(number)))
+    sexes: tuple[Sex, ...] = tuple(_sex_of(k) for k in range(number))
     return LabelledCrops(store, keys, keys, sexes, np.resize(months, number))
