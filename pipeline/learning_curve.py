@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
@@ -30,8 +31,9 @@ def learning_curve(folder: Path, config: RegressorConfig, films: tuple[int, int]
     )
     for column, (words, colour) in _LINES.items():
         axes.plot(epochs.index + 1, epochs[column], "o-", markersize=4, color=colour, label=words)
-    kept = epochs["val_mae"].idxmin() if config.keep == "best" else epochs.index[-1]
-    at = kept + 1, epochs["val_mae"][kept]
+    errors = epochs[[*_LINES]].to_numpy(np.float64)
+    kept = int(errors[:, 1].argmin()) if config.keep == "best" else len(errors) - 1
+    at = epochs.index[kept] + 1, errors[kept, 1]
     axes.plot(*at, "o", markersize=10, markerfacecolor="none", color=INK, label=f"kept: {at[1]:.2f} months")
     end = 0.5
     for stage in config.stages[:-1]:
@@ -40,7 +42,7 @@ def learning_curve(folder: Path, config: RegressorConfig, films: tuple[int, int]
             axes.axvline(end, color=GRID, linewidth=1.2)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel="epoch", ylabel="mean absolute error (months)", xlim=(0.5, epochs.index[-1] + 1.5))
-    axes.set_ylim(0, 1.1 * epochs[[*_LINES]].max(axis=None))
+    axes.set_ylim(0, 1.1 * max(errors[np.isfinite(errors)], default=1.0))
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     save(figure, folder / FILE)
     return folder / FILE

@@ -38,7 +38,7 @@ def show_recipe_option(dotted: str) -> Callable[[F], F]:
             return
         from ...data.described import described
 
-        module, _, name = dotted.partition(":")
+        module, name = dotted.split(":")
         kind = getattr(import_module(f"boneage.{module}"), name)
         click.echo(described(kind()), nl=False)
         ctx.exit()

@@ -71,9 +71,9 @@ class Concordance:
     """
 
     n: int
-    r2: tuple[float, float, float]
-    icc: tuple[float, float, float]
-    ccc: tuple[float, float, float]
+    r2: tuple[float, ...]
+    icc: tuple[float, ...]
+    ccc: tuple[float, ...]
 
 
 @dataclass(frozen=True)
