@@ -26,14 +26,8 @@ def page_words(settings: Settings, language: Language) -> Mapping[str, str]:
             "forgotten after {minutes:g} minutes at most.",
             minutes=minutes,
         )
-    remarks = (
-        _FORM
-        | _CARD
-        | {
-            "kinds": Remark("{kinds}; up to {size}", kinds=_KINDS, size=size),
-            "stored": stored,
-        }
-    )
+    kinds = Remark("{kinds}; up to {size}", kinds=_KINDS, size=size)
+    remarks = {**_FORM, **_CARD, "kinds": kinds, "stored": stored}
     return {name: language.say(remark) for name, remark in remarks.items()}
 
 
