@@ -55,7 +55,8 @@ def learn_missing(net: nn.Module, films: Sequence[Path], config: SegmenterConfig
         return {}
     held, taught = rows[::HELD_OUT], [row for k, row in enumerate(rows) if k % HELD_OUT]
     head = MissingHead(unet.encoder.out_channels[MAP], config.input_size // 16, config.missing.hidden)
-    _fit(head, *(torch.cat(part) for part in zip(*taught, strict=True)), config.missing, config.seed)
+    features, hand, amounts = (torch.cat(part) for part in zip(*taught, strict=True))
+    _fit(head, features, hand, amounts, config.missing, config.seed)
     unet.missing_head = head.eval()
     features, hand, amounts = (torch.cat(part) for part in zip(*held, strict=True))
     with torch.no_grad():

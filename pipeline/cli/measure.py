@@ -57,7 +57,7 @@ def evaluate(
     device: str,
     engine: str,
 ) -> None:
-    """Measure the error of a model on labelled films, or compare several on the same.
+    """Measure the error of models on labelled films.
 
     DATA is a folder as RSNA publishes it, or a table with path or id, sex and bone age. Prints the MAE in months with
     its 95 % bootstrap interval, median error, RMSE, bias and the share within 6 and 12 months, then R², ICC and

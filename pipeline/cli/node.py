@@ -79,7 +79,7 @@ def node(
     device: str,
     engine: str,
 ) -> None:
-    """Read films that are sent by DICOM, and send the results on.
+    """Read films sent by DICOM, and send the results on.
 
     Films of CR, DX and secondary capture come in by C-STORE, and C-ECHO is answered. Each is on disk before its sender
     is told that it has arrived. Sex comes from the DICOM; a film without it is kept in the spool's folder failed/, with

@@ -113,6 +113,7 @@ def train(
 
     \b
     Examples:
+      boneage train films.csv --segmenter default -o run/
       boneage train --show-recipe > recipe.yaml
       boneage train films.csv --segmenter default --recipe recipe.yaml -o run/
       boneage predict hand.png --sex F --weights run/own

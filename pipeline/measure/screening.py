@@ -57,7 +57,7 @@ def write_screened(out: str | Path, screened: Iterable[Screened]) -> str:
     columns = [field.name for field in fields(Screened)]
     refuse_foreign(table, has_columns(columns))
     refuse_foreign(page)
-    rows = list(map(asdict, screened))
+    rows = [asdict(one) for one in screened]
     write_table(table, columns, rows)
     text = screening_table(pd.DataFrame(rows, columns=columns))
     write_markdown(page, text)

@@ -51,7 +51,7 @@ SYNTAXES = [  # what `data.dicom` reads
 ]
 ASSOCIATIONS = 64  # at the same time; a sender beyond them is told to try again
 # status of C-STORE, PS3.4 B.2.3
-STORED, OUT_OF_RESOURCES = 0x0000, 0xA700
+STORED, OUT_OF_RESOURCES, REFUSED = 0x0000, 0xA700, 0xC000
 _NO_REQUEST, _CLOSED = "Sta2", "Evt17"  # state and event of the protocol's machine, PS3.8 9.2
 _REJECTED_TITLE = (1, 1, 3)  # of an association, PS3.8 9.3.4: for good, by the user, calling AE title not recognised
 
@@ -87,7 +87,11 @@ def listen(
         ) from error
     assert server is not None
     # one from elsewhere is not listened to at all, since pynetdicom reads whatever length a peer announces
-    server.verify_request = lambda _, client: not senders or any(sender.reaches(client[0]) for sender in senders)
+
+    def verify_request(request: Any, client_address: Any) -> bool:
+        return not senders or any(sender.reaches(client_address[0]) for sender in senders)
+
+    server.verify_request = verify_request
     if server.socket:
         server.socket.listen(ASSOCIATIONS)  # pynetdicom lets 5 wait, and who comes then loses a second
     return server
@@ -117,7 +121,7 @@ class _Ear:
     def heard(self, event: Any) -> None:
         """Break off a film that no reader would take, before it fills the memory."""
         heard = self._bytes[event.assoc] = self._bytes.get(event.assoc, 0) + len(event.data)
-        if heard > MAX_BYTES + 1_000_000:  # commands and headers of PDUs are counted, too
+        if _too_much(heard):
             log.warning(
                 "%s: sends a film of over %d bytes, and is broken off", for_line("@".join(_who(event))), MAX_BYTES
             )
@@ -125,7 +129,8 @@ class _Ear:
 
     def store(self, event: Any) -> int:
         """Store a film, then say so."""
-        self._bytes.pop(event.assoc, None)
+        if _too_much(self._bytes.pop(event.assoc, 0)):
+            return REFUSED  # it came whole before it was broken off
         data = event.encoded_dataset(include_meta=False)
         header = event.encoded_dataset()[: -len(data) or None]
         sender = for_line("@".join(_who(event)))
@@ -136,6 +141,11 @@ class _Ear:
             return OUT_OF_RESOURCES
         log.info("film %s: %s %s", short(key), "received from" if new else "is known, sent again by", sender)
         return STORED
+
+
+def _too_much(heard: int) -> bool:
+    """Whether so many bytes are beyond any film, with its commands and the headers of its PDUs."""
+    return heard > MAX_BYTES + 1_000_000
 
 
 def _who(event: Any) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from boneage.data.errors import WeightsError
 from boneage.data.inputs import read_inputs
 from boneage.pipeline.cli import main
 from boneage.pipeline.measure.plan import Plan
+from boneage.pipeline.recipe import Recipe
 from boneage.weights.bundle import read_bundle
 
 EXAMPLE = ROOT / "data" / "example" / "synthetic-hand.png"
@@ -59,11 +60,14 @@ def test_python_of_a_page_runs_beside_the_example_hand(block, films):
 
 
 @pytest.mark.parametrize("block", shown("yaml"), ids=str)
-def test_a_plan_or_bundle_of_a_page_has_the_fields_that_are_known(block, tmp_path):
+def test_a_plan_bundle_or_recipe_of_a_page_has_the_fields_that_are_known(block, tmp_path):
     file = tmp_path / "of-a-page.yaml"
     file.write_text(block.text, "utf-8")
-    if "arms" in yaml.safe_load(block.text):
+    fields = yaml.safe_load(block.text)
+    if "arms" in fields:
         assert load_config(Plan, file).arms
+    elif "format" not in fields:
+        assert load_config(Recipe, file).regressors
     else:
         with pytest.raises(WeightsError, match=r"segmenter\.safetensors"):  # read, but its nets are not here
             read_bundle(file)
@@ -77,4 +81,4 @@ def test_a_table_of_a_page_is_read_with_all_its_cells(block, tmp_path):
     cells = list(csv.DictReader(block.text.splitlines()))
     assert [row.path for row in rows] == [tmp_path / row["path"] for row in cells]
     assert [row.child.sex for row in rows] == [row["sex"] for row in cells]
-    assert [row.child.age is not None for row in rows] == [bool(row["age"]) for row in cells]
+    assert [row.child.age is not None for row in rows] == [bool(row.get("age")) for row in cells]

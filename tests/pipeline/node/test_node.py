@@ -49,7 +49,7 @@ def delivered(folder: Path, kind: str = "sr") -> list[Path]:
 
 
 def dcmtk(program: str) -> str:
-    found = shutil.which(program)
+    found = shutil.which(program, path="/usr/local/bin:/usr/bin")  # pynetdicom installs programs of the same names
     if not found:
         pytest.skip(f"{program} is not installed (Debian package dcmtk)")
     return found
@@ -140,6 +140,7 @@ def test_a_socket_that_is_opened_and_closed_two_hundred_times_leaves_nothing(tmp
 
 def test_a_film_that_cannot_be_read_is_kept_with_the_reason_and_no_name_is_logged(tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "boneage")
     with running(tmp_path / "spool", Folder(tmp_path / "out")) as port:
         assert send(port, [film(0), film()]) == [0, 0]
         (why,) = until(lambda: [*(tmp_path / "spool" / "failed").glob("*.txt")])
