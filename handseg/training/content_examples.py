@@ -245,13 +245,7 @@ def _copy_of(film: Film, other: Film | None, size: int, rng: Generator) -> Examp
     length = film.hand()[3]
     if changed is None or below - above < 0.2 * length or behind - before < 0.15 * length:
         return None
-    picture = np.ascontiguousarray(changed.picture[above:below, before:behind])
-    if rng.random() < 0.3:
-        top, left, right, _ = film.hand()
-        kept = top - above, min(int(film.wrist[1] + 0.1 * length), below) - above, left - before, right + 1 - before
-        picture = copies.in_field(picture, kept, rng)
-    if rng.random() < 0.85:
-        picture = copies.altered(picture, rng, mirror=False, slant=False, inverted=0.06)
+    picture = copies.through(changed, window, rng, field=0.3, change=0.85, inverted=0.06)
     if kind == "whole" and rng.random() < 0.06:  # rotated, it is still a whole hand
         return Example(letterbox(rotated(picture, int(rng.integers(1, 4))), size)[0], WHOLE, MADE)
     square = letterbox(picture, size)[0]

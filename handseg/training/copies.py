@@ -180,6 +180,21 @@ def cut_window(film: Film, rng: Generator) -> list[int]:
     return window
 
 
+def through(
+    film: Film, window: Sequence[int], rng: Generator, *, field: float, change: float, inverted: float
+) -> Picture:
+    """What a window shows of a film, with these probabilities of a collimated plate, of a change, of dark bone then."""
+    above, below, before, behind = window
+    picture = np.ascontiguousarray(film.picture[above:below, before:behind])
+    if rng.random() < field:
+        top, left, right, length = film.hand()
+        end = min(int(film.wrist[1] + 0.1 * length), below)
+        picture = in_field(picture, (top - above, end - above, left - before, right + 1 - before), rng)
+    if rng.random() < change:
+        picture = altered(picture, rng, mirror=False, slant=False, inverted=inverted)
+    return picture
+
+
 def missing(film: Film, window: Sequence[int]) -> NDArray[np.float32]:
     """Extent of the hand outside a window as shares of its length: at the fingertips, left, at the wrist, right.
 

@@ -20,7 +20,6 @@ from torch import nn
 from ...data.progress import tracked
 from ...data.text import counted
 from ..config import MissingConfig, SegmenterConfig
-from ..heads import SIDES
 from ..letterbox import letterbox
 from ..missing_head import MAP, MissingHead
 from ..network import normalise
@@ -94,14 +93,7 @@ def _copies(film: Film, rng: Generator, config: SegmenterConfig) -> Iterator[tup
         length = posed.hand()[3]
         if below - above < 0.2 * length or behind - before < 0.15 * length:
             window = [0, posed.mask.shape[0], 0, posed.mask.shape[1]]
-            above, below, before, behind = window
-        picture = np.ascontiguousarray(posed.picture[above:below, before:behind])
-        if rng.random() < 0.2:
-            top, left, right, _ = posed.hand()
-            end = min(int(posed.wrist[1] + 0.1 * length), below)
-            picture = copies.in_field(picture, (top - above, end - above, left - before, right + 1 - before), rng)
-        if rng.random() < 0.7:
-            picture = copies.altered(picture, rng, mirror=False, slant=False, inverted=0.0)
+        picture = copies.through(posed, window, rng, field=0.2, change=0.7, inverted=0.0)
         yield letterbox(picture, config.input_size)[0], copies.missing(posed, window)
 
 
@@ -113,8 +105,7 @@ def _fit(
     config: MissingConfig,
     seed: int,
 ) -> None:
-    """Fit the head, in place, with AdamW and one cycle, to features (n, channels, h, w) and amounts (n, SIDES)."""
-    assert amounts.shape[1] == SIDES
+    """Fit the head, in place, with AdamW and one cycle, to features (n, channels, h, w) and amounts (n, 4)."""
     torch.manual_seed(seed)
     head.mean.copy_(features.float().mean((0, 2, 3)).reshape(-1, 1, 1))
     head.scale.copy_(features.float().std((0, 2, 3)).reshape(-1, 1, 1) + 1e-3)
