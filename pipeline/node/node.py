@@ -49,26 +49,27 @@ def node(settings: Settings, load: Callable[[], BoneAge], destination: Destinati
     load: gives the reader, before the node listens. At the end no more films are taken, those being read are finished,
     and all else waits in the spool for the next run. Raises what `load`, `Spool` and `listen` raise.
     """
-    say_no_names()
-    spool = Spool(settings.spool)
-    try:
-        work = Work(spool, load(), settings.kinds, settings.workers)
-        server = listen(spool, settings.title, settings.host, settings.port, settings.senders, settings.timeout)
-        delivery = Delivery(spool, destination)
-        threads: tuple[threading.Thread, ...] = (work, delivery)
+    with warnings.catch_warnings():  # the caller's filters come back
+        say_no_names()
+        spool = Spool(settings.spool)
         try:
-            for thread in threads:
-                thread.start()
-            port = server.server_address[1]
-            log.info("%s listens at %s:%d; results go to %s", settings.title, settings.host, port, destination)
-            yield port
+            work = Work(spool, load(), settings.kinds, settings.workers)
+            server = listen(spool, settings.title, settings.host, settings.port, settings.senders, settings.timeout)
+            delivery = Delivery(spool, destination)
+            threads: tuple[threading.Thread, ...] = (work, delivery)
+            try:
+                for thread in threads:
+                    thread.start()
+                port = server.server_address[1]
+                log.info("%s listens at %s:%d; results go to %s", settings.title, settings.host, port, destination)
+                yield port
+            finally:
+                server.shutdown()
+                spool.close()
+                for thread in threads:
+                    thread.join()
         finally:
-            server.shutdown()
-            spool.close()
-            for thread in threads:
-                thread.join()
-    finally:
-        spool.release()
+            spool.release()
 
 
 def say_no_names() -> None:
