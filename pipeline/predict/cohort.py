@@ -5,13 +5,11 @@ Nothing is kept of a film but counts, so ten thousand films need no more memory 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 
 from ...data.child import Child
@@ -22,16 +20,17 @@ from ...data.inputs_table import InputRow
 from ...data.progress import progress
 from ...data.remark import Remark
 from ...data.sex import Sex
-from ...data.source import Film, Source
+from ...data.source import Film
 from ...data.text import counted, for_cell
 from ..clinical.assessment import CAVEATS
 from ..examination import Examination
 from ..reading import Reading
+from .batch import FilmReader, OpenedFilm
 from .bone_age import BATCH, BoneAge
 from .film_files import FilmFiles
 from .parallel import ahead, cores, in_batches
 from .readings_file import ReadingsFile, partial_of
-from .rows import Row, row_of
+from .rows import Row
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +79,14 @@ class Tally:
                 Remark("{number:,} {kind}", number=number, kind=kind) for kind, number in self.no_films.most_common()
             )
             raise ReadError(None, Remark("there are no radiographs among the files: {kinds}", kinds=tuple(kinds)))
+
+    def count_all(self, rows: Sequence[Row], no_film: Remark | None, *, before: bool) -> None:
+        """Count an input by its rows, or by what it is that is `no_film`."""
+        if no_film is not None:
+            self.no_films[no_film] += 1
+        for number, row in enumerate(rows):
+            self.count(row, before=before)
+            self.second_hands += number
 
     def count(self, row: Row, *, before: bool) -> None:
         """Count a film by its row. `before`: the row was there before this run."""
@@ -156,18 +163,14 @@ def predict_cohort(
 class _Outcome:
     """What became of one input, as far as it is known.
 
-    number, item: the input. no_film: what the file is that is no film, and has nothing of what follows.
-    named: columns on the film itself. fingerprint: of all that decides the reading.
+    number, film: the input. What is no film has nothing of what follows.
     rows: the film's, one or of two hands, read now or, as `before` says, by an earlier run. readings: what was read
         now.
     examination: the reading with its picture, where files are to be made of it.
     """
 
     number: int
-    item: InputRow
-    no_film: Remark | None = None
-    named: Row = field(default_factory=dict)
-    fingerprint: str = ""
+    film: OpenedFilm
     rows: Sequence[Row] = ()
     before: bool = False
     readings: Sequence[Reading] = ()
@@ -176,11 +179,7 @@ class _Outcome:
 
 def _hand_on(outcome: _Outcome, tally: Tally, about: FilmFiles, on_reading: Callable[[Reading], None] | None) -> None:
     """Count a film, pass its reading to `on_reading`, and write the files about it."""
-    if outcome.no_film is not None:
-        tally.no_films[outcome.no_film] += 1
-    for number, row in enumerate(outcome.rows):
-        tally.count(row, before=outcome.before)
-        tally.second_hands += number
+    tally.count_all(outcome.rows, outcome.film.no_film, before=outcome.before)
     if on_reading:
         for reading in outcome.readings:
             on_reading(reading)
@@ -194,35 +193,28 @@ class _Reader:
     def __init__(self, bone_age: BoneAge, about: FilmFiles, rows: ReadingsFile | None, patient_ids: bool) -> None:
         if about.kinds and bone_age.finder.side == "both":
             raise OutputError("files about a film are of one hand, and both are read; read left or right for them")
-        self.bone_age, self.about, self.rows, self.patient_ids = bone_age, about, rows, patient_ids
-        self.both = bone_age.finder.side == "both"
-        side = "" if bone_age.finder.side == "left" else f" {bone_age.finder.side}"
-        self.model = f"{version('boneage')} {bone_age.digest}{side}"
+        self.reader = FilmReader(bone_age, patient_ids=patient_ids, fingerprints=rows is not None)
+        self.about, self.rows, self.both = about, rows, bone_age.finder.side == "both"
 
     def __call__(self, batch: Sequence[tuple[int, InputRow]]) -> list[_Outcome]:
-        sources = [item.opened() for _, item in batch]
-        outcomes = [self._unread(*numbered, source) for numbered, source in zip(batch, sources, strict=True)]
-        films = [(outcome, source) for outcome, source in zip(outcomes, sources, strict=True) if not outcome.no_film]
-        if not any(not outcome.rows or self._lacks_files(outcome) for outcome, _ in films):
+        opened = [self.reader.open(item) for _, item in batch]
+        outcomes = [self._unread(number, film) for (number, _), film in zip(batch, opened, strict=True)]
+        films = [outcome for outcome in outcomes if not outcome.film.no_film]
+        if not any(not outcome.rows or self._lacks_files(outcome) for outcome in films):
             return outcomes
-        requests = [(source or outcome.item.path, outcome.item.child) for outcome, source in films]
-        examined = iter(self.bone_age.examine_batch(requests))
-        return [outcome if outcome.no_film else self._read(outcome, next(examined)) for outcome in outcomes]
+        examined = iter(self.reader.examine([outcome.film for outcome in films]))
+        return [outcome if outcome.film.no_film else self._read(outcome, next(examined)) for outcome in outcomes]
 
-    def _unread(self, number: int, item: InputRow, source: Source | None) -> _Outcome:
+    def _unread(self, number: int, film: OpenedFilm) -> _Outcome:
         """What is known of an input without decoding it: that it is no film, or its row from an earlier run."""
-        if source and source.no_film:
-            return _Outcome(number, item, no_film=source.no_film)
-        named = self._named(item, source)
-        fingerprint = self._fingerprint(item, source)
-        rows = [row | named for row in self._known(item, fingerprint)]
-        return _Outcome(number, item, None, named, fingerprint, rows, before=bool(rows))
+        rows = [] if film.no_film else [row | film.named for row in self._known(film)]
+        return _Outcome(number, film, rows, before=bool(rows))
 
     def _read(self, outcome: _Outcome, examination: Examination) -> _Outcome:
         if outcome.rows:
             return replace(outcome, examination=examination) if self._lacks_files(outcome) else outcome
         readings = [one.reading for one in examination.each]
-        rows = [row_of(reading, outcome.fingerprint) | outcome.named for reading in readings]
+        rows = self.reader.rows(outcome.film, examination)
         kept = examination if self.about.kinds else None
         return replace(outcome, rows=rows, readings=readings, examination=kept)
 
@@ -230,29 +222,12 @@ class _Reader:
         """Whether files about a film that an earlier run read are missing; one that failed has none."""
         return any(row["status"] != "failed" for row in outcome.rows) and self.about.missing(outcome.number)
 
-    def _known(self, item: InputRow, fingerprint: str) -> list[Row]:
+    def _known(self, film: OpenedFilm) -> list[Row]:
         """The film's rows from an earlier run; none where that of its other hand is missing."""
-        name, rows = for_cell(str(item.path)), dict[str | None, Row]()
-        for row in self.rows.rows_of(fingerprint) if self.rows else ():
+        name, rows = for_cell(str(film.item.path)), dict[str | None, Row]()
+        for row in self.rows.rows_of(film.fingerprint) if self.rows else ():
             # the reasons of a failed film name it, so its row is for a film of that name only
             if row["status"] != "failed" or row["file"] == name:
                 rows.setdefault(row["hand"], row)
         torn = self.both and len(rows) == 1 and None not in rows
         return [] if torn else list(rows.values())[: 2 if self.both else 1]
-
-    def _named(self, item: InputRow, source: Source | None) -> Row:
-        """Columns on the film itself: its name, its patient and its date as far as given or asked for."""
-        patient, taken = source.patient() if self.patient_ids and source else (None, None)
-        taken = item.child.exam_date or taken
-        return {
-            "file": str(item.path),
-            "patient": item.patient or patient,
-            "exam_date": taken.isoformat() if taken else None,
-        }
-
-    def _fingerprint(self, item: InputRow, source: Source | None) -> str:
-        """SHA-256 of all that decides a reading: the file's bytes, the facts given of the child, the model."""
-        if self.rows is None:
-            return ""
-        content = source.sha256 if source else "no file"
-        return hashlib.sha256(repr((content, item.child, self.model)).encode()).hexdigest()
