@@ -17,7 +17,7 @@ from pydicom.uid import (
 
 
 def dataset(
-    stored: np.ndarray, bits: int = 12, kind: UID = ComputedRadiographyImageStorage, **tags: Any
+    stored: np.ndarray, bits: int = 12, kind: str = ComputedRadiographyImageStorage, **tags: Any
 ) -> FileDataset:
     """Give a radiograph of `stored` as a SOP class `kind`, MONOCHROME2 and without LUTs unless `tags` say otherwise."""
     ds = _empty(kind, "CR")
@@ -33,7 +33,7 @@ def write(ds: FileDataset, path: Path) -> Path:
     return path
 
 
-def write_object(path: Path, kind: UID, modality: str | None = None, side: int = 64, **tags: Any) -> Path:
+def write_object(path: Path, kind: str, modality: str | None = None, side: int = 64, **tags: Any) -> Path:
     """Store an object of the SOP class `kind`; with a picture where `side` is not 0."""
     ds = _empty(kind, modality)
     if side:
@@ -52,9 +52,9 @@ def lut(entries: np.ndarray, first: int = 0, bits: int = 16) -> list[Dataset]:
     return [item]
 
 
-def _empty(kind: UID, modality: str | None) -> FileDataset:
+def _empty(kind: str, modality: str | None) -> FileDataset:
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = kind, generate_uid()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = UID(kind), generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     if kind != MediaStorageDirectoryStorage:

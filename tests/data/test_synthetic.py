@@ -8,11 +8,12 @@ import pytest
 from hands import sex_of
 
 from boneage.data.errors import ConfigError, SexError
+from boneage.data.sex import Sex
 from boneage.data.synthetic import synthetic_hand
 from boneage.data.synthetic.ossification import CARPALS, OSSIFICATION, ossification
 
 SIZE = (256, 200)
-FIFTY = [(seed, 228 * seed / 49, sex_of(seed + 1)) for seed in range(50)]
+FIFTY: list[tuple[int, float, Sex]] = [(seed, 228 * seed / 49, sex_of(seed + 1)) for seed in range(50)]
 
 
 @pytest.fixture(scope="module")

@@ -80,8 +80,9 @@ def test_a_wrist_is_judged_by_what_the_head_says_is_missing_where_the_hand_reach
 def test_a_narrow_cut_with_much_missing_beyond_it_is_rejected(hand, side, edge, gone):
     top, left, right, _ = ends(hand)
     at = {"top": top, "left": left, "right": right + 1}[edge] + (-3 if edge == "right" else 3)
-    assert (True, gone) not in found(hand, **{edge: at}, missing={side: 0.01})
-    assert found(hand, **{edge: at}, missing={side: 0.15}) == [(True, gone)]
+    cut: dict[str, Any] = {edge: at}
+    assert (True, gone) not in found(hand, **cut, missing={side: 0.01})
+    assert found(hand, **cut, missing={side: 0.15}) == [(True, gone)]
     assert found(hand, missing={side: 0.15}) == [], "a hand within the film lacks nothing"
 
 

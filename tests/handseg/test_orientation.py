@@ -188,7 +188,9 @@ def test_the_four_views_of_a_film_are_compared_on_the_film_as_it_lies():
     film = np.zeros((64, 64), np.uint8)
     square, fit = letterbox(film, 64)
     upside_down = np.array([0.1, 0.0, 0.9, 0.0], np.float32)
-    views = [HandMap(square, square / np.float32(255), fit, rotations=np.roll(upside_down, -k)) for k in range(4)]
+    views = [
+        HandMap(square, (square / 255).astype(np.float32), fit, rotations=np.roll(upside_down, -k)) for k in range(4)
+    ]
     assert likeliest(views) is views[2]
 
 
@@ -339,6 +341,8 @@ def test_the_shipped_segmenter_turns_films_upright(shared_data):
             right += hand.rotation == rotation
             assert hand.rotation == rotation or UNSURE in hand.verdict.reasons, film.source
             if hand.rotation:
+                assert hand.crop
+                assert laid[0].crop
                 assert np.abs(hand.crop.pixels.astype(int) - laid[0].crop.pixels).mean() < 1
     assert right >= 4 * 11
 

@@ -73,7 +73,8 @@ def test_digits_are_taken_away_or_added_where_fingers_lie_apart(film):
     for left in (60, 110, 160, 210):
         mask[20:200, left : left + 30] = 1
     spread = Film(mask * np.uint8(200), mask, (150.0, 380.0))
-    widths = {copies.other_digits(spread, np.random.default_rng(seed)).picture[60].sum() / 200 for seed in range(6)}
+    changed = [copies.other_digits(spread, np.random.default_rng(seed)) for seed in range(6)]
+    widths = {film.picture[60].sum() / 200 for film in changed if film}
     assert min(widths) == pytest.approx(60, abs=8)
     assert max(widths) > 130
     assert (

@@ -67,7 +67,9 @@ def test_help_gives_an_example_of_the_command_that_parses(command):
     text = run(command, "--help").stdout
     example = next(line for line in text.splitlines() if line.strip().startswith(f"boneage {command} "))
     words = example.split()[2:]
-    main.get_command(click.Context(main), command).make_context(command, words, resilient_parsing=False)
+    found = main.get_command(click.Context(main), command)
+    assert found
+    found.make_context(command, words, resilient_parsing=False)
     assert "[default:" in text
 
 

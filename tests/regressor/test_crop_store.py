@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,8 @@ def test_a_missing_shard_does_not_lead_to_another_being_overwritten(tmp_path):
 
 def test_rows_and_crops_that_do_not_fit_are_refused_and_nothing_is_written(tmp_path):
     store = filled(tmp_path, 1)
-    for crops in ([crop(1)], [crop(1).astype(np.float32)] * 2, [np.zeros((9, 9), np.uint8)] * 2):
+    unfit: list[list[Any]] = [[crop(1)], [crop(1).astype(np.float32)] * 2, [np.zeros((9, 9), np.uint8)] * 2]
+    for crops in unfit:
         with pytest.raises(ValueError, match="2 rows"):
             store.append([row("a"), row("b")], crops)
     assert len(list(tmp_path.glob("*.npy"))) == 1

@@ -76,7 +76,9 @@ def changed(months: float, other: float, sex, seed: int, keypoint: int | None) -
     disc = hand.carpal_mask
     if keypoint is not None:
         radius, centre = round(float(np.sqrt(disc.sum() / np.pi))), np.rint(hand.keypoints[keypoint]).astype(int)
-        disc = np.asarray(cv2.circle(np.zeros_like(disc), centre.tolist(), radius, 1, -1)) & hand.mask
+        drawn = np.zeros_like(disc)
+        cv2.circle(drawn, centre.tolist(), radius, 1, -1)
+        disc = drawn & hand.mask
     fit, _ = cv2.estimateAffinePartial2D(donor.keypoints[PALM], hand.keypoints[PALM])
     donated = cv2.warpAffine(donor.pixels, fit, (320, 400), borderMode=cv2.BORDER_REPLICATE)
     soft = cv2.GaussianBlur(cv2.erode(disc, np.ones((5, 5))).astype(np.float32), (0, 0), 2)

@@ -12,6 +12,7 @@ from conftest import over
 from hands import sex_of
 
 from boneage.data.errors import ConfigError, TrainingError, WeightsError
+from boneage.data.sex import Sex
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import CROP_VERSION, cut_crop
 from boneage.handseg.geometry import Box
@@ -264,6 +265,7 @@ def test_weights_for_another_crop_are_refused(tiny_bundle):
 def test_mirrored_crops_read_the_same(tiny_bundle, cohort):
     reader = BoneAgeReader.load(read_bundle(tiny_bundle).regressors, CROP_VERSION)
     crops = list(cohort.at(SIZE)[:4])
-    plain = reader.months(crops, ["F"] * 4)
-    mirrored = reader.months([np.ascontiguousarray(crop[:, ::-1]) for crop in crops], ["F"] * 4)
+    girls: list[Sex] = ["F"] * 4
+    plain = reader.months(crops, girls)
+    mirrored = reader.months([np.ascontiguousarray(crop[:, ::-1]) for crop in crops], girls)
     assert np.allclose(plain, mirrored, atol=1e-3)

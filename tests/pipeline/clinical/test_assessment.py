@@ -80,7 +80,8 @@ def test_without_an_sds_the_difference_stays_and_the_reason_is_told(age, sex, wo
 
 
 def test_the_ends_of_the_range_have_an_sds():
-    for age, sex in (("24mo", "F"), ("24mo", "M"), ("16y0m", "F"), ("17y0m", "M")):
+    ends: tuple[tuple[str, Sex], ...] = ("24mo", "F"), ("24mo", "M"), ("16y0m", "F"), ("17y0m", "M")
+    for age, sex in ends:
         assert assessed(reading(sex=sex), parse_age(age)).sds is not None
 
 
@@ -160,6 +161,8 @@ def test_adult_height_is_given_over_the_interval_with_each_bone_ages_own_categor
     # 90 to 150: delayed 90 to 108 (73.8 to 78.6), accelerated 132 to 150 (76.7 to 82.8)
     found = assessed(reading(120, half=30), parse_age("120mo"), 140)
     assert found.adult_height_interval_90 == pytest.approx((140 / 0.828, 140 / 0.738))
+    assert found.adult_height_interval_90
+    assert found.adult_height_cm
     low, high = found.adult_height_interval_90
     assert low < found.adult_height_cm < high
 

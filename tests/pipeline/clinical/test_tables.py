@@ -82,7 +82,8 @@ def test_tables_have_the_shape_of_growth(sex):
         assert (np.diff(table.values[:, 0]) >= 0).all()
     # at one skeletal age, who is late has less left to grow than who is early
     for months in range(84, 157):
-        early, usual, late = (bayley_pinneau(sex, category).at(months)[0] for category in CATEGORIES)
+        rows = [bayley_pinneau(sex, category).at(months) for category in CATEGORIES]
+        early, usual, late = (row[0] for row in rows if row is not None)
         assert early < usual < late
 
 

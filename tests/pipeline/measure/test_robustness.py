@@ -39,6 +39,10 @@ class Reader:
                 yield Reading(str(file), "ok", (), sex, 100 + change, (90 + change, 110 + change), model=self.model)
 
 
+def reader(changes: dict[str, float | Remark | None] | None = None) -> Any:
+    return Reader(changes)
+
+
 @pytest.fixture
 def cohort(hand_films) -> Cohort:
     films = tuple(Film(path.stem, path, "F", 90.0 + 10 * k, path.stem) for k, path in enumerate(hand_films))
@@ -51,7 +55,7 @@ def row(robustness: Robustness, copy: str) -> Any:
 
 def test_figures_are_those_of_the_copies(cohort):
     told = {"jpeg-30": -14.0, "shifted": 3.0, "rotated-90": None, "half-brightness": Remark("dim")}
-    measured = measure_robustness(Reader(told), cohort)
+    measured = measure_robustness(reader(told), cohort)
     assert list(measured.summary()["copy"]) == list(COPIES)
     plain = row(measured, PLAIN)
     assert (plain["n"], plain["ok"], plain["mae"]) == (3, 3, pytest.approx(20 / 3))  # labels 90, 100, 110
@@ -68,9 +72,9 @@ def test_a_film_that_cannot_be_read_fails_as_every_copy_and_the_rest_goes_on(coh
     broken = tmp_path / "broken.png"
     broken.write_text("no picture")
     films = Cohort("four", (Film("broken", broken, "M", 60.0, "broken"), *cohort))
-    measured = measure_robustness(Reader(), films)
-    assert (measured.summary()["failed"] == 1).all()
-    assert (measured.summary()["compared"] == 3).all()
+    measured = measure_robustness(reader(), films)
+    assert set(measured.summary()["failed"]) == {1}
+    assert set(measured.summary()["compared"]) == {3}
     assert "3 of 4" in measured.promises()[1].measured
 
 
@@ -89,19 +93,19 @@ def test_a_film_that_cannot_be_read_fails_as_every_copy_and_the_rest_goes_on(coh
     ],
 )
 def test_promises_hold_as_far_as_they_are_kept(cohort, told, kept):
-    measured = measure_robustness(Reader(told), cohort)
+    measured = measure_robustness(reader(told), cohort)
     assert [promise.kept for promise in measured.promises()] == kept
     assert measured.table().count("**not kept**") == kept.count(False)
 
 
 def test_an_upright_film_whose_note_states_a_rotation_is_counted(cohort):
-    assert "with such a note as they are: 3 of 3" in measure_robustness(Reader({PLAIN: ROTATED[2]}), cohort).table()
-    assert "with such a note as they are: 0 of 3" in measure_robustness(Reader(), cohort).table()
+    assert "with such a note as they are: 3 of 3" in measure_robustness(reader({PLAIN: ROTATED[2]}), cohort).table()
+    assert "with such a note as they are: 0 of 3" in measure_robustness(reader(), cohort).table()
 
 
 def test_what_is_written_is_the_measurement_again(cohort, tmp_path):
     told = {"jpeg-30": -14.1234, "rotated-90": None}
-    measured = measure_robustness(Reader(told), cohort, tmp_path, split="part report")
+    measured = measure_robustness(reader(told), cohort, tmp_path, split="part report")
     assert {path.name for path in tmp_path.iterdir()} == {f"robustness.{kind}" for kind in ("csv", "json", "md")}
     again = read_robustness(tmp_path)
     assert again.table() == measured.table() == page_of((tmp_path / "robustness.md").read_text())
@@ -134,9 +138,9 @@ def test_the_command_reads_real_files_with_a_bundle_and_prints_the_table(
     assert result.exit_code == 0
     assert result.stdout == page_of((out / "robustness.md").read_text())
     measured = read_robustness(out)
-    assert measured.readings["id"].nunique() == 2
-    assert (row(measured, "dicom-window")[["change_mean", "failed"]] == 0).all()
-    assert row(measured, "inverted")["change_mean"] < 0.1
+    assert len(set(measured.readings["id"])) == 2
+    assert list(row(measured, "dicom-window")[["change_mean", "failed"]]) == [0, 0]
+    assert float(row(measured, "inverted")["change_mean"]) < 0.1
 
 
 def page_of(text: str) -> str:

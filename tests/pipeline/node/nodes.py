@@ -56,7 +56,8 @@ def film(number: int = 1, **tags: Any) -> Any:
 @contextmanager
 def running(spool: Path, destination: Any, reader: Any = None, **settings: Any) -> Iterator[int]:
     """A node within the block, which is given its port."""
-    with node(Settings(port=0, spool=spool, workers=2, **settings), lambda: reader or Stub(), destination) as port:
+    reader = reader or Stub()
+    with node(Settings(port=0, spool=spool, workers=2, **settings), lambda: reader, destination) as port:
         yield port
 
 

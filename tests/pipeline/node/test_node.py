@@ -11,7 +11,7 @@ from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -19,15 +19,17 @@ from click.testing import CliRunner
 pytest.importorskip("pynetdicom", reason="the extra serve is not installed")
 
 from nodes import Stub, film, running, send, until
+from pydicom.uid import ComputedRadiographyImageStorage
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import ComputedRadiographyImageStorage
 
+from boneage.data.errors import OutputError
 from boneage.pipeline.cli import main
 from boneage.pipeline.node import cstore, deliver, read, receive
 from boneage.pipeline.node import spool as spool_module
 from boneage.pipeline.node.cstore import CStore
 from boneage.pipeline.node.destinations import Away, Folder
 from boneage.pipeline.node.peers import Peer, Sender
+from boneage.pipeline.node.spool import Spool
 from boneage.pipeline.node.stow import Stow
 
 Usage = namedtuple("Usage", "total used free")
@@ -184,7 +186,7 @@ def test_results_that_cannot_be_written_are_tried_again(tmp_path, monkeypatch):
 # Out
 
 
-def archive(port: int, status: int = 0) -> tuple[list[str], object]:
+def archive(port: int, status: int = 0) -> tuple[list[str], Any]:
     """Another node: what it was sent, and its server."""
     got: list[str] = []
     entity = AE(ae_title="ARCHIVE")
@@ -243,7 +245,7 @@ class Dicomweb(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(said)
 
-    def log_message(self, *_):
+    def log_message(self, format: str, *_: Any) -> None:
         pass
 
 
@@ -262,7 +264,7 @@ def test_stow_sends_each_object_until_it_is_taken(tmp_path):
     assert {(path, said) for path, said, _ in Dicomweb.heard} == {("/dicom-web/studies", "Bearer secret")}
     assert b"\x00DICM" in Dicomweb.heard[-1][2]
     with pytest.raises(Away, match="does not answer"):
-        [*where.send("key", [*(tmp_path / "spool" / "done").iterdir()])]
+        list(where.send("key", [*(tmp_path / "spool" / "done").iterdir()]))
 
 
 # The command
@@ -291,5 +293,7 @@ def test_a_port_that_is_taken_is_named(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(Exception, match=r"cannot be listened at \(Address already in use\)"):
-            receive.listen(None, "BONEAGE", "127.0.0.1", taken.getsockname()[1])
+        spool = Spool(tmp_path)
+        with pytest.raises(OutputError, match=r"cannot be listened at \(Address already in use\)"):
+            receive.listen(spool, "BONEAGE", "127.0.0.1", taken.getsockname()[1])
+        spool.close()

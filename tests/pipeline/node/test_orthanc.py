@@ -45,6 +45,7 @@ class Orthanc:
         if not program or not PLUGIN.exists():
             pytest.skip("Orthanc is not installed (Debian packages orthanc and orthanc-dicomweb)")
         folder.mkdir()
+        self.node_port = node_port
         self.http, self.dicom = free_ports(2)
         settings = {
             "StorageDirectory": str(folder / "storage"),
@@ -88,7 +89,6 @@ class Orthanc:
 def orthanc(tmp_path):
     (port,) = free_ports(1)
     archive = Orthanc(tmp_path / "orthanc", port)
-    archive.node_port = port
     yield archive
     archive.process.terminate()
     archive.process.wait(30)
@@ -119,7 +119,12 @@ def film(path: Path, number: int) -> Path:
     greys = np.asarray(Image.open(HAND).convert("L")).astype(np.int64)
     greys[0, 0] = number
     uids = {"StudyInstanceUID": f"2.25.{number}", "SeriesInstanceUID": f"2.25.{number}.1"}
-    child = {"PatientName": "SECRET^NAME", "PatientID": f"P{number}", "PatientSex": "F", "BodyPartExamined": "HAND"}
+    child = {
+        "PatientName": "SECRET^NAME",
+        "PatientID": f"P{number}",
+        "PatientSex": "F",
+        "BodyPartExamined": "HAND",
+    }
     dataset(greys, 8, **uids, **child).save_as(path, enforce_file_format=True)
     return path
 

@@ -22,6 +22,7 @@ def kind_of(answer) -> str:
 def finished(client, started) -> dict:
     """The job's state once it has ended."""
     assert started.status_code == 202, started.text
+    state = {}
     for _ in range(1200):
         state = client.get(started.headers["location"]).json()
         if state["state"] != "running":

@@ -82,8 +82,11 @@ def test_the_bar_has_the_childs_age_and_what_is_usual_at_it(folder):
     assert scale_of(Reading("film", "rejected")) is None
     reading = Reading("film", "ok", bone_age_months=120.0, interval_90=(96.0, 144.0))
     scale = scale_of(reading)
+    assert scale
     assert (scale.point, scale.interval, scale.age, scale.usual) == ("50.00%", ("40.00%", "20.00%"), None, None)
-    child = {"chronological_age_months": 252.0, "reference_sd_months": 12.0}
-    older = scale_of(Reading("film", "ok", bone_age_months=120.0, **child))
+    adult = Reading("film", "ok", bone_age_months=120.0, chronological_age_months=252.0, reference_sd_months=12.0)
+    older = scale_of(adult)
+    assert older
+    assert older.usual
     assert older.age == "91.30%"  # of 23 years, at which the band ends
     assert float(older.usual[0][:-1]) + float(older.usual[1][:-1]) == pytest.approx(100, abs=0.01)
