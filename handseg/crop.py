@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..data.greys import Greys, white_of
 from .geometry import Box, SquareFit
@@ -28,11 +28,13 @@ Likeliness = Callable[[SquareFit], NDArray[np.float32]]  # how likely the pixels
 class Crop:
     """A prepared square.
 
-    `pixels` is uint8, size x size, 0 where padded; `fit` maps between the square and the original radiograph.
+    `pixels` is uint8, size x size, 0 where padded; `fit` maps between the square and the original radiograph. `levels`:
+    the greys of the radiograph, in [0, 1], that became black and white.
     """
 
     pixels: NDArray[np.uint8]
     fit: SquareFit
+    levels: tuple[float, float]
 
 
 def cut_crop(
@@ -51,17 +53,17 @@ def cut_crop(
     square, inside = fit.apply(pixels), fit.inside()
     square /= white_of(pixels)
     counts = inside if hand is None else inside * np.clip((hand(fit) - 0.5) / RAMP + 0.5, 0, 1)
-    return Crop(_set_levels(square, counts if counts.any() else inside, inside), fit)
+    counts = counts if counts.any() else inside
+    levels = _percentiles(square[counts > 0], counts[counts > 0])
+    low, high = levels.tolist()
+    return Crop((between(square, levels) * inside).astype(np.uint8), fit, (low, high))
 
 
-def _set_levels(
-    square: NDArray[np.float32], counts: NDArray[np.floating | np.bool_], inside: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
-    """Stretch the grey levels of the pixels that count to 0..255 and black out the padding."""
-    counted = counts > 0
-    low, high = _percentiles(square[counted], counts[counted])
-    stretched = np.clip((square - low) * np.float32(255 / max(high - low, 1e-6)), 0, 255)
-    return (np.rint(stretched, out=stretched) * inside).astype(np.uint8)
+def between(greys: NDArray[np.float32], levels: ArrayLike) -> NDArray[np.float32]:
+    """Greys stretched so that the lower of two levels becomes 0 and the upper 255, in whole numbers."""
+    low, high = np.asarray(levels, np.float32)
+    stretched = np.clip((greys - low) * np.float32(255 / max(high - low, 1e-6)), 0, 255)
+    return np.rint(stretched, out=stretched)
 
 
 def _percentiles(greys: NDArray[np.float32], counts: NDArray) -> NDArray[np.float32]:

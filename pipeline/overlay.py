@@ -1,4 +1,4 @@
-"""Draw hand and crop on a radiograph, and write pictures with the mark of this program."""
+"""A radiograph as it is shown, with hand and crop drawn on it; pictures are written with the mark of this program."""
 
 from __future__ import annotations
 
@@ -12,15 +12,30 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from ..data.files import MARK, whole_file
+from ..data.greys import percentiles, white_of
+from ..data.radiograph import Radiograph
+from ..handseg.crop import LEVELS, between
 from ..handseg.finder import Hand
 
 OUTLINE, FRAME = (255, 140, 0), (0, 190, 255)  # RGB of the hand's outline and of the crop's box
 _THICKNESS = 400  # lines are one pixel thick for so many pixels of the shorter side
 
 
-def outlined(pixels: NDArray[np.float32], hand: Hand) -> NDArray[np.uint8]:
-    """A radiograph (float32 in [0, 1]) as uint8 RGB of the same size, with outline of the hand and box of the crop."""
-    return marked(cv2.cvtColor(np.rint(pixels * 255).astype(np.uint8), cv2.COLOR_GRAY2RGB), hand)
+def shown(radiograph: Radiograph, hand: Hand) -> NDArray[np.uint8]:
+    """The film's greys, uint8 of its own size, in the window in which its crop was read.
+
+    A film without a crop is shown between the same percentiles of all its greys.
+    """
+    if hand.crop is not None:
+        levels = hand.crop.levels
+    else:
+        levels = percentiles(radiograph.greys, LEVELS) / white_of(radiograph.greys)
+    return between(radiograph.pixels, levels).astype(np.uint8)
+
+
+def outlined(radiograph: Radiograph, hand: Hand) -> NDArray[np.uint8]:
+    """The film as it is `shown`, uint8 RGB, with outline of the hand and box of the crop."""
+    return marked(cv2.cvtColor(shown(radiograph, hand), cv2.COLOR_GRAY2RGB), hand)
 
 
 def marked(picture: NDArray, hand: Hand) -> NDArray[np.uint8]:

@@ -143,5 +143,5 @@ def _pictures(radiograph: Radiograph, hand: Hand) -> dict[str, NDArray[np.uint8]
     return {
         "mask": None if hand.mask is None else hand.mask.astype(np.uint8) * 255,
         "crop": None if hand.crop is None else hand.crop.pixels,
-        "overlay": None if hand.crop is None else outlined(radiograph.pixels, hand),
+        "overlay": None if hand.crop is None else outlined(radiograph, hand),
     }

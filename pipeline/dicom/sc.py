@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.uid import JPEGLSLossless
 from pydicom.valuerep import DSfloat
 
 from ...data.child import in_years
@@ -24,7 +25,7 @@ from ...data.text import for_dicom
 from ..examination import Examination
 from ..overlay import outlined
 from ..reading import DISCLAIMER, Reading
-from ..report.heatmap import heat_picture
+from ..report.heatmap import heat_picture, with_scale
 from .source import VERSION, identity
 
 SERIES = 9002
@@ -46,18 +47,17 @@ def secondary_capture(
 
     `evidence`: of the reading (`Examination.evidence`); if given, the heat map is drawn to the right of the film. The
     film is scaled to a long side of 1,024 to 2,048 pixels, and so is its pixel spacing, if it has one in the patient.
-    No name, number or date of the patient is drawn.
+    No name, number or date of the patient is drawn. It is compressed without loss, as JPEG-LS: to a half down to a
+    sixth, where RLE saved nothing on some films; and DCMTK, with all that is built on it, does not read JPEG 2000.
     """
     (radiograph, hand), reading = examination.radiograph_and_hand(), examination.reading
-    pictures = [outlined(radiograph.pixels, hand)]
-    if evidence is not None:
-        pictures.append(heat_picture(examination, evidence))
     height, width = radiograph.pixels.shape
     scale = float(np.clip(max(height, width), *_LONG_SIDE)) / max(height, width)
     size = round(width * scale), round(height * scale)
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    films = np.hstack([cv2.resize(picture, size, interpolation=way) for picture in pictures])
-    drawn = np.vstack([films, _caption(reading, films.shape[1], size[0])]).astype(np.uint8)
+    films = _scaled(outlined(radiograph, hand), size)
+    if evidence is not None:
+        films = np.hstack([films, with_scale(_scaled(heat_picture(examination, evidence), size))])
+    drawn = np.vstack([films, _caption(reading, films.shape[1], size[0])])
     image = SCImage.from_ref_dataset(
         source,
         pixel_array=drawn,
@@ -65,7 +65,7 @@ def secondary_capture(
         bits_allocated=8,
         coordinate_system="PATIENT",
         patient_orientation=("L", "F"),  # replaced below: highdicom requires one, the standard does not
-        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        transfer_syntax_uid=JPEGLSLossless,
         **identity(reading.model, SERIES, "Bone age picture (research use)"),
     )
     image.PatientOrientation = source.get("PatientOrientation")
@@ -78,6 +78,11 @@ def secondary_capture(
         image["PixelSpacing"] = DataElement("PixelSpacing", "DS", scaled)
     _say_where_from(image, source)
     return image
+
+
+def _scaled(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    way = cv2.INTER_AREA if size[0] < picture.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
 
 
 def _say_where_from(image: SCImage, source: Dataset) -> None:

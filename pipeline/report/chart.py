@@ -21,6 +21,9 @@ from .language import Language
 FONTS = Path(__file__).parent / "fonts"
 _SIZE = (3.3, 2.9)  # inches
 _DPI = 300
+_AROUND = 2  # years on either side of the child
+_FEWEST = 6  # years, so that the band is seen to widen
+_FINE = 10  # years that have a tick each
 _INK, _GRID, _BAND, _LINE, _POINT = "#2b2b2b", "#e3e3e3", "#cfe0ec", "#7a9bb5", "#b3261e"
 
 
@@ -36,24 +39,34 @@ def growth_chart(reading: Reading, language: Language) -> bytes:
     axes.set_axisbelow(True)
     _draw_band(axes, sex)
     interval = reading.interval_90 or (months, months)
-    _draw_child(axes, months, interval, reading.chronological_age_months)
-    last = max(months, *interval, reading.chronological_age_months or 0)
-    top = max(18.0, np.ceil(last / YEAR + 0.5))
-    axes.set(xlim=(0, top), ylim=(0, top))
+    age = reading.chronological_age_months
+    _draw_child(axes, months, interval, age)
+    first, last = years_shown(months, interval, age)
+    axes.set(xlim=(first, last), ylim=(first, last))
     axes.set_xlabel(say(Remark("chronological age (years)")), fontproperties=font, color=_INK)
     axes.set_ylabel(say(Remark("bone age (years)")), fontproperties=font, color=_INK)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MultipleLocator(2))
+        axis.set_major_locator(MultipleLocator(1 if last - first <= _FINE else 2))
         for label in axis.get_ticklabels():
             label.set_fontproperties(font)
     axes.tick_params(colors=_INK, length=2, width=0.5)
     for side in axes.spines.values():
         side.set(color=_INK, linewidth=0.5)
     words = say(Remark("2 SD, {children}", children=CHILDREN[sex]))
-    axes.text(0.97, 0.04, words, transform=axes.transAxes, ha="right", color=_LINE, fontproperties=font)
+    below = age is not None and months < age  # the words stand on the other side of the line
+    x, y, side = (0.03, 0.92, "left") if below else (0.97, 0.04, "right")
+    axes.text(x, y, words, transform=axes.transAxes, ha=side, color=_LINE, fontproperties=font)
     buffer = io.BytesIO()
     figure.savefig(buffer)
     return buffer.getvalue()
+
+
+def years_shown(months: float, interval: tuple[float, float], age: float | None) -> tuple[int, int]:
+    """First and last year of both axes: those around the child's age, bone age and its interval, all in months."""
+    ages = (months, *interval, months if age is None else age)
+    first = max(int(np.floor(min(ages) / YEAR - _AROUND)), 0)
+    last = int(np.ceil(max(ages) / YEAR + _AROUND))
+    return first, max(last, first + _FEWEST)
 
 
 def _draw_band(axes: Axes, sex: Sex) -> None:

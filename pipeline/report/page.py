@@ -22,11 +22,12 @@ from ..examination import Examination
 from ..overlay import outlined
 from ..reading import DISCLAIMER
 from .chart import growth_chart
-from .heatmap import heat_picture
+from .heatmap import heat_picture, with_scale
 from .language import Language
 from .summary import Summary, summary_of
 
-_LONG_SIDE = 1100  # pixels of a film in the report: sharp at the 90 mm it has there
+_LONG_SIDE = 1100  # pixels of a film beside its heat map: sharp at the 90 mm it has there
+_ALONE = 1800  # of a film that has the page's width to itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,18 +106,31 @@ def report_page(
 
 def _figures(examination: Examination, evidence: NDArray[np.float32] | None, language: Language) -> Iterator[Figure]:
     (radiograph, hand), say = examination.radiograph_and_hand(), language.say
-    film = outlined(radiograph.pixels, hand)
-    caption = say(Remark("Outline of the hand (orange) and of the part that was read (blue).")) if hand.crop else ""
-    yield Figure(say(Remark("Radiograph")), caption, _jpeg(film))
+    side = _ALONE if evidence is None else _LONG_SIDE
+    film = _shrunk(outlined(radiograph, hand), side)
+    marks = Remark(
+        "Outline of the hand (orange) and of the part that was read (blue), in the grey levels it was read in."
+    )
+    yield Figure(say(Remark("Radiograph")), say(marks) if hand.crop else "", _jpeg(film))
     if evidence is not None:
-        caption = say(Remark("The brighter a place, the more the bone age changes when it is evened out."))
-        yield Figure(say(Remark("Where the reading comes from")), caption, _jpeg(heat_picture(examination, evidence)))
+        caption = say(
+            Remark(
+                "The brighter a place, the more the bone age changes when it is evened out; 1: the most on this film."
+            )
+        )
+        heat = with_scale(_shrunk(heat_picture(examination, evidence), side))
+        yield Figure(say(Remark("Where the reading comes from")), caption, _jpeg(heat))
+
+
+def _shrunk(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The picture with a longer side of at most `side` pixels."""
+    height, width = picture.shape[:2]
+    scale = min(side / max(height, width), 1.0)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _jpeg(picture: NDArray[np.uint8]) -> bytes:
-    height, width = picture.shape[:2]
-    scale = min(_LONG_SIDE / max(height, width), 1.0)
-    small = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
     buffer = io.BytesIO()
-    Image.fromarray(small.astype(np.uint8)).save(buffer, "JPEG", quality=88)
+    Image.fromarray(picture).save(buffer, "JPEG", quality=88)
     return buffer.getvalue()

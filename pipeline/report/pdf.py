@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Sequence
 
 from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, XPos, YPos
@@ -49,11 +50,7 @@ def as_pdf(page: Page) -> bytes:
     bottom = max(sheet.result(page, top), sheet.chart(page.chart, top))
     size, heights = sheet.fitted_remarks(page, END - bottom - SMALLEST_FILMS)
     below = END - sum(heights) - 3
-    ends = [
-        sheet.film(figure, SIDE + number * (COLUMN + GAP), bottom + 3, below)
-        for number, figure in enumerate(page.figures)
-    ]
-    sheet.remarks(page, max(ends) + 3, size, heights)
+    sheet.remarks(page, sheet.films(page.figures, bottom + 3, below) + 3, size, heights)
     sheet.footer_of(page)
     written = bytes(sheet.output())
     for font in sheet.fonts.values():
@@ -140,13 +137,19 @@ class _Sheet(FPDF):
         self.image(io.BytesIO(chart.data), x, y, w=COLUMN, alt_text=chart.title)
         return self.words(x, y + COLUMN * height / width, COLUMN, chart.caption, 7.5, GREY)
 
-    def film(self, figure: Figure, x: float, y: float, bottom: float) -> float:
-        """A picture as large as fits between `y` and `bottom` with its title and caption."""
-        y = self.words(x, y, COLUMN, figure.title, 9, BLUE, bold=True) + 1
-        width, height = figure.size
-        scale = min(COLUMN / width, (bottom - y - 9) / height)  # 9: two lines of caption, and air
-        self.image(io.BytesIO(figure.data), x, y, width * scale, height * scale, alt_text=figure.title)
-        return self.words(x, y + height * scale + 1, COLUMN, figure.caption, 7.5, GREY)
+    def films(self, figures: Sequence[Figure], y: float, bottom: float) -> float:
+        """Pictures side by side at one scale, as large as fit between `y` and `bottom` with titles and captions."""
+        widths, heights = zip(*(figure.size for figure in figures), strict=True)
+        room = WIDTH - 2 * SIDE - GAP * (len(figures) - 1)
+        scale = min(room / sum(widths), (bottom - y - 14) / max(heights))  # 14: title, two lines of caption, and air
+        x, ends = SIDE, []
+        for figure, width, height in zip(figures, widths, heights, strict=True):
+            cell = room * width / sum(widths)
+            top = self.words(x, y, cell, figure.title, 9, BLUE, bold=True) + 1
+            self.image(io.BytesIO(figure.data), x, top, width * scale, height * scale, alt_text=figure.title)
+            ends.append(self.words(x, top + height * scale + 1, cell, figure.caption, 7.5, GREY))
+            x += cell + GAP
+        return max(ends)
 
     def fitted_remarks(self, page: Page, room: float) -> tuple[float, list[float]]:
         """The size in points that lets notes and references fit in `room`, and the height of each paragraph."""

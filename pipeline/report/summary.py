@@ -90,6 +90,10 @@ def _facts(examination: Examination) -> Iterator[tuple[Remark, Value]]:
         yield Remark("Difference"), Remark("{months:+.1f} months", months=reading.difference_months)
     if reading.sds is not None:
         yield Remark("SDS"), _sds(reading.sds, reading.sds_interval_90)
+    elif reading.assessed:
+        ageless = reading.chronological_age_months is None
+        why = Remark("none: the chronological age is not known") if ageless else Remark("none: see Notes")
+        yield Remark("SDS"), why
     if reading.assessment is not None:
         yield Remark("Assessment"), _ASSESSMENT[reading.assessment]
     if reading.height_cm is not None:

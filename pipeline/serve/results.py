@@ -17,7 +17,7 @@ from ...data.remark import Remark
 from ..dicom.objects import as_dicom
 from ..examination import Examination
 from ..fhir.bundle import fhir_bundle
-from ..overlay import as_png, outlined
+from ..overlay import as_png, outlined, shown
 from ..report.heatmap import heat_map
 from ..report.write import as_report
 from .answers import ReadingAnswer
@@ -65,12 +65,12 @@ def _picture(draw: Callable[[Examination], NDArray[np.uint8]]) -> Make:
 
 
 def _film(examination: Examination) -> NDArray[np.uint8]:
-    return np.rint(examination.radiograph_and_hand()[0].pixels * 255).astype(np.uint8)
+    return shown(*examination.radiograph_and_hand())
 
 
 def _outlined(examination: Examination) -> NDArray[np.uint8]:
     radiograph, hand = examination.radiograph_and_hand()
-    return outlined(radiograph.pixels, hand)
+    return outlined(radiograph, hand)
 
 
 def _report(suffix: str) -> Make:

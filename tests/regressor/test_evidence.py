@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from boneage.handseg.quality import Verdict
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.overlay import outlined
 from boneage.pipeline.reading import Reading
-from boneage.pipeline.report.heatmap import heat_picture
+from boneage.pipeline.report.heatmap import heat_picture, with_scale
 from boneage.regressor.evidence import evidence_map
 from boneage.regressor.reader import BoneAgeReader
 from boneage.weights.backend import Backend
@@ -150,18 +152,35 @@ def test_evidence_goes_back_to_the_film_as_it_lies(rotation):
 
 
 def test_the_picture_is_the_film_with_its_marks_where_there_is_no_evidence():
-    pixels = synthetic_hand(120, "F", 2, (300, 240)).pixels
-    cut = cut_crop(pixels, Box(40, 60, 150, 200), 64)
-    examination = Examination(
-        Reading("film.png", "ok", sex="F"), Radiograph(pixels, "film.png"), Hand(Verdict(), crop=cut)
-    )
-    evidence = np.zeros(pixels.shape, np.float32)
-    plain = outlined(pixels, Hand(Verdict(), crop=cut))
+    radiograph = Radiograph(synthetic_hand(120, "F", 2, (300, 240)).pixels, "film.png")
+    hand = Hand(Verdict(), crop=cut_crop(radiograph.pixels, Box(40, 60, 150, 200), 64))
+    examination = Examination(Reading("film.png", "ok", sex="F"), radiograph, hand)
+    evidence = np.zeros(radiograph.pixels.shape, np.float32)
+    plain = outlined(radiograph, hand)
     np.testing.assert_array_equal(heat_picture(examination, evidence), plain)
     evidence[100:110, 100:110] = 1
     differs = (heat_picture(examination, evidence) != plain).any(2)
     assert differs[100:110, 100:110].all()
     assert differs.sum() == 100
+
+
+def test_the_scale_beside_the_picture_has_its_colours():
+    radiograph = Radiograph(np.full((300, 240), 0.5, np.float32), "film.png")  # the grey that the scale is drawn on
+    cut = cut_crop(np.linspace(0, 1, 300 * 240, dtype=np.float32).reshape(300, 240), Box(0, 0, 240, 300), 64)
+    examination = Examination(
+        Reading("film.png", "ok", sex="F"), radiograph, Hand(Verdict(), crop=replace(cut, levels=(0.0, 1.0)))
+    )
+    evidence = np.zeros(radiograph.pixels.shape, np.float32)
+    evidence[100:200] = 1
+    picture = heat_picture(examination, evidence)
+    scaled = with_scale(picture)
+    np.testing.assert_array_equal(scaled[:, :240], picture)  # the film stays where it is
+    scale = scaled[:, 240:]
+    (column,) = {tuple(np.flatnonzero(row.any(1))) for row in scale[30:120]}  # above the number at its lower end
+    bar = scale[:, column[0]].astype(int)
+    drawn = np.flatnonzero(bar.any(1))
+    assert np.abs(bar[drawn[0]] - picture[150, 120]).max() <= 1  # evidence 1 on top
+    assert np.abs(bar[drawn[-1]] - picture[50, 120]).max() <= 1
 
 
 def test_a_film_that_was_not_aged_has_no_evidence():

@@ -23,7 +23,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import ExplicitVRBigEndian, RLELossless, XRayAngiographicImageStorage
+from pydicom.uid import ExplicitVRBigEndian, JPEGLSLossless, RLELossless, XRayAngiographicImageStorage
 
 from boneage.data.child import Age
 from boneage.data.errors import OutputError
@@ -302,7 +302,8 @@ def test_the_picture_is_the_film_with_marks_and_the_result_under_it(examination,
     assert made.Columns == round(160 * 1024 / 200)
     shown = made.pixel_array[:rows].astype(float)
     coloured = np.ptp(shown, axis=2) > 40
-    greys = Image.fromarray(examination.radiograph.pixels * 255)
+    low, high = examination.hand.crop.levels  # the window in which it was read
+    greys = Image.fromarray(np.clip((examination.radiograph.pixels - low) / (high - low), 0, 1) * 255)
     film = np.asarray(greys.resize((made.Columns, rows), Image.Resampling.BICUBIC))
     assert 0.001 < coloured.mean() < 0.1  # thin lines
     differs = np.abs(shown[..., 0] - film)
@@ -328,11 +329,38 @@ def test_the_heat_map_stands_beside_the_film(examination, tmp_path):
         written("sc", examination, tmp_path / "sc.dcm", heat_map=shown).pixel_array for shown in (False, True)
     )
     width = alone.shape[1]
-    assert both.shape[1] == 2 * width
+    strip = both.shape[1] - 2 * width  # with the colour scale
+    assert 60 < strip < 120
     np.testing.assert_array_equal(both[:1024, :width], alone[:1024])
-    right = both[:1024, width:].astype(int)
+    right = both[:1024, width:-strip].astype(int)
     assert np.abs(right[:500] - alone[:500]).mean() > 50
     assert np.abs(right[600:1024] - alone[600:1024]).mean() < 2
+
+
+def test_the_picture_is_compressed_without_loss_as_readers_without_plugins_take_it(examination, tmp_path):
+    made = written("sc", examination, tmp_path / "sc.dcm", heat_map=True)
+    assert made.file_meta.TransferSyntaxUID == JPEGLSLossless
+    assert len(made.PixelData) < made.pixel_array.nbytes / 2
+    program = shutil.which("dcmdjpls")
+    if program is None:
+        pytest.skip("dcmdjpls is not installed (Debian package dcmtk)")
+    subprocess.run([program, tmp_path / "sc.dcm", tmp_path / "plain.dcm"], check=True)
+    np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "plain.dcm").pixel_array, made.pixel_array)
+
+
+def test_a_dark_film_is_shown_as_bright_as_it_was_read(tmp_path):
+    dark, usual = (
+        written("sc", examined(in_order(dataset(greys, **UIDS), tmp_path / "film.dcm")), tmp_path / "sc.dcm")
+        for greys in (_with_white_corner(GREYS // 8), _with_white_corner(GREYS))
+    )
+    rows = slice(100, 1024)  # under the corner
+    assert np.abs(dark.pixel_array[rows].astype(int) - usual.pixel_array[rows]).mean() < 2
+
+
+def _with_white_corner(greys: np.ndarray) -> np.ndarray:
+    greys = greys.copy()
+    greys[:8, :8] = 4095
+    return greys
 
 
 def test_the_words_under_the_picture_say_what_was_read(film, tmp_path):

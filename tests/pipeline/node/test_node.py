@@ -13,13 +13,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 pytest.importorskip("pynetdicom", reason="the extra serve is not installed")
 
+from dicom_files import dataset
 from nodes import Stub, film, running, send, until
-from pydicom.uid import ComputedRadiographyImageStorage
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    ExplicitVRLittleEndian,
+    JPEGLSLossless,
+    SecondaryCaptureImageStorage,
+)
 from pynetdicom import AE, evt
 
 from boneage.data.errors import OutputError
@@ -218,6 +225,34 @@ def test_results_wait_while_the_archive_is_away_and_after_a_stop(tmp_path):
     server.shutdown()
     assert sorted(got) == sorted(one.SOPInstanceUID for one in sent)
     assert reader.read == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_compressed_picture_is_sent_as_the_archive_can_take_it(tmp_path, monkeypatch, known):
+    monkeypatch.undo()
+    picture = dataset(np.tile(np.arange(64), (64, 1)), 8, StudyInstanceUID="2.25.1", SeriesInstanceUID="2.25.2")
+    picture.SOPClassUID = picture.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    picture.compress(JPEGLSLossless, generate_instance_uid=False)
+    picture.save_as(tmp_path / "sc.dcm", enforce_file_format=True)
+    got, entity = [], AE(ae_title="ARCHIVE")
+    entity.add_supported_context(SecondaryCaptureImageStorage, ExplicitVRLittleEndian)
+    if known:
+        entity.add_supported_context(SecondaryCaptureImageStorage, JPEGLSLossless)
+
+    def store(event) -> int:
+        event.dataset.file_meta = event.file_meta
+        got.append((event.context.transfer_syntax, event.dataset.pixel_array, event.dataset.SOPInstanceUID))
+        return 0
+
+    at = free_port()
+    server = entity.start_server(("127.0.0.1", at), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    sent = [*CStore(Peer("ARCHIVE", "127.0.0.1", at), "BONEAGE", 5).send("key", [tmp_path / "sc.dcm"])]
+    server.shutdown()
+    assert sent == [(tmp_path / "sc.dcm", "")]
+    ((syntax, pixels, uid),) = got
+    assert syntax == (JPEGLSLossless if known else ExplicitVRLittleEndian)
+    np.testing.assert_array_equal(pixels, picture.pixel_array)
+    assert uid == picture.SOPInstanceUID
 
 
 def test_what_an_archive_refuses_is_kept_and_does_not_hold_up_the_rest(tmp_path, caplog):

@@ -12,7 +12,9 @@ import pytest
 from conftest import over
 from PIL import Image
 from pypdfium2 import PdfDocument
+from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
+from boneage.data.child import Age
 from boneage.data.errors import ConfigError, OutputError
 from boneage.data.radiograph import Radiograph
 from boneage.data.remark import Remark
@@ -22,9 +24,10 @@ from boneage.handseg.finder import Hand
 from boneage.handseg.geometry import Box
 from boneage.handseg.quality import Verdict
 from boneage.handseg.segmenter import HandMap
-from boneage.pipeline.clinical.assessment import SDS_REFERENCE
+from boneage.pipeline.clinical.assessment import SDS_REFERENCE, assessed
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.reading import Reading
+from boneage.pipeline.report.chart import years_shown
 from boneage.pipeline.report.html import as_html
 from boneage.pipeline.report.language import LANGUAGES, Language
 from boneage.pipeline.report.page import report_page
@@ -141,7 +144,8 @@ def test_a_film_that_was_not_aged_has_its_reasons_and_no_number(rejected):
 def test_what_is_not_known_is_said_or_left_out(examination, evidence, quick_chart):
     reading = Reading("hand.png", "ok", sex="F", bone_age_months=100.0, model="made up")
     page = report_page(replace(examination, reading=reading), evidence, Language(), NOW)
-    assert page.facts == (("Sex", "girl"), ("Chronological age", "not known"))
+    ageless = "none: the chronological age is not known"
+    assert page.facts == (("Sex", "girl"), ("Chronological age", "not known"), ("SDS", ageless))
     assert page.interval == "no 90 % interval: these weights are not calibrated"
     assert page.remarks == ()
     assert page.chart is not None
@@ -157,6 +161,38 @@ def test_the_chart_shows_the_reading(examination):
     charts = {usual, chart(bone_age_months=130.0), chart(chronological_age_months=None), chart(sex="F")}
     assert len(charts) == 4
     assert chart() == usual
+
+
+@pytest.mark.parametrize("age", [1.0, 20.0, 123.0, 225.0, None])
+def test_the_chart_spans_the_years_around_the_child(age):
+    first, last = years_shown(127.4, (116.1, 134.0), age)
+    for months in (127.4, 116.1, 134.0, age or 127.4):
+        assert first <= max(months / 12 - 2, 0)
+        assert last >= months / 12 + 2
+    assert first >= 0
+    assert 6 <= last - first <= 14
+
+
+def test_without_an_sds_the_page_says_why(examination, quick_chart):
+    young = assessed(replace(READING, sds=None, bone_age_months=20.0), Age(18, 1, Remark("age given")))
+    page = report_page(replace(examination, reading=young), None, Language(), NOW)
+    assert ("SDS", "none: see Notes") in page.facts
+    (notes,) = [sentences for heading, sentences in page.remarks if heading == "Notes"]
+    assert any("No SDS: under 24 months" in note for note in notes)
+
+
+def test_a_film_without_heat_map_has_the_width_of_the_page(rejected, examination, evidence):
+    """Of the films on both pages, in points: width, and where the lower end of the page stays empty."""
+
+    def pictures(data: bytes) -> list[tuple[float, ...]]:
+        return [picture.get_bounds() for picture in PdfDocument(data)[0].get_objects([FPDF_PAGEOBJ_IMAGE])]
+
+    ((left, _, right, _),) = pictures(as_pdf(report_page(rejected, None, Language(), NOW)))
+    assert right - left > 500  # of 595
+    pair = pictures(as_pdf(report_page(examination, evidence, Language(), NOW)))[1:]
+    assert len(pair) == 2
+    assert pair[0][3] == pytest.approx(pair[1][3])  # both films begin at one height and have one scale
+    assert pair[0][1] == pytest.approx(pair[1][1], abs=1)
 
 
 def test_many_remarks_stay_on_one_page_above_the_footer(examination, evidence):
