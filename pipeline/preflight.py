@@ -18,6 +18,7 @@ from ..handseg.config import SegmenterConfig
 from ..handseg.network import build_unet
 from ..regressor.config import RegressorConfig
 from ..regressor.network import BoneAgeNet
+from ..weights.bundle import read_bundle
 from ..weights.header import read_header
 
 _GB = 1e9
@@ -62,8 +63,8 @@ def _otherwise(films: int, fewest: Mapping[str, int]) -> str:
 def check_regressors(configs: Sequence[RegressorConfig]) -> int:
     """Build each net of a training once, and return their parameters together.
 
-    Raises ConfigError, which names the regressor by its number, for a backbone that is not known, starts and teachers
-    that are not there or of another net, and blocks that cannot be frozen.
+    Raises ConfigError, which names the regressor by its number, for a backbone that is not known, starts, teachers and
+    bundles of soft labels that are not there or of another net, and blocks that cannot be frozen.
     """
     parameters = 0
     for number, config in enumerate(configs, 1):
@@ -81,6 +82,8 @@ def _checked(config: RegressorConfig, before: RegressorConfig | None) -> int:
         raise ConfigError("has a teacher without weights, and no regressor before it; name the teacher's weights file")
     for file in filter(None, (start, teacher)):
         read_header(file, "regressor")
+    if config.soft_labels:
+        read_bundle(config.soft_labels.weights)
     net = BoneAgeNet(config.net) if config.imagenet and not start else _outline(config)
     if config.imagenet and not start:
         net.start_from_imagenet()

@@ -48,6 +48,7 @@ from .measure.robustness import measure_robustness, sample
 from .predict.bone_age import BoneAge
 from .preflight import check_parts, check_regressors, check_room, check_segmenter, check_split
 from .recipe import Recipe
+from .soft_labels import soften
 
 log = logging.getLogger(__name__)
 
@@ -204,9 +205,14 @@ def train_segmenter_on(
 
 
 def _sources(recipe: Recipe) -> list[NetFile]:
-    """The nets from before the training that its regressors learn from: start and teacher of the first."""
+    """The nets from before the training that its regressors learn from.
+
+    They are start and teacher of the first, and the regressors of every bundle whose predictions soften labels.
+    """
     first = recipe.regressors[0]
-    return [NetFile.of(file) for file in (first.start, first.teacher and first.teacher.weights) if file]
+    named = [NetFile.of(file) for file in (first.start, first.teacher and first.teacher.weights) if file]
+    bundles = [read_bundle(config.soft_labels.weights) for config in recipe.regressors if config.soft_labels]
+    return [*named, *(net for bundle in bundles for net in bundle.regressors)]
 
 
 def _is_begun(out: Path, recipe: Recipe, split: Split, resume: bool) -> bool:
@@ -290,13 +296,14 @@ def _trained(
 ) -> Trained:
     if done := _done(out, config, resume):
         return done
-    about = {"films": len(crops[TRAIN]), "description": recipe.data}
+    training = soften(crops[TRAIN], config.soft_labels, out)
+    about = {"films": len(training), "description": recipe.data}
     going_on = resume and (out / "last.ckpt").exists()
     trained = train_regressor(
-        crops[TRAIN], crops[CHOOSE], out, config, data=about, licence=recipe.licence, resume=going_on, **options
+        training, crops[CHOOSE], out, config, data=about, licence=recipe.licence, resume=going_on, **options
     )
     if is_first_process():
-        learning_curve(out, config, (len(crops[TRAIN]), len(crops[CHOOSE])))
+        learning_curve(out, config, (len(training), len(crops[CHOOSE])))
         values = {name: value for name, value in asdict(trained).items() if name != "weights"}
         with whole_file(out / _TRAINED) as temporary:
             temporary.write_text(json.dumps(values | {"made_by": MARK}), "utf-8")

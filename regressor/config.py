@@ -72,6 +72,25 @@ class Distillation:
 
 
 @dataclass(frozen=True)
+class SoftLabels:
+    """A trained bundle whose predictions are averaged with the labels, of which each is one reading and noisy.
+
+    The bundle must not have learned the labels by heart: its MAE on the films it learned from should be about that on
+    others. It predicts once, from the crops as they are, so that a step costs nothing more.
+    """
+
+    weights: str = "fast"
+    """Bundle, run or weights file of a regressor, as for --weights."""
+    share: float = 0.5
+    """Of the prediction in the average, above 0 to 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is none."""
+        if not 0 < self.share <= 1:
+            raise ValueError(f"the share is {self.share}, expected above 0 to 1; leave soft_labels out for none")
+
+
+@dataclass(frozen=True)
 class RegressorConfig:
     """How a regressor is trained."""
 
@@ -121,6 +140,8 @@ class RegressorConfig:
     """Epochs without a better MAE before training stops, where the best is kept."""
     teacher: Distillation | None = None
     """A regressor to imitate."""
+    soft_labels: SoftLabels | None = None
+    """A bundle whose predictions are averaged with the labels of the films to learn from."""
     seed: int = 2017
     """Of weights, order and augmentation: the same seed on the same machine gives the same net."""
 

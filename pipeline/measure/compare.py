@@ -30,6 +30,7 @@ from ...weights.bundle import NetFile, RegressorFile
 from ...weights.torch_engine import device_name
 from ..crops import cache_crops, labelled, read_crops
 from ..preflight import check_parts, check_regressors, check_room, check_split
+from ..soft_labels import soften
 from .comparison import Comparison
 from .comparison_plot import difference_plot
 from .markdown import write_markdown
@@ -72,9 +73,10 @@ class _Run:
     def train(self, crops: Mapping[str, LabelledCrops], workers: int) -> None:
         """Train, from the start or from where a run stopped, then read the films that measure."""
         going_on = (self.folder / "last.ckpt").exists()
-        about = {"films": len(crops[TRAIN]), "description": f"comparison, {self.arm.title}, seed {self.seed}"}
+        training = soften(crops[TRAIN], self.settings.soft_labels, self.folder)
+        about = {"films": len(training), "description": f"comparison, {self.arm.title}, seed {self.seed}"}
         options: dict[str, Any] = {"resume": going_on, "workers": workers, "devices": 1}
-        trained = train_regressor(crops[TRAIN], crops[CHOOSE], self.folder, self.settings, data=about, **options)
+        trained = train_regressor(training, crops[CHOOSE], self.folder, self.settings, data=about, **options)
         reader = BoneAgeReader.load([RegressorFile.of(trained.weights)], CROP_VERSION, chosen_backend("auto", "torch"))
         frame = _predictions(reader, crops[CHOOSE])
         cells = frame.map(lambda cell: f"{cell:.3f}" if isinstance(cell, float) else cell)

@@ -327,6 +327,8 @@ def _for_header(config: RegressorConfig) -> dict[str, Any]:
     values["start"] = Path(config.start).name
     if config.teacher is not None:
         values["teacher"]["weights"] = Path(config.teacher.weights).name
+    if config.soft_labels is not None:
+        values["soft_labels"]["weights"] = Path(config.soft_labels.weights).name
     return values
 
 
