@@ -1,4 +1,4 @@
-"""Facts about the child: sex, age, dates and height, and the one age that follows from them.
+"""Facts about the child: sex, age, dates, height, weight and parents, and the one age that follows from them.
 
 Nothing is guessed: a fact is given by the user or stated by the DICOM. Where two differ, that is an error or a note.
 """
@@ -20,6 +20,8 @@ YEAR = 12  # months
 DAYS_IN_MONTH = 365.25 / YEAR
 OLDEST_MONTHS = 300.0  # 25 years; older persons are no children
 HEIGHTS_CM = (40.0, 230.0)  # a newborn's and a tall adult's
+PARENTS_CM = (120.0, 230.0)  # of adults, very short and very tall ones
+WEIGHTS_KG = (1.0, 250.0)  # a preterm newborn's and a very heavy adolescent's
 DAY = 1 / DAYS_IN_MONTH  # in months
 _GIVEN = Remark("age given")
 _NUMBER = r"(\d+(?:[.,](\d+))?)"  # no age or height has thousands, so a comma is a decimal one
@@ -27,6 +29,7 @@ _YEARS = re.compile(rf"{_NUMBER}\s*(?:y|yr|yrs|years?)")
 _MONTHS = re.compile(rf"{_NUMBER}\s*(?:m|mo|months?)")
 _BOTH = re.compile(r"(\d+)\s*(?:y|yr|yrs|years?)\s*(\d+)\s*(?:m|mo|months?)")
 _HEIGHT = re.compile(rf"{_NUMBER}\s*(cm|m)")
+_WEIGHT = re.compile(rf"{_NUMBER}\s*kg")
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class Child:
 
     age: chronological age at the examination.
     birth_date, exam_date: together they give the age; each completes the other where the DICOM has it.
-    height_cm: standing height at the examination, 40 to 230.
+    height_cm: standing height at the examination, 40 to 230; under 2 years the length lying.
+    weight_kg: weight at the examination, 1 to 250.
+    mother_cm, father_cm: heights of the biological parents, 120 to 230.
     """
 
     sex: Sex | None = None
@@ -66,6 +71,9 @@ class Child:
     birth_date: date | None = None
     exam_date: date | None = None
     height_cm: float | None = None
+    weight_kg: float | None = None
+    mother_cm: float | None = None
+    father_cm: float | None = None
 
     def completed_by(self, other: Child) -> Child:
         """These facts, and those of `other` where there is none here."""
@@ -129,21 +137,46 @@ def parse_height(text: str, where: str = "--height") -> float:
 
     `where` names the option or column in the message. Raises ChildError for other forms and outside 40 to 230 cm.
     """
-    match, quoted = _HEIGHT.fullmatch(text.strip().lower()), Verbatim(repr(text))
+    return _height(text, where, HEIGHTS_CM)
+
+
+def parse_parent(text: str, where: str) -> float:
+    """Read a parent's height as `parse_height` does a child's; it is 120 to 230 cm."""
+    return _height(text, where, PARENTS_CM)
+
+
+def parse_weight(text: str, where: str = "--weight") -> float:
+    """Read a weight such as 32.5kg in kilograms; a bare number has no unit and is refused.
+
+    `where` names the option or column in the message. Raises ChildError for other forms and outside 1 to 250 kg.
+    """
+    match = _WEIGHT.fullmatch(text.strip().lower())
     if not match:
-        remark = Remark("height is {text}, expected centimetres such as 140.5cm; give it with its unit", text=quoted)
+        remark = Remark(
+            "weight is {text}, expected kilograms such as 32.5kg; give it with its unit", text=Verbatim(repr(text))
+        )
         raise ChildError(where, remark)
-    return _plausible(_float(match[1]) * (100 if match[3] == "m" else 1), text, where)
+    return _plausible_weight(match[1], text, where)
 
 
 def height_of(number: str, where: str) -> float:
     """Read a height that is written as a plain number of centimetres, as a column has it; errors as `parse_height`."""
+    return _plain_height(number, where, HEIGHTS_CM)
+
+
+def parent_of(number: str, where: str) -> float:
+    """Read a parent's height that is a plain number of centimetres; errors as `parse_parent`."""
+    return _plain_height(number, where, PARENTS_CM)
+
+
+def weight_of(number: str, where: str) -> float:
+    """Read a weight that is written as a plain number of kilograms, as a column has it; errors as `parse_weight`."""
     if not re.fullmatch(_NUMBER, number.strip()):
         remark = Remark(
-            "height is {text}, expected a plain number; the column's name says the unit", text=Verbatim(repr(number))
+            "weight is {text}, expected a plain number; the column's name says the unit", text=Verbatim(repr(number))
         )
         raise ChildError(where, remark)
-    return _plausible(_float(number), number, where)
+    return _plausible_weight(number, number, where)
 
 
 def months_between(birth: date, exam: date) -> float:
@@ -215,8 +248,38 @@ def _possible(age: Age, text: str, where: str) -> Age:
     return age
 
 
-def _plausible(height: float, text: str, where: str) -> float:
-    low, high = HEIGHTS_CM
+def _height(text: str, where: str, within: tuple[float, float]) -> float:
+    match, quoted = _HEIGHT.fullmatch(text.strip().lower()), Verbatim(repr(text))
+    if not match:
+        remark = Remark("height is {text}, expected centimetres such as 140.5cm; give it with its unit", text=quoted)
+        raise ChildError(where, remark)
+    return _plausible(_float(match[1]) * (100 if match[3] == "m" else 1), text, where, within)
+
+
+def _plain_height(number: str, where: str, within: tuple[float, float]) -> float:
+    if not re.fullmatch(_NUMBER, number.strip()):
+        remark = Remark(
+            "height is {text}, expected a plain number; the column's name says the unit", text=Verbatim(repr(number))
+        )
+        raise ChildError(where, remark)
+    return _plausible(_float(number), number, where, within)
+
+
+def _plausible_weight(number: str, text: str, where: str) -> float:
+    weight, (low, high) = _float(number), WEIGHTS_KG
+    if not low <= weight <= high:
+        remark = Remark(
+            "weight is {text}, expected {low:g} to {high:g} kg; check the weight and its unit",
+            text=Verbatim(repr(text)),
+            low=low,
+            high=high,
+        )
+        raise ChildError(where, remark)
+    return weight
+
+
+def _plausible(height: float, text: str, where: str, within: tuple[float, float]) -> float:
+    low, high = within
     if not low <= height <= high:
         remark = Remark(
             "height is {text}, expected {low:g} to {high:g} cm; check the height and its unit",

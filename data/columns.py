@@ -23,6 +23,9 @@ INPUTS = COHORT | {
     "birth date": {"birth_date": ("birth_date",)},
     "exam date": {"exam_date": ("exam_date",)},
     "height": {"height": ("height",), "height_cm": ("height_cm",)},
+    "weight": {"weight": ("weight",), "weight_kg": ("weight_kg",)},
+    "mother": {"mother": ("mother", "mother_height"), "mother_cm": ("mother_cm", "mother_height_cm")},
+    "father": {"father": ("father", "father_height"), "father_cm": ("father_cm", "father_height_cm")},
 }
 _MALE: dict[str, Sex] = dict.fromkeys(("true", "1", "yes", "wahr", "ja"), "M")
 _MALE |= dict.fromkeys(("false", "0", "no", "falsch", "nein"), "F")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from .table import TABLES
 from .text import for_file_name, for_line
 
 log = logging.getLogger(__name__)
+_UNIT = re.compile("_(cm|kg)$")
 _LONGEST_STEM = 200  # bytes; a name has at most 255, with what is written about a film and its suffix
 
 
@@ -155,7 +157,7 @@ def _agreeing(table: Path, rows: Sequence[InputRow], child: Child) -> Sequence[I
         said = getattr(child, field.name)
         against = [row for row in rows if said is not None and getattr(row.child, field.name) not in (None, said)]
         if against:
-            theirs, option = getattr(against[0].child, field.name), field.name.removesuffix("_cm").replace("_", "-")
+            theirs, option = getattr(against[0].child, field.name), _UNIT.sub("", field.name).replace("_", "-")
             kind = SexError if field.name == "sex" else ChildError
             remark = Remark(
                 "says {theirs} for {number} of its {rows} rows (first: {first}), {option} says {stated}; leave "

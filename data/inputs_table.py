@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .child import Child, age_of, height_of, parse_age, parse_date, parse_height
+from .child import (
+    Child,
+    age_of,
+    height_of,
+    parent_of,
+    parse_age,
+    parse_date,
+    parse_height,
+    parse_parent,
+    parse_weight,
+    weight_of,
+)
 from .columns import INPUTS, sex_of
 from .errors import ChildError, CohortError, as_film_error
 from .table import Row, Table, read_table
@@ -22,7 +33,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Words of column names that speak of the film or the child
-_SPEAKING = re.compile(r"\b(sex|gender|male|female|age|birth|dob|height|patient|path|file|filename)\b", re.IGNORECASE)
+_SPEAKING = re.compile(
+    r"\b(sex|gender|male|female|age|birth|dob|height|weight|mother|father|patient|path|file|filename)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,8 @@ def read_inputs_table(
     Each table that `read_cohort` reads is read, with `images` and columns of its roles. Usual columns: `path` or
     `file`, or `id`; `sex` (words) or `male` (True, False, 1, 0); `age` (10y3m, 10.25y, 123mo),
     `age_months` or `age_years` (numbers); `birth_date` and `exam_date` (2015-03-27); `height` (140.5cm) or `height_cm`
-    (a number); `patient` or `patient_id`. Blank cells are facts not known. Further columns, bone ages too, are not
+    (a number), and so `weight` (32.5kg), and `mother` and `father` (165cm), of whom it is the height; `patient` or
+    `patient_id`. Blank cells are facts not known. Further columns, bone ages too, are not
     used, and the log names those that look like one of the usual. `columns` maps these names to others. Relative paths
     start at the CSV's folder. Whether a file exists is left to the reader, so that a missing one fails its row only.
     Raises CohortError: no column for path or id, no rows, or every blank path or id, every id of several files and
@@ -113,6 +127,12 @@ def _child(row: Row, sheet: Table) -> Child:
         "exam_date": parse_date,
         "height": parse_height,
         "height_cm": lambda text, where: height_of(sheet.number(text), where),
+        "weight": parse_weight,
+        "weight_kg": lambda text, where: weight_of(sheet.number(text), where),
+        "mother": parse_parent,
+        "mother_cm": lambda text, where: parent_of(sheet.number(text), where),
+        "father": parse_parent,
+        "father_cm": lambda text, where: parent_of(sheet.number(text), where),
     }
     facts: dict[str, Any] = {}
     for field, role in sheet.roles.items():
@@ -128,4 +148,7 @@ def _child(row: Row, sheet: Table) -> Child:
         birth_date=facts.get("birth date"),
         exam_date=facts.get("exam date"),
         height_cm=facts.get("height"),
+        weight_kg=facts.get("weight"),
+        mother_cm=facts.get("mother"),
+        father_cm=facts.get("father"),
     )

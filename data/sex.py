@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Literal
 
 from .errors import SexError
 from .remark import Remark, Verbatim
 
 Sex = Literal["F", "M"]
+CHILDREN: Mapping[Sex, Remark] = {"F": Remark("girls"), "M": Remark("boys")}
 
 # In English, German and Korean, as reports have them. No word here means the other sex in another of the languages: a
 # German J for Junge is not known, since its M would be Mädchen; nor is a code such as 1 and 2, which differs by clinic.

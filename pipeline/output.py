@@ -43,7 +43,8 @@ def text_printer(files: Sequence[str]) -> Callable[[Reading], None]:
 
     def show(reading: Reading) -> None:
         facts = [reading.assessment] if reading.assessment else []
-        facts += [f"adult height {reading.adult_height_cm:.1f} cm"] if reading.adult_height_cm is not None else []
+        facts += [f"adult height {height.cm:.1f} cm by {height.method}" for height in reading.adult_heights]
+        facts += [f"target height {reading.target_height_cm:.1f} cm"] if reading.target_height_cm is not None else []
         rows.show(reading.file, _cells(reading), (*facts, *reading.reasons, *reading.notes))
 
     return show

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..data.child import in_years
-from ..data.remark import Remark
+from ..data.remark import Remark, Verbatim
 from ..data.sex import Sex
 from ..handseg.pairs import Which
 from ..handseg.quality import Status
@@ -17,6 +18,18 @@ Assessment = Literal["delayed", "normal", "advanced"]
 Category = Literal["accelerated", "average", "delayed"]  # of Bayley and Pinneau: maturation against chronological age
 
 DISCLAIMER = Remark("Research use only; not a medical device.")  # stands with every result
+
+
+class AdultHeight(NamedTuple):
+    """An adult height by one method: cm, and least and greatest over the bone age's interval, None where it has none.
+
+    `source` names the method with its year, and what was taken of it.
+    """
+
+    method: Verbatim
+    cm: float
+    ends: tuple[float, float] | None
+    source: str
 
 
 @dataclass(frozen=True)
@@ -35,8 +48,10 @@ class Reading:
     With a chronological age (months, `chronological_age_source` says where from): `difference_months` is bone age
     less chronological age; `reference_mean_months` and `reference_sd_months` are the table's at that age and sex;
     `sds` is the difference in SDs, `sds_interval_90` the same of both ends of `interval_90`, `sds_reference` names
-    table and centre, `assessment` is the SDS at 2. With `height_cm` too: `adult_height_cm`, the range that the ends of
-    `interval_90` give it (lower, upper), and the category of the table it was read in.
+    table and centre, `assessment` is the SDS at 2. With `height_cm` too: `adult_height_cm` by Bayley-Pinneau, the range
+    that the ends of `interval_90` give it (lower, upper), and the category of the table it was read in. With
+    `weight_kg`, `mother_cm` and `father_cm` too: `adult_height_rwt_cm` by RWT 1975 with the range, and
+    `adult_height_khamis_roche_cm`. With both parents: `target_height_cm`, and the range around it.
     """
 
     file: str
@@ -61,6 +76,14 @@ class Reading:
     adult_height_cm: float | None = None
     adult_height_interval_90: tuple[float, float] | None = None
     adult_height_category: Category | None = None
+    weight_kg: float | None = None
+    mother_cm: float | None = None
+    father_cm: float | None = None
+    adult_height_rwt_cm: float | None = None
+    adult_height_rwt_interval_90: tuple[float, float] | None = None
+    adult_height_khamis_roche_cm: float | None = None
+    target_height_cm: float | None = None
+    target_height_range: tuple[float, float] | None = None
     caveats: tuple[Remark, ...] = ()
     model_sha256: str | None = None
     hand: Which | None = None
@@ -69,6 +92,23 @@ class Reading:
     def assessed(self) -> bool:
         """Whether there is a bone age."""
         return self.bone_age_months is not None
+
+    def noted(self, *notes: Remark, caveats: Iterable[Remark] = ()) -> Reading:
+        """The reading with further notes and caveats."""
+        return replace(self, notes=(*self.notes, *notes), caveats=(*self.caveats, *caveats))
+
+    @property
+    def adult_heights(self) -> tuple[AdultHeight, ...]:
+        """The adult heights that are known, one for each method."""
+        category, made = self.adult_height_category, list[AdultHeight]()
+        if (cm := self.adult_height_cm) is not None:
+            source = f"Bayley-Pinneau 1952, {category} maturation"
+            made.append(AdultHeight(Verbatim("Bayley-Pinneau"), cm, self.adult_height_interval_90, source))
+        if (cm := self.adult_height_rwt_cm) is not None:
+            made.append(AdultHeight(Verbatim("RWT"), cm, self.adult_height_rwt_interval_90, "RWT 1975"))
+        if (cm := self.adult_height_khamis_roche_cm) is not None:
+            made.append(AdultHeight(Verbatim("Khamis-Roche"), cm, None, "Khamis-Roche 1995, without the film"))
+        return tuple(made)
 
     @property
     def interval_words(self) -> Remark | None:
@@ -96,8 +136,7 @@ class Reading:
     def rows(self) -> list[tuple[str, str]]:
         """A label and a text for all that is known, as a terminal and a notebook show it."""
         sds = None if self.sds is None else f"{self.sds:+.2f}{_over(self.sds_interval_90, '+.2f')}: {self.assessment}"
-        age, mean, height = self.chronological_age_months, self.reference_mean_months, self.adult_height_cm
-        tall = _over(self.adult_height_interval_90, ".1f")
+        age, mean, target = self.chronological_age_months, self.reference_mean_months, self.target_height_cm
         values = {
             "bone age": _both(self.bone_age_months),
             "90 % interval": self.interval_90
@@ -108,7 +147,11 @@ class Reading:
             "SDS": sds,
             "SDS from": sds and str(self.sds_reference),
             "mean at this age": mean is not None and f"{_both(mean)}, SD {self.reference_sd_months:.1f} months",
-            "adult height": height is not None and f"{height:.1f} cm{tall}, {self.adult_height_category} table",
+            **{
+                f"by {height.method}": f"adult height {height.cm:.1f} cm{_over(height.ends, '.1f')}, {height.source}"
+                for height in self.adult_heights
+            },
+            "target height": target and "{:.1f} cm ({:.1f} to {:.1f})".format(target, *self.target_height_range or ()),
             "status": self.status,
         }
         remarks = (("reason", self.reasons), ("note", self.notes), ("caveat", self.caveats))
@@ -134,7 +177,10 @@ _FIELDS = (
     *("file", "status", "reasons", "cause", "sex", "bone_age_months", "interval_90", "interval_words"),
     *("chronological_age_months", "chronological_age_source", "difference_months"),
     *("reference_mean_months", "reference_sd_months", "sds", "sds_interval_90", "sds_reference", "assessment"),
-    *("height_cm", "adult_height_cm", "adult_height_interval_90", "adult_height_category"),
+    *("height_cm", "weight_kg", "mother_cm", "father_cm"),
+    *("adult_height_cm", "adult_height_interval_90", "adult_height_category"),
+    *("adult_height_rwt_cm", "adult_height_rwt_interval_90", "adult_height_khamis_roche_cm"),
+    *("target_height_cm", "target_height_range"),
     *("hand", "hand_box", "notes", "caveats", "model", "model_sha256", "boneage_version"),
 )
 _DIGITS = 12  # of a SHA-256, where space is small

@@ -8,12 +8,13 @@ import functools
 import io
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...data.child import Child, parse_age, parse_date, parse_height
+from ...data.child import Child, parse_age, parse_date, parse_height, parse_parent, parse_weight
 from ...data.sex import parse_sex
 from ...data.text import for_line
 from ..report.language import LANGUAGES, preferred_language
@@ -64,21 +65,24 @@ def child_options(command: F) -> F:
     """Add the options on what is known of the child, handed on as one `child`."""
 
     @functools.wraps(command)
-    def with_child(sex: Any, age: Any, birth_date: Any, exam_date: Any, height: Any, **others: Any) -> Any:
-        child = Child(sex=sex, age=age, birth_date=birth_date, exam_date=exam_date, height_cm=height)
-        return command(child=child, **others)
+    def with_child(**others: Any) -> Any:
+        facts = {fact.name: others.pop(fact.name) for fact in fields(Child)}
+        return command(child=Child(**facts), **others)
 
     wrapped: Any = with_child
-    for name, parse, form, text in reversed(
+    for name, fact, parse, form, text in reversed(
         (
-            ("--sex", parse_sex, "F|M", "Sex of the child; default: from the DICOM or the CSV."),
-            ("--age", parse_age, "AGE", "Age at the examination: 10y3m, 10.25y or 123mo; default: from the DICOM."),
-            ("--birth-date", parse_date, "DATE", "Birth date, 2010-01-15; with the examination's it gives the age."),
-            ("--exam-date", parse_date, "DATE", "Date of the examination, 2020-04-15; default: from the DICOM."),
-            ("--height", parse_height, "CM", "Height at the examination, 140.5cm: adds the predicted adult height."),
+            ("--sex", "sex", parse_sex, "F|M", "Sex of the child; default: from the DICOM or the CSV."),
+            ("--age", "age", parse_age, "AGE", "Age at the film: 10y3m, 10.25y or 123mo; default: from the DICOM."),
+            ("--birth-date", "birth_date", parse_date, "DATE", "Birth date, 2010-01-15; with the film's, the age."),
+            ("--exam-date", "exam_date", parse_date, "DATE", "Date of the film, 2020-04-15; default: from the DICOM."),
+            ("--height", "height_cm", parse_height, "CM", "Height at the film, 140.5cm: adds predicted adult heights."),
+            ("--weight", "weight_kg", parse_weight, "KG", "Weight at the film, 32.5kg: two of them need it."),
+            ("--mother", "mother_cm", parse_parent, "CM", "Height of the mother, 165cm: likewise, and target height."),
+            ("--father", "father_cm", parse_parent, "CM", "Height of the father, 180cm."),
         )
     ):
-        wrapped = click.option(name, callback=_by(parse), metavar=form, help=text)(wrapped)
+        wrapped = click.option(name, fact, callback=_by(parse), metavar=form, help=text)(wrapped)
     return wrapped
 
 
@@ -190,10 +194,11 @@ def predict(
 
     INPUT is a radiograph (PNG, JPEG, WebP, TIFF, BMP, DICOM), several, a folder, a quoted pattern such as
     'films/**/*.dcm', - for a film from stdin, or a CSV with the column path, and where they are known sex, age,
-    birth_date, exam_date, height and patient. Of a folder or pattern, what is no film (reports, other modalities) is
-    left out and counted. Sex is never guessed: it comes from --sex, the CSV or the DICOM, and a film where they
-    contradict is not assessed.
-    With a chronological age the reading has the difference, the SDS and its assessment; with --height, adult height.
+    birth_date, exam_date, height, weight, mother, father and patient. Of a folder or pattern, what is no film (reports,
+    other modalities) is left out and counted. Sex is never guessed: it comes from --sex, the CSV or the DICOM, and a
+    film where they contradict is not assessed.
+    With a chronological age the reading has the difference, the SDS and its assessment; with --height, adult height
+    by Bayley-Pinneau; with --weight, --mother and --father too, by RWT and Khamis-Roche. Methods are never averaged.
 
     A table grows in FILE.partial and is there as FILE, whole, at the end. --resume goes on with a run that was stopped.
 

@@ -2,6 +2,7 @@
 
 `brush.csv`: mean and SD of skeletal age by chronological age, Brush Foundation, from Greulich and Pyle 1959.
 `bayley-pinneau.csv`: percent of mature height by skeletal age, sex and category, Bayley and Pinneau 1952.
+`rwt-1975.csv`, `khamis-roche-1995.csv`: coefficients of predicted adult heights by chronological age and sex.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.child import YEAR
 from ...data.sex import Sex
 from ..reading import Category
 
@@ -62,6 +64,30 @@ def bayley_pinneau(sex: Sex, category: Category) -> Curve:
     """Percent of mature height by skeletal age, for accelerated, average or delayed maturation."""
     rows = [row for row in _rows("bayley-pinneau.csv") if (row["sex"], row["category"]) == (sex, category)]
     return _curve(rows, "bone_age_months", ("percent",))
+
+
+@cache
+def rwt(sex: Sex) -> Curve:
+    """Coefficients of RWT 1975 by chronological age: 12 to 189 months for boys, to 168 for girls.
+
+    They are of recumbent length (cm), weight (kg), mid-parental height (cm) and skeletal age (years); the last is the
+    intercept (cm). Rows with a doubtful cell, as the file says, are left out: boys end before 192 months, and girls are
+    read between 162 and 168.
+    """
+    rows = [row for row in _rows("rwt-1975.csv") if row["sex"] == sex and not row["doubtful"]]
+    names = ("recumbent_length_cm", "weight_kg", "midparent_stature_cm", "skeletal_age_gp_years", "intercept_cm")
+    return _curve(rows, "age_months", names)
+
+
+@cache
+def khamis_roche(sex: Sex) -> Curve:
+    """Coefficients of Khamis and Roche by chronological age, 48 to 210 months.
+
+    They are of height (inches), weight (pounds) and mid-parental height (inches); the last is the intercept (inches).
+    """
+    rows = [row for row in _rows("khamis-roche-1995.csv") if row["sex"] == sex]
+    table = _curve(rows, "age_years", ("stature_per_in", "weight_per_lb", "midparent_per_in", "intercept_in"))
+    return Curve(table.ages * YEAR, table.values)
 
 
 def _rows(name: str) -> Iterable[Mapping[str, str]]:

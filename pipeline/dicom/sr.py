@@ -197,8 +197,9 @@ def _sentences(reading: Reading) -> Iterator[str]:
         yield f"Bone age {in_years(reading.bone_age_months)}; 90 % interval {reading.interval_words or 'not known'}"
     if reading.chronological_age_months is not None:
         yield f"Chronological age {in_years(reading.chronological_age_months)} ({reading.chronological_age_source})"
-    if reading.adult_height_cm is not None:
-        method = f"Bayley-Pinneau, {reading.adult_height_category} maturation, at {reading.height_cm:g} cm"
-        yield f"Predicted adult height {reading.adult_height_cm:.1f} cm ({method})"
+    for height in reading.adult_heights:
+        yield f"Predicted adult height {height.cm:.1f} cm ({height.source}, at {reading.height_cm:g} cm)"
+    if reading.target_height_cm is not None:
+        yield f"Target height {reading.target_height_cm:.1f} cm (mid-parental, Tanner 1970)"
     yield from map(str, (*reading.notes, *reading.caveats))
     yield str(DISCLAIMER)

@@ -19,7 +19,7 @@ from ..codes import HAND, REPORT
 from ..dicom.source import MAKER, VERSION, device_uid
 from ..examination import Examination
 from ..reading import DISCLAIMER, Reading
-from .observations import bone_age_observation, height_observation, sds_observation, sentences
+from .observations import bone_age_observation, height_observations, sds_observation, sentences
 from .parts import Json, by_identifier, concept, hl7
 
 JSON_SUFFIXES = (".json",)
@@ -44,7 +44,7 @@ def fhir_bundle(examination: Examination, pdf: bytes | None = None, *, now: date
         "bodySite": concept(HAND, text=_SIDES.get(radiograph.laterality or "", "hand")),
         "device": {"reference": device_entry["fullUrl"]},
     }
-    made = (bone_age_observation(reading), sds_observation(reading), height_observation(reading))
+    made = (bone_age_observation(reading), sds_observation(reading), *height_observations(reading))
     entries = [_entry({"resourceType": "Observation", **shared, **observed, **values}) for values in made if values]
     for derived in entries[1:]:
         derived["resource"]["derivedFrom"] = [{"reference": entries[0]["fullUrl"]}]

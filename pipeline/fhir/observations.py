@@ -20,6 +20,7 @@ from ..reading import DISCLAIMER, Reading
 from .parts import Json, concept, hl7, interval_component, quantity, value_component
 
 BODY_HEIGHT = Code("8302-2", "LN", "Body height")
+BODY_WEIGHT = Code("29463-7", "LN", "Body weight")
 SEX = Code("46098-0", "LN", "Sex")
 _SEXES = {"F": "female", "M": "male"}
 _INTERPRETATIONS = {"delayed": ("L", "Low"), "normal": ("N", "Normal"), "advanced": ("H", "High")}
@@ -63,18 +64,28 @@ def sds_observation(reading: Reading) -> Json | None:
     return made
 
 
-def height_observation(reading: Reading) -> Json | None:
-    """The predicted adult height with the range that the bone age's interval gives it; None where it is not known."""
-    if reading.adult_height_cm is None:
-        return None
-    components = interval_component(reading.adult_height_interval_90, "cm")
-    components += value_component(concept(BODY_HEIGHT), reading.height_cm, "cm")
-    return {
-        "code": {"text": "Predicted adult height"},
-        "valueQuantity": quantity(reading.adult_height_cm, "cm"),
-        "method": {"text": f"Bayley and Pinneau, {reading.adult_height_category} maturation"},
-        "component": components,
-    }
+def height_observations(reading: Reading) -> list[Json]:
+    """Adult height by each method with the range that the bone age's interval gives it, and target height; if known."""
+    used = value_component(concept(BODY_HEIGHT), reading.height_cm, "cm")
+    weight = value_component(concept(BODY_WEIGHT), reading.weight_kg, "kg")
+    parents = value_component({"text": "Height of the mother"}, reading.mother_cm, "cm")
+    parents += value_component({"text": "Height of the father"}, reading.father_cm, "cm")
+    made: list[Json] = [
+        {
+            "code": {"text": "Predicted adult height"},
+            "valueQuantity": quantity(height.cm, "cm"),
+            "method": {"text": height.source},
+            "component": interval_component(height.ends, "cm")
+            + (used if height.method == "Bayley-Pinneau" else used + weight + parents),
+        }
+        for height in reading.adult_heights
+    ]
+    if reading.target_height_cm is not None and reading.target_height_range is not None:
+        low, high = (quantity(end, "cm") for end in reading.target_height_range)
+        components = [{"code": {"text": "Target range"}, "valueRange": {"low": low, "high": high}}, *parents]
+        target = {"code": {"text": "Target height"}, "valueQuantity": quantity(reading.target_height_cm, "cm")}
+        made.append({**target, "method": {"text": "Mid-parental, Tanner 1970"}, "component": components})
+    return made
 
 
 def sentences(reading: Reading) -> list[str]:

@@ -14,7 +14,7 @@ _SYSTEMS = {  # designator of DICOM -> URI of FHIR
     "RADELEMENT": "https://www.radelement.org",
 }
 _UCUM = "http://unitsofmeasure.org"
-_UNITS = {"mo": "months", "cm": "cm", "1": "SD"}  # code of UCUM -> what people read
+_UNITS = {"mo": "months", "cm": "cm", "kg": "kg", "1": "SD"}  # code of UCUM -> what people read
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
 
 
@@ -35,7 +35,7 @@ def hl7(table: str, code: str, display: str) -> Json:
 
 
 def quantity(value: float, unit: str) -> Json:
-    """A Quantity, rounded to 0.01; `unit`: mo, cm or 1 of UCUM."""
+    """A Quantity, rounded to 0.01; `unit`: mo, cm, kg or 1 of UCUM."""
     return {"value": round(value, 2), "unit": _UNITS[unit], "system": _UCUM, "code": unit}
 
 

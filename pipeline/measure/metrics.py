@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import BoneAgeError
+from ...data.sex import CHILDREN
 from ...regressor.calibration import BAND_EDGES
-from ..clinical.assessment import CHILDREN
 
 RESAMPLES = 10_000
 SEX_LABELS = {sex: str(children) for sex, children in CHILDREN.items()}

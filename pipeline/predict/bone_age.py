@@ -171,17 +171,17 @@ class BoneAge:
             model=self.model,
             model_sha256=self.digest,
         )
-        return assessed(reading, film.age, film.height_cm)
+        return assessed(reading, film.age, film.given)
 
 
 @dataclass(frozen=True, eq=False)
 class _Film:
-    """A radiograph with the facts of its child that what was given and what the file states agree on."""
+    """A radiograph with the sex and age that what was given of its child and what the file states agree on."""
 
     radiograph: Radiograph
     sex: Sex
     age: Age | None
-    height_cm: float | None
+    given: Child
 
 
 def _film(film: Film, given: Child) -> _Film:
@@ -193,7 +193,7 @@ def _film(film: Film, given: Child) -> _Film:
         stated = Verbatim(repr(radiograph.odd_sex))
         notes.append(Remark("PatientSex is {stated}, neither F nor M; the sex given was used", stated=stated))
     radiograph = replace(radiograph, notes=(*radiograph.notes, *notes))
-    return _Film(radiograph, sex, age, given.height_cm)
+    return _Film(radiograph, sex, age, given)
 
 
 def _request(item: Film | Request, given: Child) -> tuple[Film, Child]:

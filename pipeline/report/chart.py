@@ -13,8 +13,8 @@ from matplotlib.ticker import MultipleLocator
 
 from ...data.child import YEAR
 from ...data.remark import Remark
-from ...data.sex import Sex
-from ..clinical.assessment import CHILDREN, normal_band
+from ...data.sex import CHILDREN, Sex
+from ..clinical.assessment import normal_band
 from ..reading import Reading
 from .language import Language
 

@@ -96,11 +96,7 @@ def _facts(examination: Examination) -> Iterator[tuple[Remark, Value]]:
         yield Remark("SDS"), why
     if reading.assessment is not None:
         yield Remark("Assessment"), _ASSESSMENT[reading.assessment]
-    if reading.height_cm is not None:
-        yield Remark("Height"), Remark("{height:.1f} cm", height=reading.height_cm)
-    if reading.adult_height_cm is not None:
-        height = _adult_height(reading.adult_height_cm, reading.adult_height_interval_90)
-        yield Remark("Predicted adult height"), height
+    yield from _heights(reading)
 
 
 def _sds(sds: float, ends: tuple[float, float] | None) -> Remark:
@@ -109,10 +105,32 @@ def _sds(sds: float, ends: tuple[float, float] | None) -> Remark:
     return Remark("{sds:+.2f} (90 %: {low:+.2f} to {high:+.2f})", sds=sds, low=ends[0], high=ends[1])
 
 
+def _heights(reading: Reading) -> Iterator[tuple[Remark, Value]]:
+    measured = (
+        (Remark("Height"), reading.height_cm),
+        (Remark("Mother's height"), reading.mother_cm),
+        (Remark("Father's height"), reading.father_cm),
+    )
+    yield from ((label, Remark("{height:.1f} cm", height=cm)) for label, cm in measured if cm is not None)
+    if reading.weight_kg is not None:
+        yield Remark("Weight"), Remark("{weight:.1f} kg", weight=reading.weight_kg)
+    for height in reading.adult_heights:
+        yield Remark("Adult height ({method})", method=height.method), _adult_height(height.cm, height.ends)
+    if (target := reading.target_height_cm) is not None and reading.target_height_range is not None:
+        low, high = reading.target_height_range
+        within = Remark("{height:.1f} cm ({low:.1f} to {high:.1f})", height=target, low=low, high=high)
+        yield Remark("Target height"), within
+
+
 def _adult_height(height: float, ends: tuple[float, float] | None) -> Remark:
     if ends is None:
         return Remark("{height:.1f} cm", height=height)
-    return Remark("{height:.1f} cm (90 %: {low:.1f} to {high:.1f})", height=height, low=ends[0], high=ends[1])
+    return Remark(
+        "{height:.1f} cm ({low:.1f} to {high:.1f} by the interval of the bone age)",
+        height=height,
+        low=ends[0],
+        high=ends[1],
+    )
 
 
 def _remarks(reading: Reading, language: Language) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -34,9 +34,17 @@ class ReadingAnswer(BaseModel):
     sds_reference: str | None
     assessment: Literal["delayed", "normal", "advanced"] | None
     height_cm: float | None
-    adult_height_cm: float | None
+    weight_kg: float | None
+    mother_cm: float | None
+    father_cm: float | None
+    adult_height_cm: float | None = Field(description="By Bayley-Pinneau.")
     adult_height_interval_90: Pair | None
     adult_height_category: Literal["accelerated", "average", "delayed"] | None
+    adult_height_rwt_cm: float | None
+    adult_height_rwt_interval_90: Pair | None
+    adult_height_khamis_roche_cm: float | None
+    target_height_cm: float | None
+    target_height_range: Pair | None
     hand: Literal["left", "right", "larger", "smaller"] | None
     hand_box: tuple[int, int, int, int] | None = Field(description="x, y, width and height, pixels of the film.")
     notes: list[str]

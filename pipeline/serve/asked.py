@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ...data.child import Child, parse_age, parse_height
+from ...data.child import Child, parse_age, parse_height, parse_parent, parse_weight
 from ...data.remark import Remark, Verbatim
 from ...data.sex import parse_sex
 from .bodies import Body, parts_of
@@ -21,7 +22,15 @@ RAW = (
     "application/dicom",
     "application/octet-stream",
 )
-FACTS = {"sex": parse_sex, "age": parse_age, "height": parse_height}  # fields on the child, each with its parser
+FACTS = {  # fields on the child, each with its parser
+    "sex": parse_sex,
+    "age": parse_age,
+    "height": parse_height,
+    "weight": parse_weight,
+    "mother": parse_parent,
+    "father": parse_parent,
+}
+_OF_CHILD = {"height": "height_cm", "weight": "weight_kg", "mother": "mother_cm", "father": "father_cm"}
 _LONGEST = 100  # characters of a field
 
 
@@ -66,8 +75,8 @@ def asked_for(body: Body, query: Iterable[tuple[str, str]], raw: tuple[str, ...]
 
 def child_of(facts: Mapping[str, str]) -> Child:
     """The child of some texts, by FACTS. Raises SexError or ChildError for what cannot be."""
-    parsed = {name: FACTS[name](text, name) for name, text in facts.items()}
-    return Child(sex=parsed.get("sex"), age=parsed.get("age"), height_cm=parsed.get("height"))
+    parsed: dict[str, Any] = {_OF_CHILD.get(name, name): FACTS[name](text, name) for name, text in facts.items()}
+    return Child(**parsed)
 
 
 def _add(facts: dict[str, str], name: str, text: str) -> None:

@@ -109,6 +109,9 @@ def router(service: Service) -> APIRouter:
         sex: Annotated[str | None, Query(description="F or M, of every film; else each DICOM has to state it.")] = None,
         age: Annotated[str | None, Query(description="At the examination: 10y3m, 10.25y or 123mo.")] = None,
         height: Annotated[str | None, Query(description="At the examination: 140.5cm.")] = None,
+        weight: Annotated[str | None, Query(description="At the examination: 32.5kg.")] = None,
+        mother: Annotated[str | None, Query(description="Height of the mother: 165cm.")] = None,
+        father: Annotated[str | None, Query(description="Height of the father: 180cm.")] = None,
     ) -> dict[str, Any]:
         """Read several films of one child, or a zipped study; what is given of the child holds for all of them.
 

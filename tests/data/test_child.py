@@ -14,10 +14,14 @@ from boneage.data.child import (
     height_of,
     in_years,
     months_between,
+    parent_of,
     parse_age,
     parse_date,
     parse_height,
+    parse_parent,
+    parse_weight,
     stated_age,
+    weight_of,
 )
 from boneage.data.errors import ChildError
 from boneage.data.remark import Remark, Verbatim
@@ -96,6 +100,18 @@ def test_dates_are_iso():
     for text in ("27.03.2015", "2015-02-30", "20150327", "2015-3-27", ""):
         with pytest.raises(ChildError, match=r"--exam-date: .* is not a date, expected year-month-day"):
             parse_date(text, "--exam-date")
+
+
+def test_weight_has_a_unit_and_a_parent_is_grown_up():
+    assert (parse_weight("32.5kg"), parse_weight("32,5 KG"), weight_of("32.5", "weight_kg")) == (32.5, 32.5, 32.5)
+    assert (parse_parent("165cm", "--mother"), parse_parent("1,80m", "--father")) == (165, 180)
+    for text, words in (("32", "give it with its unit"), ("70lb", "give it with its unit"), ("0.4kg", "1 to 250 kg")):
+        with pytest.raises(ChildError, match=f"--weight: weight is '{text}'.*{words}"):
+            parse_weight(text)
+    with pytest.raises(ChildError, match=r"--mother: height is '65cm', expected 120 to 230 cm"):
+        parse_parent("65cm", "--mother")
+    with pytest.raises(ChildError, match=r"father_cm: height is '18', expected 120 to 230 cm"):
+        parent_of("18", "father_cm")
 
 
 def test_height_has_a_unit_and_is_a_childs():

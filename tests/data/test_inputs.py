@@ -193,6 +193,7 @@ def test_a_csv_tells_of_each_child_what_it_has_columns_for(tmp_path):
     [
         ("age_months;height_cm", "123;140,5", 123, 140.5),
         ("age_years;height", "10,25;1.405m", 123, 140.5),
+        ("age_months;height_cm;weight_kg;mother;father_cm", "123;140,5;32,5;165cm;180,0", 123, 140.5),
         ("Age_Years;Height_cm", "10.25;140.5", 123, 140.5),
     ],
 )
@@ -201,6 +202,8 @@ def test_ages_and_heights_are_numbers_where_the_column_names_the_unit(tmp_path, 
     (row,) = read_inputs([tmp_path / "films.csv"])
     assert row.child.age is not None
     assert (row.child.age.months, row.child.height_cm) == (months, height)
+    if "weight" in header:
+        assert (row.child.weight_kg, row.child.mother_cm, row.child.father_cm) == (32.5, 165, 180)
 
 
 def test_facts_that_cannot_be_read_are_named_with_their_lines(tmp_path):

@@ -1,4 +1,4 @@
-"""What a chronological age and a height add to a reading: SDS, assessment and adult height, or why there is none."""
+"""What a chronological age adds to a reading: difference, SDS and assessment, or why there is none."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import json
 
 import pytest
 
-from boneage.data.child import Age, parse_age
+from boneage.data.child import Age, Child, parse_age
 from boneage.data.remark import Remark
 from boneage.data.sex import Sex
-from boneage.pipeline.clinical.assessment import HEIGHT_LIMITS, POPULATION, assessed, assessment_of, category_of
+from boneage.pipeline.clinical.assessment import POPULATION, assessed, assessment_of
 from boneage.pipeline.reading import Reading
 
 ODD = Remark("odd")
-OUTSIDE = "is outside the table, which covers"
 
 
 def reading(months: float | None = 130.0, sex: Sex = "M", half: float | None = 10.0, **others) -> Reading:
@@ -91,96 +90,15 @@ def test_an_age_in_whole_years_is_told_to_be_coarse():
     assert "SDS can change by 1.2" in str(note)
 
 
-@pytest.mark.parametrize(
-    ("difference", "category"),
-    [(12, "accelerated"), (11.9, "average"), (0, "average"), (-11.9, "average"), (-12, "delayed")],
-)
-def test_category_changes_at_a_year(difference, category):
-    assert category_of(difference) == category
-
-
-@pytest.mark.parametrize(
-    ("bone_age", "age", "sex", "percent", "category"),
-    [
-        (120, "10y", "M", 78.4, "average"),
-        (120, "9y0m", "M", 74.7, "accelerated"),
-        (120, "11y0m", "M", 81.2, "delayed"),
-        (120, "10y", "F", 86.2, "average"),
-        (120, "9y0m", "F", 82.8, "accelerated"),
-        (120, "11y0m", "F", 87.4, "delayed"),
-        (121.5, "10y", "M", (78.4 + 79.1) / 2, "average"),
-    ],
-)
-def test_adult_height_by_sex_and_category(bone_age, age, sex, percent, category):
-    found = assessed(reading(bone_age, sex), parse_age(age), 140.5)
-    assert found.adult_height_cm == pytest.approx(140.5 / percent * 100)
-    assert (found.adult_height_category, found.height_cm) == (category, 140.5)
-    assert HEIGHT_LIMITS in found.caveats
-
-
-@pytest.mark.parametrize(
-    ("bone_age", "age", "sex", "words"),
-    [
-        (
-            157,
-            "15y0m",
-            "M",
-            f"13 y 1 m {OUTSIDE} 6 y 0 m to 13 y 0 m for boys of delayed maturation",
-        ),
-        (
-            80,
-            "6y8m",
-            "M",
-            f"6 y 8 m {OUTSIDE} 7 y 0 m to 18 y 6 m for boys of average maturation",
-        ),
-        (
-            211,
-            "16y0m",
-            "F",
-            f"17 y 7 m {OUTSIDE} 7 y 0 m to 17 y 6 m for girls of accelerated maturation",
-        ),
-    ],
-)
-def test_outside_its_table_there_is_no_adult_height(bone_age, age, sex, words):
-    found = assessed(reading(bone_age, sex), parse_age(age), 150)
-    assert (found.adult_height_cm, found.adult_height_interval_90) == (None, None)
-    assert [note for note in found.notes if words in str(note)]
-    assert HEIGHT_LIMITS not in found.caveats
-
-
-def test_without_a_chronological_age_the_category_is_not_guessed():
-    found = assessed(reading(), None, 140)
-    assert (found.adult_height_cm, found.adult_height_category) == (None, None)
-    assert any("chronological age is not known; give --age" in str(note) for note in found.notes)
-
-
-def test_adult_height_is_given_over_the_interval_with_each_bone_ages_own_category():
-    # bone ages 108 to 132 at 10 years: delayed just at 108 (78.6 %), average within (75.2 to 80.4), accelerated at 132
-    found = assessed(reading(120, half=12), parse_age("120mo"), 140)
-    assert found.adult_height_interval_90 == pytest.approx((140 / 0.804, 140 / 0.752))
-    # 90 to 150: delayed 90 to 108 (73.8 to 78.6), accelerated 132 to 150 (76.7 to 82.8)
-    found = assessed(reading(120, half=30), parse_age("120mo"), 140)
-    assert found.adult_height_interval_90 == pytest.approx((140 / 0.828, 140 / 0.738))
-    assert found.adult_height_interval_90
-    assert found.adult_height_cm
-    low, high = found.adult_height_interval_90
-    assert low < found.adult_height_cm < high
-
-
-def test_an_interval_that_leaves_the_tables_gives_no_range_of_adult_height():
-    found = assessed(reading(90, half=20), parse_age("90mo"), 120)
-    assert found.adult_height_cm is not None
-    assert found.adult_height_interval_90 is None
-
-
 def test_what_was_not_aged_has_none_of_it():
     rejected = Reading("film.png", "rejected", (Remark("no hand"),), "F", notes=(ODD,))
-    assert assessed(rejected, parse_age("10y"), 140) == rejected
+    assert assessed(rejected, parse_age("10y"), Child(height_cm=140)) == rejected
 
 
 def test_a_reading_to_review_has_it_beside_its_reasons():
     two = (Remark("two hands"),)
-    found = assessed(Reading("f.png", "review", two, "F", 120, (110, 130), notes=(ODD,)), parse_age("120mo"), 140)
+    doubtful = Reading("f.png", "review", two, "F", 120, (110, 130), notes=(ODD,))
+    found = assessed(doubtful, parse_age("120mo"), Child(height_cm=140))
     assert (found.status, found.reasons, found.notes) == ("review", two, (ODD,))
     assert found.sds is not None
     assert found.adult_height_cm is not None
@@ -196,7 +114,7 @@ def test_the_interval_in_words():
 
 
 def test_json_has_every_name_rounded():
-    plain = json.loads(json.dumps(assessed(reading(), parse_age("123mo"), 140.5).to_dict()))
+    plain = json.loads(json.dumps(assessed(reading(), parse_age("123mo"), Child(height_cm=140.5)).to_dict()))
     wanted = {
         "interval_90": [120.0, 140.0],
         "interval_words": "between 10 y 0 m and 11 y 8 m",

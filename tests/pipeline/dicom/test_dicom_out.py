@@ -25,7 +25,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRBigEndian, JPEGLSLossless, RLELossless, XRayAngiographicImageStorage
 
-from boneage.data.child import Age
+from boneage.data.child import Age, Child
 from boneage.data.errors import OutputError
 from boneage.data.radiograph import Radiograph
 from boneage.data.read import read_radiograph
@@ -113,7 +113,7 @@ def film(tmp_path) -> Path:
 @pytest.fixture
 def examination(film) -> Examination:
     seen = examined(film, notes=(Remark("an odd thing was seen"),))
-    return replace(seen, reading=assessed(seen.reading, Age(119.9, 1, Remark("age given")), 140.5))
+    return replace(seen, reading=assessed(seen.reading, Age(119.9, 1, Remark("age given")), Child(height_cm=140.5)))
 
 
 # The report

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from dicom_files import dataset
 from PIL import Image
 
-from boneage.data.child import Age
+from boneage.data.child import Age, Child
 from boneage.data.errors import OutputError
 from boneage.data.read import read_radiograph
 from boneage.data.remark import Remark
@@ -53,7 +53,7 @@ def film(hand_films, tmp_path) -> Path:
 @pytest.fixture
 def full(film) -> Examination:
     reading = Reading(str(film), "review", (Remark("dark"),), "F", 125.3, (101.25, 149.35), model="tiny")
-    return examined(film, assessed(reading, Age(119.9, 1, Remark("age given")), 140.5))
+    return examined(film, assessed(reading, Age(119.9, 1, Remark("age given")), Child(height_cm=140.5)))
 
 
 def resources(bundle: dict) -> dict[str, list[dict]]:
@@ -112,6 +112,22 @@ def test_patient_study_and_order_are_those_of_the_film_without_a_name(full):
     assert report["effectiveDateTime"] == "2020-01-16"
     assert "SECRET" not in json.dumps(bundle)
     assert "2010-01-15" not in json.dumps(bundle)
+
+
+def test_each_method_of_adult_height_is_an_observation_of_its_own(film):
+    reading = Reading(str(film), "ok", (), "F", 125.3, (101.25, 149.35), model="tiny")
+    given = Child(height_cm=140.5, weight_kg=32.5, mother_cm=165.0, father_cm=180.0)
+    found = assessed(reading, Age(119.9, 1, Remark("age given")), given)
+    observations = resources(fhir_bundle(examined(film, found)))["Observation"]
+    heights = {one["method"]["text"]: one for one in observations if "height" in one["code"].get("text", "")}
+    made = {method: one["valueQuantity"]["value"] for method, one in heights.items()}
+    assert made == {height.source: round(height.cm, 2) for height in found.adult_heights} | {
+        "Mid-parental, Tanner 1970": 166.0
+    }
+    assert len(made) == 4
+    parts = {part["code"]["text"]: part.get("valueQuantity") for part in heights["RWT 1975"]["component"]}
+    assert (parts["Body weight"]["value"], parts["Body weight"]["code"]) == (32.5, "kg")
+    assert parts["Height of the mother"]["value"] == 165.0
 
 
 def test_a_picture_belongs_to_nobody(hand_films):

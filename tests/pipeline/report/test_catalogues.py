@@ -32,7 +32,21 @@ NAMES = {
     *("BitsAllocated", "BitsStored", "HighBit", "MB", "PatientSex", "PixelPaddingValue", "RescaleIntercept"),
     "RescaleSlope",
     *("BMP", "JPEG", "JPEG-LS", "PNG", "TIFF", "WebP", "boneage", "cm", "SD", "SDS"),
-    *("CR", "DX", "SOP", "UID", "UIDs", "Bayley-Pinneau", "Brush", "Foundation", "Greulich-Pyle", "Ohio"),
+    *(
+        "CR",
+        "DX",
+        "SOP",
+        "UID",
+        "UIDs",
+        "Bayley-Pinneau",
+        "Brush",
+        "Foundation",
+        "Greulich-Pyle",
+        "Ohio",
+        "RWT",
+        "Khamis-Roche",
+        "kg",
+    ),
 }
 MAKERS = ("Remark", "Verbatim")
 SAME_IN_GERMAN = {"Band", "in", "normal", "orange"}

@@ -52,11 +52,26 @@ READING = Reading(
     height_cm=140.5,
     adult_height_cm=172.25,
     adult_height_interval_90=(168.0, 177.5),
+    weight_kg=32.5,
+    mother_cm=165.0,
+    father_cm=180.0,
+    adult_height_rwt_cm=175.5,
+    adult_height_rwt_interval_90=(174.9, 176.1),
+    adult_height_khamis_roche_cm=177.25,
+    target_height_cm=179.0,
+    target_height_range=(170.5, 187.5),
 )
 WORDS = {
-    "en": ("Bone age report", "10 y 7 m", "between 9 y 8 m and 11 y 2 m", "172.2 cm", "normal (within 2 SD)"),
-    "de": ("Befundbericht Knochenalter", "10 J. 7 Mon.", "zwischen 9 J. 8 Mon. und 11 J. 2 Mon.", "172,2 cm", "2 SD"),
-    "ko": ("골연령 판독 보고서", "10세 7개월", "9세 8개월에서 11세 2개월 사이", "172.2 cm", "정상"),
+    "en": ("Bone age report", "10 y 7 m", "between 9 y 8 m and 11 y 2 m", "172.2 cm", "normal (within 2 SD)", "(RWT)"),
+    "de": (
+        "Befundbericht Knochenalter",
+        "10 J. 7 Mon.",
+        "zwischen 9 J. 8 Mon. und 11 J. 2 Mon.",
+        "172,2 cm",
+        "2 SD",
+        "Zielgröße",
+    ),
+    "ko": ("골연령 판독 보고서", "10세 7개월", "9세 8개월에서 11세 2개월 사이", "172.2 cm", "정상", "목표 신장"),
 }
 
 
