@@ -20,7 +20,7 @@ from ..weights.bundle import Bundle, read_bundle
 from .predict.parallel import in_batches
 
 FILE = "soft-labels.csv"
-_COLUMNS = ("id", "crop", "label_months", "predicted_months", "weights_sha256")
+_COLUMNS: tuple[str, ...] = ("id", "crop", "label_months", "predicted_months", "weights_sha256")
 _BATCH = 32  # crops between two steps of the progress
 
 

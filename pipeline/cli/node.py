@@ -8,12 +8,12 @@ import threading
 from contextlib import nullcontext
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from .group import Output, command
-from .options import device_option, engine_option, verbose_option, weights_option
+from .options import device_option, engine_option, one_hand_option, verbose_option, weights_option
 
 if TYPE_CHECKING:
     from ..node.destinations import Destination
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds that a silent peer is waited for.",
 )
+@one_hand_option
 @weights_option
 @device_option
 @engine_option
@@ -75,6 +76,7 @@ def node(
     spool: Path,
     workers: int | None,
     timeout: float,
+    hand: Literal["left", "right"],
     weights: str,
     device: str,
     engine: str,
@@ -109,7 +111,7 @@ def node(
     settings = Settings(parse_title(aet), host, port, senders, spool, kinds, workers, timeout)
     where = _destination(send_to, stow, out, authorization, aet, timeout)
     quiet = shown_by(lambda *_: nullcontext(lambda: None))  # no bar for each film
-    with quiet, running(settings, lambda: BoneAge.load(weights, device, engine), where):
+    with quiet, running(settings, lambda: BoneAge.load(weights, device, engine, hand), where):
         threading.Event().wait()  # until a signal
 
 

@@ -66,6 +66,9 @@ verbose_option = click.option(
 weights_option = click.option(
     "--weights", default="default", show_default=True, help="A shipped bundle, default or fast, or a folder."
 )
+one_hand_option = click.option(
+    "--hand", type=click.Choice(("left", "right")), default="left", show_default=True, help="As for predict."
+)
 workers_option = click.option(
     "--workers", type=click.IntRange(0), default=1, show_default=True, help="Processes that prepare batches."
 )

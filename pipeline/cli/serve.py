@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from .group import Output, command
-from .options import PATH, device_option, engine_option, verbose_option, weights_option
+from .options import PATH, device_option, engine_option, one_hand_option, verbose_option, weights_option
 
 
 def _seconds(name: str, default: float, text: str) -> Any:
@@ -26,7 +26,7 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @click.option("--no-auth", is_flag=True, help="Listen on other addresses without a token: a proxy admits who may come.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Another name of the service; may be repeated.")
 @click.option("--prefix", default="", help="Path below which a proxy shows the service, such as /boneage.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Threads that read films.")
+@click.option("--workers", type=click.IntRange(1), help="Threads that read films.  [default: one for each core]")
 @click.option("--queue", type=click.IntRange(0), default=32, show_default=True, help="Requests that may wait.")
 @click.option("--max-upload", default="64MiB", show_default=True, help="Largest body of a request.")
 @click.option("--max-films", type=click.IntRange(1), default=200, show_default=True, help="Most films of a job.")
@@ -38,7 +38,7 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @_seconds("--keep", 900.0, "How long a result can be fetched.")
 @click.option("--keep-bytes", default="512MiB", show_default=True, help="Memory for results; the oldest go first.")
 @click.option("--no-page", is_flag=True, help="Serve no page.")
-@click.option("--hand", type=click.Choice(("left", "right")), default="left", help="As for predict.", show_default=True)
+@one_hand_option
 @click.option("--openapi", is_flag=True, help="Print the description of the service (OpenAPI), and end.")
 @weights_option
 @device_option
@@ -53,6 +53,7 @@ def serve(
     allow_host: tuple[str, ...],
     max_upload: str,
     keep_bytes: str,
+    workers: int | None,
     no_page: bool,
     openapi: bool,
     **others: Any,
@@ -66,8 +67,9 @@ def serve(
     \b
     Examples:
       boneage serve
-      boneage serve --host 0.0.0.0 --token-file token.txt --workers 2 --weights fast
+      boneage serve --host 0.0.0.0 --token-file token.txt --workers 4 --weights fast
     """
+    from ..predict.parallel import cores
     from ..serve.settings import Settings, parse_bytes, read_token
 
     settings = Settings(
@@ -76,6 +78,7 @@ def serve(
         hosts=allow_host,
         max_upload=parse_bytes(max_upload, "--max-upload"),
         keep_bytes=parse_bytes(keep_bytes, "--keep-bytes"),
+        workers=workers or cores(),
         page=not no_page,
         **others,
     )

@@ -324,6 +324,18 @@ def test_a_command_that_cannot_be_meant_is_refused(options, words):
     assert words in done.stderr.replace("\n", " ")
 
 
+def test_the_command_reads_the_hand_that_is_asked_for(tmp_path, monkeypatch):
+    loaded, folders = [], ["--spool", str(tmp_path / "spool"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("boneage.pipeline.predict.bone_age.BoneAge.load", lambda *given: loaded.append(given) or Stub())
+    with socket.socket() as taken:  # so that the node ends once it is loaded
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = CliRunner().invoke(main, ["node", "--port", port, "--hand", "right", *folders])
+    assert "cannot be listened at" in done.stderr
+    assert loaded == [("default", "auto", "auto", "right")]
+
+
 def test_a_port_that_is_taken_is_named(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
