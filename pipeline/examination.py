@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..data.radiograph import Radiograph
 from ..data.remark import Remark
 from ..data.sex import Sex
 from ..handseg.finder import Hand
+from .clinical.reference import Reference, brush_reference
 from .reading import Reading
 
 CropEvidence = Callable[[NDArray[np.uint8], Sex], NDArray[np.float32]]  # `BoneAgeReader.evidence`
@@ -28,6 +29,7 @@ class Examination:
     error: why the film could not be read, None where it could.
     crop_evidence: how to work out where on a crop its reading comes from; None where nothing was examined.
     other: the examination of the other of two hands where both are read.
+    reference: the children that its SDS compares with.
     """
 
     reading: Reading
@@ -36,6 +38,7 @@ class Examination:
     error: FilmError | None = None
     crop_evidence: CropEvidence | None = None
     other: Examination | None = None
+    reference: Reference = field(default_factory=brush_reference)
 
     @property
     def each(self) -> tuple[Examination, ...]:

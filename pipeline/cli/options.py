@@ -83,6 +83,15 @@ engine_option = click.option(
 )
 
 
+reference_option = click.option(
+    "--reference",
+    type=PATH,
+    metavar="FILE",
+    help="Healthy children of your own in place of the Brush Foundation's, a CSV: sex, age_months, mean_months, "
+    "sd_months (or _years) and name.",
+)
+
+
 def column_option(roles: str) -> Callable[[F], F]:
     """Add --column, handed on as `columns`, with the roles that its help names."""
     text = f"Name of a column of the CSV that has no usual name; may be repeated. Roles: {roles}."

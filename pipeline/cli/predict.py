@@ -19,7 +19,16 @@ from ...data.sex import parse_sex
 from ...data.text import for_line
 from ..report.language import LANGUAGES, preferred_language
 from .group import Failure, Output, command
-from .options import PATH, F, device_option, engine_option, input_column_option, verbose_option, weights_option
+from .options import (
+    PATH,
+    F,
+    device_option,
+    engine_option,
+    input_column_option,
+    reference_option,
+    verbose_option,
+    weights_option,
+)
 
 if TYPE_CHECKING:
     from ...data.source import Source
@@ -125,6 +134,7 @@ def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str,
 @command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @child_options
+@reference_option
 @weights_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of text.")
 @click.option(
@@ -173,6 +183,7 @@ def predict(
     ctx: click.Context,
     inputs: tuple[Path, ...],
     child: Child,
+    reference: Path | None,
     weights: str,
     as_json: bool,
     csv_file: Path | None,
@@ -229,7 +240,7 @@ def predict(
 
     show = output.show_json if as_json else output.text_printer([str(row.path) for row in rows])
     tally = predict_cohort(
-        functools.partial(BoneAge.load, weights, device, engine, hand),
+        functools.partial(BoneAge.load, weights, device, engine, hand, reference),
         rows,
         table=table,
         resume=resume,

@@ -9,26 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ...data.child import Age, Child, in_years
-from ...data.remark import Remark
+from ...data.remark import Remark, Verbatim
 from ...data.sex import CHILDREN, Sex
 from ..reading import Assessment, Reading
-from .heights import HEIGHT_CAVEATS, with_heights
-from .tables import brush
+from .heights import with_heights
+from .reference import NORMAL_SDS, YOUNGEST_FOR_SDS, Reference, brush_reference
 
-NORMAL_SDS = 2.0  # SDs from the centre within which bone age is normal, both ends included
 ODD_SDS = 5.0  # beyond, a wrong age or another child's film is more likely than such a bone age
-YOUNGEST_FOR_SDS = 24.0  # months; below, the SD is under 4 months for boys and 5 for girls
 
-SDS_REFERENCE = Remark("Greulich-Pyle 1959, Brush Foundation SD; centre: chronological age")
-POPULATION = Remark(
-    "the SDs are those of the Brush Foundation's children, who were white and lived in Ohio in the mid-20th century: "
-    "others mature at other ages, Hispanic and Asian children over 12 years about one year ahead on average"
-)
-CAVEATS: Mapping[str, Remark] = {"sds": POPULATION, **HEIGHT_CAVEATS}  # by the value that they limit
 _WORDS: Mapping[Assessment, Remark] = {
     "delayed": Remark("delayed"),
     "normal": Remark("normal"),
@@ -36,16 +25,19 @@ _WORDS: Mapping[Assessment, Remark] = {
 }
 
 
-def assessed(reading: Reading, age: Age | None, given: Child | None = None) -> Reading:
+def assessed(
+    reading: Reading, age: Age | None, given: Child | None = None, reference: Reference | None = None
+) -> Reading:
     """The reading with what follows from a chronological age, and from height, weight and parents as `given`.
 
-    A value that cannot be given is None, and a note says why. A reading without a bone age is returned unchanged.
+    reference: the children that the SDS compares with; by default Brush's. A value that cannot be given is None, and a
+    note says why. A reading without a bone age is returned unchanged.
     """
     bone_age, sex = reading.bone_age_months, reading.sex
     if bone_age is None or sex is None:
         return reading
     if age is not None:
-        reading = _with_sds(reading, bone_age, sex, age)
+        reading = _with_sds(reading, bone_age, sex, age, reference or brush_reference())
     return with_heights(reading, bone_age, sex, given or Child())
 
 
@@ -56,57 +48,43 @@ def assessment_of(sds: float) -> Assessment:
     return "delayed" if sds < 0 else "advanced"
 
 
-def normal_band(
-    sex: Sex, youngest: float = 0.0, oldest: float = np.inf
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Chronological ages in months, rising, and the distance from each within which bone age is normal (both (n,)).
-
-    The band is linear between these ages. It reaches from `youngest` to `oldest` as far as an SDS is given; the arrays
-    are empty where none is.
-    """
-    table = brush(sex)
-    first, last = max(youngest, YOUNGEST_FOR_SDS), min(oldest, table.last)
-    between = table.ages[(table.ages > first) & (table.ages < last)]
-    ages = np.array([first, *between, last] if first < last else [])
-    return ages, NORMAL_SDS * np.interp(ages, table.ages, table.values[:, 1])
-
-
-def _with_sds(reading: Reading, bone_age: float, sex: Sex, age: Age) -> Reading:
+def _with_sds(reading: Reading, bone_age: float, sex: Sex, age: Age, reference: Reference) -> Reading:
     reading = replace(
         reading,
         chronological_age_months=age.months,
         chronological_age_source=age.source,
         difference_months=bone_age - age.months,
     )
-    table = brush(sex)
-    norm = table.at(age.months)
+    norm = reference.at(sex, age.months)
     sd = norm[1] if norm else None
     if age.resolution_months > 1:
         reading = reading.noted(_known_coarsely(age, sd))
     if norm:
         reading = replace(reading, reference_mean_months=norm[0], reference_sd_months=norm[1])
-    if why := _why_no_sds(age, sex, sd, table.last):
+    if why := _why_no_sds(age, sex, sd, reference):
         return reading.noted(why)
-    assert sd is not None  # else there is a reason for no SDS
-    sds = (bone_age - age.months) / sd
+    assert norm is not None  # else there is a reason for no SDS
+    mean, sd = norm
+    centre = reference.centre(mean, age.months)
+    sds = (bone_age - centre) / sd
     reading = replace(
         reading,
         sds=sds,
-        sds_reference=SDS_REFERENCE,
+        sds_reference=reference.about,
         assessment=assessment_of(sds),
-        caveats=(*reading.caveats, POPULATION),
+        caveats=(*reading.caveats, *reference.caveats(sex)),
     )
     if abs(sds) > ODD_SDS:
         reading = reading.noted(
             Remark(
-                "a bone age {sds:.1f} SDs from the chronological age is very rare; check the age, and whether the film "
-                "is of this child",
+                "a bone age {sds:.1f} SDs from the reference is very rare; check the age, and whether the film is of "
+                "this child",
                 sds=abs(sds),
             ),
         )
     if reading.interval_90 is None:
         return reading
-    low, high = ((end - age.months) / sd for end in reading.interval_90)
+    low, high = ((end - centre) / sd for end in reading.interval_90)
     reading = replace(reading, sds_interval_90=(low, high))
     if assessment_of(low) != assessment_of(high):
         reading = reading.noted(
@@ -140,20 +118,31 @@ def _known_coarsely(age: Age, sd: float | None) -> Remark:
     )
 
 
-def _why_no_sds(age: Age, sex: Sex, sd: float | None, last: float) -> Remark | None:
-    """Why there is no SDS at an age, if so; `sd` and `last`: the table's SD at it and its oldest age, in months."""
-    if age.months >= YOUNGEST_FOR_SDS:
-        if sd is not None:
-            return None
+def _why_no_sds(age: Age, sex: Sex, sd: float | None, reference: Reference) -> Remark | None:
+    """Why there is no SDS at an age, if so; `sd`: the reference's at it, in months."""
+    if age.months < YOUNGEST_FOR_SDS:
+        if sd is None:
+            return Remark("no SDS: under 24 months the spread of healthy children is less than the error of a reading")
         return Remark(
-            "no SDS: the table ends at {end} for {children} and the child is {age} old; nothing is extrapolated",
-            end=in_years(last),
-            children=CHILDREN[sex],
-            age=in_years(age.months),
+            "no SDS: under 24 months the spread of healthy children, {sd:.1f} months, is less than the error of a "
+            "reading",
+            sd=sd,
         )
-    if sd is None:
-        return Remark("no SDS: under 24 months the spread of healthy children is less than the error of a reading")
+    if sd is not None:
+        return None
+    table, children, old = reference.curves.get(sex), CHILDREN[sex], in_years(age.months)
+    if table is None:
+        return Remark("no SDS: {name} has no {children}", name=Verbatim(reference.name), children=children)
+    if age.months < table.first:
+        return Remark(
+            "no SDS: the table begins at {begin} for {children} and the child is {age} old; nothing is extrapolated",
+            begin=in_years(table.first),
+            children=children,
+            age=old,
+        )
     return Remark(
-        "no SDS: under 24 months the spread of healthy children, {sd:.1f} months, is less than the error of a reading",
-        sd=sd,
+        "no SDS: the table ends at {end} for {children} and the child is {age} old; nothing is extrapolated",
+        end=in_years(table.last),
+        children=children,
+        age=old,
     )

@@ -44,7 +44,7 @@ from ...data.remark import joined
 from ...data.source import PROGRAM
 from ...data.text import for_dicom
 from .. import codes as ours
-from ..clinical.assessment import NORMAL_SDS
+from ..clinical.reference import NORMAL_SDS, Reference
 from ..examination import Examination
 from ..reading import DISCLAIMER, Reading
 from .source import MAKER, VERSION, device_uid, identity, new_uid
@@ -57,7 +57,6 @@ NORMALITY = {  # CID 222
 }
 Group: TypeAlias = "PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations"
 LATERALITY = {"L": codes.SCT.Left, "R": codes.SCT.Right}
-_AUTHORITY = "Greulich and Pyle, Radiographic Atlas of Skeletal Development of the Hand and Wrist, 2nd ed. 1959"
 
 
 def structured_report(examination: Examination, source: Dataset) -> Comprehensive3DSR:
@@ -105,7 +104,7 @@ def _group(examination: Examination, source: Dataset) -> Group:
         "finding_type": _coded(ours.PEDIATRIC_BONE_AGE),
         "finding_sites": [FindingSite(codes.SCT.Hand, laterality=LATERALITY[laterality] if laterality else None)],
         "algorithm_id": AlgorithmIdentification(PROGRAM, VERSION, parameters=parameters, manufacturer=MAKER),
-        "measurements": list(_measurements(reading)),
+        "measurements": list(_measurements(reading, examination.reference)),
         "qualitative_evaluations": [QualitativeEvaluation(*map(_coded, pair)) for pair in evaluations],
     }
     film = source.SOPClassUID, source.SOPInstanceUID
@@ -129,19 +128,19 @@ def _outline(box: tuple[int, int, int, int], film: SourceImageForRegion) -> Imag
     return ImageRegion(GraphicTypeValues.POLYLINE, corners, film)
 
 
-def _measurements(reading: Reading) -> Iterator[Measurement]:
+def _measurements(reading: Reading, reference: Reference) -> Iterator[Measurement]:
     if reading.bone_age_months is not None:
         yield Measurement(
             _coded(ours.BONE_AGE),
             round(reading.bone_age_months, 2),
             codes.UCUM.Month,
             derivation=codes.cid3627.Estimated,
-            properties=_properties(reading, reading.bone_age_months),
+            properties=_properties(reading, reading.bone_age_months, reference),
         )
     if reading.chronological_age_months is not None:
         yield Measurement(_coded(ours.CHRONOLOGICAL_AGE), round(reading.chronological_age_months, 2), codes.UCUM.Month)
     if reading.sds is not None:
-        limits = _normal_range(-NORMAL_SDS, NORMAL_SDS, codes.UCUM.NoUnits, reading)
+        limits = _normal_range(-NORMAL_SDS, NORMAL_SDS, codes.UCUM.NoUnits, reference)
         yield Measurement(
             codes.DCM.ZScoreOfMeasurement,
             round(reading.sds, 2),
@@ -150,7 +149,7 @@ def _measurements(reading: Reading) -> Iterator[Measurement]:
         )
 
 
-def _properties(reading: Reading, months: float) -> MeasurementProperties:
+def _properties(reading: Reading, months: float, reference: Reference) -> MeasurementProperties:
     """TID 310 of the bone age: normality, statistics (TID 311), normal range (TID 312), then the 90 % interval."""
     sds, mean, sd = reading.sds, reading.reference_mean_months, reading.reference_sd_months
     statistics = normal = None
@@ -161,10 +160,12 @@ def _properties(reading: Reading, months: float) -> MeasurementProperties:
         ]
         if mean is not None:
             values.insert(0, _number(codes.SCT.MeanValueOfPopulation, mean))
-        statistics = MeasurementStatisticalProperties(values, for_dicom(str(reading.sds_reference or "")), _AUTHORITY)
+        statistics = MeasurementStatisticalProperties(
+            values, for_dicom(str(reading.sds_reference or "")), for_dicom(reference.authority)
+        )
         centre = months - sds * sd
         low, high = centre - NORMAL_SDS * sd, centre + NORMAL_SDS * sd
-        normal = _normal_range(low, high, codes.UCUM.Month, reading)
+        normal = _normal_range(low, high, codes.UCUM.Month, reference)
     properties = MeasurementProperties(
         normality=NORMALITY[reading.assessment] if reading.assessment else None,
         measurement_statistical_properties=statistics,
@@ -178,12 +179,13 @@ def _properties(reading: Reading, months: float) -> MeasurementProperties:
     return properties
 
 
-def _normal_range(low: float, high: float, unit: Code, reading: Reading) -> NormalRangeProperties:
+def _normal_range(low: float, high: float, unit: Code, reference: Reference) -> NormalRangeProperties:
     limits = [
         _number(codes.SCT.NormalRangeLowerLimit, low, unit),
         _number(codes.SCT.NormalRangeUpperLimit, high, unit),
     ]
-    return NormalRangeProperties(limits, for_dicom(f"within {NORMAL_SDS:g} SD ({reading.sds_reference})"), _AUTHORITY)
+    within = for_dicom(f"within {NORMAL_SDS:g} SD ({reference.about})")
+    return NormalRangeProperties(limits, within, for_dicom(reference.authority))
 
 
 def _number(name: Code, value: float, unit: Code = codes.UCUM.Month) -> NumContentItem:

@@ -18,7 +18,7 @@ from ...data.remark import joined
 from ...data.sex import Sex
 from ...data.table import has_columns, write_table
 from ...data.text import for_file_name, for_line, for_plot, shortened
-from ..clinical.assessment import normal_band
+from ..clinical.reference import brush_reference
 from ..plotting import INK, new_plot, save, tick_every
 from .growth import Growth, Rate
 
@@ -124,9 +124,9 @@ def _draw_reference(axes: Axes, sex: Sex | None, across: tuple[float, float]) ->
     axes.plot(across, across, color=INK, linewidth=1, linestyle="--", label="bone age = chronological age", zorder=1)
     shown = [*across]
     if sex:
-        ages, spread = normal_band(sex, across[0] * YEAR, across[1] * YEAR)
+        ages, centre, spread = brush_reference().normal_band(sex, across[0] * YEAR, across[1] * YEAR)
         if len(ages):
-            lower, upper = (ages - spread) / YEAR, (ages + spread) / YEAR
+            lower, upper = (centre - spread) / YEAR, (centre + spread) / YEAR
             axes.fill_between(
                 ages / YEAR, lower, upper, color=_BAND, linewidth=0, zorder=0, label="Brush Foundation, ± 2 SD"
             )

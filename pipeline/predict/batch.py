@@ -49,7 +49,7 @@ class FilmReader:
         """`patient_ids`: rows also carry the PatientID and date of DICOMs. `fingerprints`: rows carry fingerprints."""
         self.bone_age, self._patient_ids, self._fingerprints = bone_age, patient_ids, fingerprints
         side = "" if bone_age.finder.side == "left" else f" {bone_age.finder.side}"
-        self._model = f"{version('boneage')} {bone_age.digest}{side}"
+        self._model = f"{version('boneage')} {bone_age.digest}{side}{bone_age.reference.key}"
 
     def open(self, item: InputRow) -> OpenedFilm:
         """Open an input, once, and say what is known of it without decoding it."""

@@ -22,6 +22,7 @@ from ...regressor.reader import BoneAgeReader
 from ...weights.backend import chosen_backend
 from ...weights.bundle import Bundle, read_bundle
 from ..clinical.assessment import assessed
+from ..clinical.reference import Reference, brush_reference, read_reference
 from ..examination import Examination
 from ..reading import Reading
 from .agree import agreed_age, agreed_sex
@@ -39,9 +40,20 @@ class BoneAge:
     >>> BoneAge.load().predict("hand.png", sex="F")  # doctest: +SKIP
     """
 
-    def __init__(self, finder: HandFinder, reader: BoneAgeReader, model: str, digest: str | None = None) -> None:
-        """`model`: the name that results carry. `digest`: the SHA-256 that identifies the weights."""
+    def __init__(
+        self,
+        finder: HandFinder,
+        reader: BoneAgeReader,
+        model: str,
+        digest: str | None = None,
+        reference: Reference | None = None,
+    ) -> None:
+        """`model`: the name that results carry. `digest`: the SHA-256 that identifies the weights.
+
+        `reference`: the children that an SDS compares with; by default the Brush Foundation's.
+        """
         self.finder, self.reader, self.model, self.digest = finder, reader, model, digest
+        self.reference = reference or brush_reference()
 
     @classmethod
     def load(
@@ -50,19 +62,23 @@ class BoneAge:
         device: str = "auto",
         engine: str = "auto",
         hand: Side = "left",
+        reference: str | Path | None = None,
     ) -> BoneAge:
         """Load a bundle: a shipped name, a folder, or a bundle that is not stored yet.
 
         `device` and `engine`: as for `weights.backend.chosen_backend`. `hand`: what is read of a film of two
         hands, left, right or both: then `predict_many` and a cohort have a reading for each, the left one first.
+        `reference`: a table of healthy children of one's own (`clinical.reference.read_reference`) in place of Brush's.
 
-        Raises WeightsError, and ConfigError for a device or engine that is not there.
+        Raises WeightsError, ConfigError for a device or engine that is not there, and CohortError for a reference that
+        cannot be used.
         """
+        compared = read_reference(reference) if reference else None
         backend = chosen_backend(device, engine)
         bundle = weights if isinstance(weights, Bundle) else read_bundle(weights)
         reader = BoneAgeReader.load(bundle.regressors, CROP_VERSION, backend, bundle.calibration)
         finder = HandFinder.load(bundle.segmenter, reader.input_size, backend, hand)
-        return cls(finder, reader, bundle.name, bundle.digest)
+        return cls(finder, reader, bundle.name, bundle.digest, compared)
 
     def predict(self, film: Film, sex: Sex | str | None = None, *, child: Child | None = None) -> Reading:
         """Read one radiograph: the reading of `examine`; where both hands are read, of the left one."""
@@ -129,7 +145,9 @@ class BoneAge:
             for k, (film, hand) in reversed([*enumerate(each)]):  # the other hand comes after the first
                 reading, number = self._reading(film, hand, months.get(k)), numbers[id(film)]
                 other = examined.get(number)
-                examined[number] = Examination(reading, film.radiograph, hand, None, self.reader.evidence, other)
+                examined[number] = Examination(
+                    reading, film.radiograph, hand, None, self.reader.evidence, other, self.reference
+                )
             return examined
         except BaseException as error:
             if len(films) > 1:
@@ -171,7 +189,7 @@ class BoneAge:
             model=self.model,
             model_sha256=self.digest,
         )
-        return assessed(reading, film.age, film.given)
+        return assessed(reading, film.age, film.given, self.reference)
 
 
 @dataclass(frozen=True, eq=False)

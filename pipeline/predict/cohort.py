@@ -22,7 +22,8 @@ from ...data.remark import Remark
 from ...data.sex import Sex
 from ...data.source import Film
 from ...data.text import counted, for_cell
-from ..clinical.assessment import CAVEATS
+from ..clinical.heights import HEIGHT_CAVEATS
+from ..clinical.reference import Reference, brush_reference
 from ..examination import Examination
 from ..reading import Reading
 from .batch import FilmReader, OpenedFilm
@@ -43,7 +44,7 @@ class Tally:
     they are. before: rows that were there. second_hands: rows of the other hand of a film. why: the reasons of the last
     film that was not assessed, in full.
     caveats: what holds for every value of a kind that a row has. faults: why, for each file about a film that could not
-    be written.
+    be written. reference: the children that SDSs compare with.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -54,6 +55,7 @@ class Tally:
     why: str = ""
     caveats: dict[Remark, None] = field(default_factory=dict)
     faults: list[Remark] = field(default_factory=list)
+    reference: Reference = field(default_factory=brush_reference)
 
     @property
     def films(self) -> int:
@@ -93,7 +95,9 @@ class Tally:
         status = row["status"]
         self.statuses[status] += 1
         self.before += before
-        self.caveats |= {caveat: None for value, caveat in CAVEATS.items() if row[value] is not None}
+        if row["sds"] is not None and row["sex"]:
+            self.caveats |= dict.fromkeys(self.reference.caveats(row["sex"]))
+        self.caveats |= {caveat: None for value, caveat in HEIGHT_CAVEATS.items() if row[value] is not None}
         if status in ("failed", "rejected"):
             self.why = row["reasons"] or ""
             self.not_assessed[status, row["cause"] or ""] += 1
@@ -146,7 +150,7 @@ def predict_cohort(
         advance = stack.enter_context(progress("Reading", len(inputs)))
         rows = stack.enter_context(ReadingsFile(table, resume=resume, overwrite=overwrite)) if table else None
         reader = _Reader(bone_age if isinstance(bone_age, BoneAge) else bone_age(), about, rows, patient_ids)
-        tally = Tally()
+        tally = Tally(reference=reader.reader.bone_age.reference)
         workers = min(workers or cores(), -(-len(inputs) // BATCH) or 1)  # a single batch has all cores to itself
         log.debug("%s, in batches of %d by %s", counted(len(inputs), "file"), BATCH, counted(workers, "thread"))
         for outcomes in ahead(reader, in_batches(list(enumerate(inputs)), BATCH), workers):

@@ -14,7 +14,7 @@ from matplotlib.ticker import MultipleLocator
 from ...data.child import YEAR
 from ...data.remark import Remark
 from ...data.sex import CHILDREN, Sex
-from ..clinical.assessment import normal_band
+from ..clinical.reference import Reference, brush_reference
 from ..reading import Reading
 from .language import Language
 
@@ -27,8 +27,11 @@ _FINE = 10  # years that have a tick each
 _INK, _GRID, _BAND, _LINE, _POINT = "#2b2b2b", "#e3e3e3", "#cfe0ec", "#7a9bb5", "#b3261e"
 
 
-def growth_chart(reading: Reading, language: Language) -> bytes:
-    """Draw a reading that has a bone age as a PNG; without a chronological age as a stripe across the chart."""
+def growth_chart(reading: Reading, language: Language, reference: Reference | None = None) -> bytes:
+    """Draw a reading that has a bone age as a PNG; without a chronological age as a stripe across the chart.
+
+    reference: the children that its SDS compares with; by default Brush's.
+    """
     months, sex = reading.bone_age_months, reading.sex
     assert months is not None
     assert sex is not None
@@ -37,7 +40,7 @@ def growth_chart(reading: Reading, language: Language) -> bytes:
     axes = figure.add_subplot()
     axes.grid(color=_GRID, linewidth=0.5)
     axes.set_axisbelow(True)
-    _draw_band(axes, sex)
+    _draw_band(axes, sex, reference or brush_reference())
     interval = reading.interval_90 or (months, months)
     age = reading.chronological_age_months
     _draw_child(axes, months, interval, age)
@@ -69,11 +72,11 @@ def years_shown(months: float, interval: tuple[float, float], age: float | None)
     return first, max(last, first + _FEWEST)
 
 
-def _draw_band(axes: Axes, sex: Sex) -> None:
-    """The line bone age = chronological age and the band of two SDs on each side, at ages that have an SDS."""
-    ages, spread = normal_band(sex)
-    axes.fill_between(ages / YEAR, (ages - spread) / YEAR, (ages + spread) / YEAR, color=_BAND, linewidth=0)
-    axes.plot(ages / YEAR, ages / YEAR, color=_LINE, linewidth=0.8)
+def _draw_band(axes: Axes, sex: Sex, reference: Reference) -> None:
+    """The line that an SDS is counted from and the band of two SDs on each side, at ages that have an SDS."""
+    ages, centre, spread = reference.normal_band(sex)
+    axes.fill_between(ages / YEAR, (centre - spread) / YEAR, (centre + spread) / YEAR, color=_BAND, linewidth=0)
+    axes.plot(ages / YEAR, centre / YEAR, color=_LINE, linewidth=0.8)
 
 
 def _draw_child(axes: Axes, months: float, interval: tuple[float, float], age: float | None) -> None:

@@ -74,9 +74,12 @@ def report_page(
     now = now or datetime.now()
     chart = None
     if reading.assessed:
-        title, band = (
-            Remark("Bone age against chronological age"),
-            Remark("Band: 2 SD on each side of the chronological age (Brush Foundation)."),
+        title, reference = Remark("Bone age against chronological age"), examination.reference
+        name = Verbatim(reference.name)
+        band = (
+            Remark("Band: 2 SD on each side of the mean ({name}).", name=name)
+            if reference.centred_on_mean
+            else Remark("Band: 2 SD on each side of the chronological age ({name}).", name=name)
         )
         known = reading.chronological_age_months is not None
         where = (
@@ -84,7 +87,7 @@ def report_page(
             if known
             else Remark("Stripe: 90 % interval; the chronological age is not known.")
         )
-        chart = Figure(say(title), f"{say(band)} {say(where)}", growth_chart(reading, language), "png")
+        chart = Figure(say(title), f"{say(band)} {say(where)}", growth_chart(reading, language, reference), "png")
     footer = Remark(
         "Read by boneage {version}, model {model}, on {made}.",
         version=Verbatim(version("boneage")),

@@ -9,7 +9,8 @@ import pytest
 from boneage.data.child import Age, Child, parse_age
 from boneage.data.remark import Remark
 from boneage.data.sex import Sex
-from boneage.pipeline.clinical.assessment import POPULATION, assessed, assessment_of
+from boneage.pipeline.clinical.assessment import assessed, assessment_of
+from boneage.pipeline.clinical.reference import COMPARED, POPULATION
 from boneage.pipeline.reading import Reading
 
 ODD = Remark("odd")
@@ -28,7 +29,7 @@ def test_difference_sds_and_what_they_are_centred_on():
     assert found.sds_interval_90 == pytest.approx((0, 20 / 9.79))
     assert "chronological age" in str(found.sds_reference)
     assert found.assessment == "normal"
-    assert POPULATION in found.caveats
+    assert found.caveats == (POPULATION, COMPARED["M"])
 
 
 def test_sd_is_read_between_two_rows_by_sex():

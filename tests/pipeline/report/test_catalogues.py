@@ -44,6 +44,7 @@ NAMES = {
         "Greulich-Pyle",
         "Ohio",
         "RWT",
+        "Alshamrani",
         "Khamis-Roche",
         "kg",
     ),

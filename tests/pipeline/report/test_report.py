@@ -24,7 +24,8 @@ from boneage.handseg.finder import Hand
 from boneage.handseg.geometry import Box
 from boneage.handseg.quality import Verdict
 from boneage.handseg.segmenter import HandMap
-from boneage.pipeline.clinical.assessment import SDS_REFERENCE, assessed
+from boneage.pipeline.clinical.assessment import assessed
+from boneage.pipeline.clinical.reference import SDS_REFERENCE
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.chart import years_shown
