@@ -31,6 +31,7 @@ from .tiff import is_damaged_tiff
 from .webp import is_damaged_webp, is_lossless_webp
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+_BEGINNINGS = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 
 _GREY = ("1", "L")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
@@ -63,13 +64,7 @@ def read_image(source: Source) -> Radiograph:
         except BaseException as error:  # decoders raise errors of every kind on damaged files
             if is_stop(error):
                 raise
-            remark = Remark(
-                "this {format} file cannot be decoded ({error}), expected a whole picture; it is damaged or truncated, "
-                "copy or export it again",
-                format=Verbatim(str(picture.format)),
-                error=one_line(error),
-            )
-            raise ReadError(path, remark) from error
+            raise _damaged(path, str(picture.format), error) from error
         return finished(replace(radiograph, doubts=(*radiograph.doubts, *doubts)), shape)
 
 
@@ -126,12 +121,31 @@ def _aspect(picture: Image.Image) -> float:
     return aspect if 0 < aspect < math.inf else 1.0
 
 
+def _damaged(path: str, format: str, error: BaseException) -> ReadError:
+    remark = Remark(
+        "this {format} file cannot be decoded ({error}), expected a whole picture; it is damaged or truncated, "
+        "copy or export it again",
+        format=Verbatim(format),
+        error=one_line(error),
+    )
+    return ReadError(path, remark)
+
+
+def _begun_as(content: bytes) -> str | None:
+    """The format that a file is of by its first bytes."""
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return "WEBP"
+    return next((format for begin, format in _BEGINNINGS.items() if content.startswith(begin)), None)
+
+
 def _opened(source: Source) -> Image.Image:
     path = source.name
     check_chunks(path, source.content)
     try:
         return Image.open(io.BytesIO(source.content), formats=FORMATS)
     except UnidentifiedImageError:
+        if format := _begun_as(source.content):
+            raise _damaged(path, format, EOFError("its header is not whole")) from None
         remark = Remark(
             "is not a picture (it begins with {start}), expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM "
             "radiograph",
@@ -142,6 +156,8 @@ def _opened(source: Source) -> Image.Image:
         remark = Remark("is too large to be decoded safely ({error}); scale it down", error=one_line(error))
         raise ReadError(path, remark) from error
     except Exception as error:
+        if format := _begun_as(source.content):
+            raise _damaged(path, format, error) from error
         remark = Remark(
             "cannot be opened as a picture ({error}), expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM "
             "radiograph",

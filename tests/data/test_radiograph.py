@@ -300,14 +300,14 @@ def test_bad_files_are_refused_by_name_and_reason(tmp_path, case, message):
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
-@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.95])
 def test_truncated_files_are_refused(tmp_path, format, share):
     memory = io.BytesIO()
     Image.effect_noise((120, 120), 50).save(memory, format=format)
     content = memory.getvalue()
     path = tmp_path / "cut"
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(ReadError, match=r"truncated|cannot be opened|not a picture"):
+    with pytest.raises(ReadError, match=rf"this {format} file cannot be decoded .* it is damaged or truncated"):
         read_radiograph(path)
 
 
