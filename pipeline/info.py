@@ -38,6 +38,7 @@ def information(weights: str | Path = "default") -> dict[str, Any]:
             "digest": bundle.digest,
             "calibrated": bundle.calibration is not None,
             "metrics": dict(bundle.metrics),
+            "site": dict(bundle.site),
             "licence": bundle.licence,
             "segmenter": _described(bundle.segmenter),
             "regressors": [_described(net) | {"zooms": list(net.zooms)} for net in bundle.regressors],
@@ -60,6 +61,11 @@ def summary(found: Mapping[str, Any]) -> dict[str, Any]:
     }
     if "mae" in report:
         lines["MAE"] = f"{report['mae']:.2f} months on {counted(report['n'], 'film')}"
+    if site := weights["site"]:
+        lines["calibrated on"] = (
+            f"{counted(site['n'], 'film')} of {site['cohort']} ({site['girls']} girls, {site['boys']} boys), from "
+            f"{site['from']}: MAE {site['mae_before'][0]:.2f} before, {site['mae_after'][0]:.2f} on films held back"
+        )
     return lines | {"licence": weights["licence"]}
 
 

@@ -23,9 +23,11 @@ from ..data.text import counted
 BAND_EDGES = (60.0, 120.0, 180.0)  # months of bone age: under 5, 5 to 9, 10 to 14, from 15 years on
 LEVEL = 0.90
 FEWEST = 30  # films a band of one sex needs for an error of its own, and a band of both sexes
+_SEXES: tuple[Sex, ...] = ("F", "M")
 _FEWEST_IN_ALL = 10  # with fewer, the 90 % interval would be wider than any error of theirs
 
 Errors = Mapping[Sex, Sequence[float]]  # by sex and band, youngest first, in months
+Line = tuple[float, float]  # slope, and intercept in months
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Calibration:
 
     `half_width`: the error allowed by sex ("F", "M") and band of the corrected prediction, months, youngest first.
     `label_half_width`: the error allowed by the band of the label; the larger of both counts. It is empty in weights of
-    earlier versions. `n`: films that it was fitted on.
+    earlier versions. `n`: films that it was fitted on. `by_sex`: slope and intercept of each sex in place of those of
+    both, as `fit_site_calibration` finds them; empty where one line corrects both.
     """
 
     slope: float
@@ -42,10 +45,17 @@ class Calibration:
     half_width: Errors
     n: int
     label_half_width: Errors = field(default_factory=dict)
+    by_sex: Mapping[Sex, Sequence[float]] = field(default_factory=dict)
 
-    def corrected(self, raw: ArrayLike) -> NDArray[np.float64]:
-        """Raw readings in months, bias-corrected."""
-        return self.slope * np.asarray(raw, np.float64) + self.intercept
+    def line(self, sex: Sex) -> Line:
+        """The correction of one sex."""
+        slope, intercept = self.by_sex.get(sex, (self.slope, self.intercept))
+        return slope, intercept
+
+    def corrected(self, raw: ArrayLike, sexes: Sequence[Sex]) -> NDArray[np.float64]:
+        """Raw readings in months, (n,), bias-corrected as those of their sex are."""
+        slopes, intercepts = np.array([self.line(sex) for sex in sexes]).reshape(-1, 2).T
+        return slopes * np.asarray(raw, np.float64) + intercepts
 
     def interval(self, months: float, sex: Sex) -> tuple[float, float]:
         """Lower and upper end of the 90 % interval around a corrected reading, in months, cut at 0.
@@ -67,7 +77,8 @@ class Calibration:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
         """From a weights header."""
-        return cls(**values)
+        by_sex = {sex: tuple(line) for sex, line in values.get("by_sex", {}).items()}
+        return cls(**{**values, "by_sex": by_sex})
 
 
 def fit_calibration(raw: ArrayLike, labelled: ArrayLike, sexes: Sequence[Sex]) -> Calibration:
@@ -79,13 +90,55 @@ def fit_calibration(raw: ArrayLike, labelled: ArrayLike, sexes: Sequence[Sex]) -
     have needed; where a band of labels then holds fewer than nine in ten, its error is the quantile of those that the
     readings' errors do not allow. Raises TrainingError where there are too few films for any interval.
     """
-    raw, labelled, of = np.asarray(raw, np.float64), np.asarray(labelled, np.float64), np.asarray(sexes)
+    raw, labelled = np.asarray(raw, np.float64), np.asarray(labelled, np.float64)
     if len(raw) < _FEWEST_IN_ALL:
         raise TrainingError(
             f"{counted(len(raw), 'film')}: too few for a 90 % interval, at least {_FEWEST_IN_ALL} are needed"
         )
-    slope, intercept = np.polyfit(raw, labelled, 1) if np.ptp(raw) > 1 else (1.0, float((labelled - raw).mean()))
-    corrected = slope * raw + intercept
+    slope, intercept = _line(raw, labelled)
+    by_reading, by_label = _half_widths(slope * raw + intercept, labelled, sexes)
+    return Calibration(slope, intercept, by_reading, len(raw), by_label)
+
+
+def fit_site_calibration(
+    base: Calibration, months: ArrayLike, labelled: ArrayLike, sexes: Sequence[Sex], folds: ArrayLike
+) -> Calibration:
+    """Fit the correction of each sex, and the intervals, to the films of a site: one film at a place of each argument.
+
+    base: corrected the readings `months`, and is what the new correction goes on from. labelled: months. folds: (n,),
+    which part of the films each belongs to, films of one child in one. The correction of a sex is least squares of
+    label on reading. The intervals are fitted to errors of films that were held back: of each fold the readings are
+    corrected as the other folds say, since errors of the films that a line was fitted to are too small.
+    """
+    months, labelled, of = np.asarray(months, np.float64), np.asarray(labelled, np.float64), np.asarray(sexes)
+    parts, held_back = np.asarray(folds), months.copy()
+    lines: dict[Sex, Line] = {}
+    for sex in _SEXES:
+        mine = of == sex
+        slope, intercept = _line(months[mine], labelled[mine])
+        first, shift = base.line(sex)
+        lines[sex] = slope * first, slope * shift + intercept
+        for part in np.unique(parts[mine]):
+            out = mine & (parts == part)
+            slope, intercept = _line(months[mine & ~out], labelled[mine & ~out])
+            held_back[out] = slope * months[out] + intercept
+    by_reading, by_label = _half_widths(held_back, labelled, sexes)
+    return Calibration(base.slope, base.intercept, by_reading, len(months), by_label, lines)
+
+
+def _line(raw: NDArray[np.float64], labelled: NDArray[np.float64]) -> Line:
+    """Least squares of label on reading."""
+    if np.ptp(raw) <= 1:
+        return 1.0, float((labelled - raw).mean())
+    slope, intercept = np.polyfit(raw, labelled, 1)
+    return float(slope), float(intercept)
+
+
+def _half_widths(
+    corrected: NDArray[np.float64], labelled: NDArray[np.float64], sexes: Sequence[Sex]
+) -> tuple[Errors, Errors]:
+    """The errors allowed by band of the reading and of the label, which `fit_calibration` explains."""
+    of = np.asarray(sexes)
     errors, read_in, labelled_in = np.abs(corrected - labelled), _band(corrected), _band(labelled)
     by_reading, by_label = _allowed(errors, read_in, of), _allowed(errors, labelled_in, of)
     films = zip(sexes, read_in, labelled_in, strict=True)
@@ -94,8 +147,8 @@ def fit_calibration(raw: ArrayLike, labelled: ArrayLike, sexes: Sequence[Sex]) -
     by_reading, by_label = _scaled(by_reading, factor), _scaled(by_label, factor)
     allowed = np.array([by_reading[sex][read] for sex, read in zip(sexes, read_in, strict=True)])
     least = _allowed(np.where(errors > allowed, errors, 0), labelled_in, of)
-    by_label = {sex: np.maximum(widths, least[sex]).tolist() for sex, widths in by_label.items()}
-    return Calibration(float(slope), float(intercept), by_reading, len(errors), by_label)
+    by_label: Errors = {sex: np.maximum(widths, least[sex]).tolist() for sex, widths in by_label.items()}
+    return by_reading, by_label
 
 
 def _band(months: ArrayLike) -> NDArray[np.intp]:

@@ -75,7 +75,7 @@ class BoneAgeReader:
     def months(self, crops: Sequence[NDArray[np.uint8]], sexes: Sequence[Sex]) -> NDArray[np.float64]:
         """Bone age in months, float64 (n,), bias-corrected where the weights carry a calibration, at least 0."""
         raw = self.raw_months(crops, sexes)
-        return np.maximum(self.calibration.corrected(raw) if self.calibration else raw, 0.0)
+        return np.maximum(self.calibration.corrected(raw, sexes) if self.calibration else raw, 0.0)
 
     def interval_90(self, months: float, sex: Sex) -> tuple[float, float] | None:
         """The 90 % interval around a reading, in months; None where the weights carry no calibration."""

@@ -70,8 +70,9 @@ class Bundle:
 
     `name` is what results carry. `calibration`: as regressor/calibration.py makes it, None for raw readings. `metrics`:
     figures by what was measured, each with n and split. `licence`: terms of the weights. `recipe`: the resolved
-    settings of the whole training. `cost`: what that took. `folder`: where the YAML file is, None for a bundle that is
-    not stored; `card`: where its model card is or will be.
+    settings of the whole training. `cost`: what that took. `site`: what `boneage calibrate` fitted correction and
+    intervals to, empty for weights that come as they were trained. `folder`: where the YAML file is, None for a bundle
+    that is not stored; `card`: where its model card is or will be.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Bundle:
     licence: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
+    site: Mapping[str, Any] = field(default_factory=dict)
     file: Path | None = None
 
     @property

@@ -19,6 +19,7 @@ COMMANDS = {
     "robustness": "measure",
     "screen": "measure",
     "card": "measure",
+    "calibrate": "measure",
     "compare": "measure",
     "train": "train",
     "train-segmenter": "train",

@@ -14,6 +14,7 @@ from ...data.config import without_defaults
 from ...data.errors import BoneAgeError
 from ...data.remark import joined
 from ...data.table import begins_with
+from ...regressor.calibration import Calibration
 from ...weights.bundle import Bundle
 from ...weights.header import read_header
 from ..predict.bone_age import BoneAge
@@ -22,6 +23,7 @@ from ..recipe import Recipe
 from .evaluate import Evaluation, coverage_table
 from .failures import AGE_MONTHS, CASES, show_cases
 from .markdown import write_markdown
+from .metrics import SEX_LABELS
 from .robustness import Promise, Robustness
 from .screening import kinds_table
 
@@ -114,7 +116,15 @@ def coverage_promises(coverage: pd.DataFrame) -> list[Promise]:
 def _line(calibration: Mapping[str, Any]) -> str:
     if not calibration:
         return "nothing"
-    slope, intercept = calibration["slope"], calibration["intercept"]
+    lines = Calibration.from_dict(calibration)
+    if not lines.by_sex:
+        return line_words((lines.slope, lines.intercept))
+    return " and ".join(f"{line_words(lines.line(sex))} for {words}" for sex, words in SEX_LABELS.items())
+
+
+def line_words(line: tuple[float, float]) -> str:
+    """A correction in words: "1.020 x - 3.1 months"."""
+    slope, intercept = line
     return f"{slope:.3f} x {'-' if intercept < 0 else '+'} {abs(intercept):.1f} months"
 
 

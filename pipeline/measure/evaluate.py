@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...data.cohort import Cohort
@@ -21,7 +22,7 @@ from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
 from .markdown import markdown_table, write_markdown
-from .metrics import Agreement, agreement, by_group, concordance, coverage_by_group, groups_of
+from .metrics import SEX_LABELS, Agreement, agreement, by_group, concordance, coverage_by_group, groups_of
 from .reasons import reasons_table
 from .results_io import film_row, read_measured, refuse_others, write_measured
 
@@ -67,12 +68,20 @@ class Evaluation:
         return {str(status): int(number) for status, number in statuses.value_counts(sort=False).items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a weights header: the overall agreement in months to 0.001, and on which films."""
+        """Plain values for a bundle: agreement in months to 0.001, bias and SD by sex, and on which films."""
         figures = {
             name: round(value, 3) if isinstance(value, float) else value
             for name, value in self.overall.to_dict().items()
         }
-        return {"cohort": self.cohort, "split": self.split, "not_assessed": self.not_assessed(), **figures}
+        read = self.films.dropna(subset=["error_months"])
+        each = {sex: read.loc[read["sex"] == sex, "error_months"].to_numpy(np.float64) for sex in SEX_LABELS}
+        sexes = {
+            sex: {"n": len(errors), "bias": round(float(errors.mean()), 3), "sd": round(float(errors.std(ddof=1)), 3)}
+            for sex, errors in each.items()
+            if len(errors) > 1
+        }
+        about = {"cohort": self.cohort, "split": self.split, "not_assessed": self.not_assessed()}
+        return {**about, **figures, "by_sex": sexes}
 
     def coverage(self) -> pd.DataFrame:
         """How often the 90 % interval held the label, and its width (`metrics.coverage_by_group`)."""
@@ -155,7 +164,7 @@ def evaluate(
             f"{cohort.name}: none of its {len(cohort)} radiographs has a bone age, expected hands; the first: "
             f"{films['status'][0]}: {films['reasons'][0]}"
         )
-    evaluation = _measured(films, about)
+    evaluation = from_films(films, about)
     if out is not None:
         _write(evaluation, Path(out))
     return evaluation
@@ -164,10 +173,11 @@ def evaluate(
 def read_evaluation(folder: str | Path) -> Evaluation:
     """The evaluation that `evaluate` wrote into a folder. Raises BoneAgeError where there is none."""
     films, about = read_measured(folder, NAME, _COLUMNS, MONTHS, made_by="boneage evaluate")
-    return _measured(films, about)
+    return from_films(films, about)
 
 
-def _measured(films: pd.DataFrame, about: Mapping[str, str]) -> Evaluation:
+def from_films(films: pd.DataFrame, about: Mapping[str, str]) -> Evaluation:
+    """The evaluation of films as `Evaluation.films` has them; `about`: its cohort, split and model."""
     predicted = films.dropna(subset=["bone_age_months"])
     overall = agreement(predicted["bone_age_months"], predicted["labelled_months"])
     return Evaluation(

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ...data.errors import BoneAgeError
-from ..plotting import INK, YEAR, add_years, new_plot, save, tick_every
+from ...data.text import for_plot
+from ..plotting import GRID, INK, YEAR, add_years, new_plot, save, tick_every
 from .metrics import SEX_LABELS, agreement
 
 _COLOURS = {"F": "#c2571a", "M": "#1f6fa8"}  # orange and blue, which colour-blind readers can distinguish
@@ -73,6 +75,32 @@ def bland_altman_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, mod
     tick_every(step, axes.xaxis)
     tick_every(_tick_step(2 * reach), axes.yaxis)
     add_years(axes, "x", "mean of predicted and labelled bone age (years)", step)
+    save(figure, path)
+
+
+def before_and_after_plot(before: pd.DataFrame, after: pd.DataFrame, path: str | Path, model: str) -> None:
+    """Draw the errors of the same films against their labels, before and after, with the mean of each sex as a line."""
+    figure = Figure(figsize=(9.6, 5.0), dpi=150, layout="constrained")
+    films = _films(after)
+    figure.suptitle(for_plot(_title("Error before and after calibration", films, model)), fontsize=11, color=INK)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    for axes, frame, words in zip(panels, (before, after), ("before", "after, on films held back"), strict=True):
+        films = _films(frame)
+        error = films.predicted - films.labelled
+        axes.grid(color=GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.axhline(0, color=INK, linewidth=0.8)
+        _dots(axes, films, films.labelled, error)
+        for sex in SEX_LABELS:
+            axes.axhline(error[films.sex == sex].mean(), color=_COLOURS[sex], linewidth=1.6, linestyle="--", zorder=3)
+        axes.set_title(f"{words}: MAE {np.abs(error).mean():.2f} months", fontsize=10, color=INK)
+        axes.set(xlabel="labelled bone age (months)")
+    panels[0].set(ylabel="predicted minus labelled (months)")
+    tick_every(_tick_step(float(np.ptp(films.labelled))), panels[0].xaxis)
+    handles, labels = panels[1].get_legend_handles_labels()
+    figure.legend(
+        handles, [f"{label}, mean dashed" for label in labels], loc="outside lower center", ncols=2, frameon=False
+    )
     save(figure, path)
 
 

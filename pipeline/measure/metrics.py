@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import BoneAgeError
-from ...data.sex import CHILDREN
+from ...data.sex import CHILDREN, Sex
 from ...regressor.calibration import BAND_EDGES
 
 RESAMPLES = 10_000
-SEX_LABELS = {sex: str(children) for sex, children in CHILDREN.items()}
+SEX_LABELS: dict[Sex, str] = {sex: str(children) for sex, children in CHILDREN.items()}
 _BANDS = (
     "0-59 months (under 5 years)",
     "60-119 months (5 to 9 years)",

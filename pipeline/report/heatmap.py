@@ -24,7 +24,7 @@ _PAPER, _INK = (0, 0, 0), (255, 255, 255)
 def heat_picture(examination: Examination, evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The film under its evidence (`Examination.evidence`), as RGB, height x width x 3, in the film's geometry."""
     radiograph, hand = examination.radiograph_and_hand()
-    film = shown(radiograph, hand).astype(np.float32) / 255
+    film = np.divide(shown(radiograph, hand), 255, dtype=np.float32)
     return marked(_blended(film, evidence), hand)
 
 
