@@ -25,9 +25,11 @@ WEIGHTS_KG = (1.0, 250.0)  # a preterm newborn's and a very heavy adolescent's
 DAY = 1 / DAYS_IN_MONTH  # in months
 _GIVEN = Remark("age given")
 _NUMBER = r"(\d+(?:[.,](\d+))?)"  # no age or height has thousands, so a comma is a decimal one
-_YEARS = re.compile(rf"{_NUMBER}\s*(?:y|yr|yrs|years?)")
-_MONTHS = re.compile(rf"{_NUMBER}\s*(?:m|mo|months?)")
-_BOTH = re.compile(r"(\d+)\s*(?:y|yr|yrs|years?)\s*(\d+)\s*(?:m|mo|months?)")
+_YEAR_WORDS = r"(?:y|yr|yrs|years?|j|jahre?|세)\.?"  # 살 is left out: it often counts the years of life begun
+_MONTH_WORDS = r"(?:m|mo|mon|months?|monate?|개월)\.?"
+_YEARS = re.compile(rf"(?:만\s*)?{_NUMBER}\s*{_YEAR_WORDS}")
+_MONTHS = re.compile(rf"{_NUMBER}\s*{_MONTH_WORDS}")
+_BOTH = re.compile(rf"(?:만\s*)?(\d+)\s*{_YEAR_WORDS}\s*(\d+)\s*{_MONTH_WORDS}")
 _HEIGHT = re.compile(rf"{_NUMBER}\s*(cm|m)")
 _WEIGHT = re.compile(rf"{_NUMBER}\s*kg")
 
@@ -81,7 +83,7 @@ class Child:
 
 
 def parse_age(text: str, where: str = "--age") -> Age:
-    """Read an age such as 10y3m, 10.25y, 10y or 123mo; a bare number has no unit and is refused.
+    """Read an age such as 10y3m, 10.25y, 10y, 123mo, 10 J. 3 Mon. or 10세 3개월; a bare number is refused.
 
     `where` names the option or column in the message. Raises ChildError for other forms and ages over 25 years.
     """
@@ -119,17 +121,6 @@ def age_of(number: str, unit: AgeUnit, where: str) -> Age:
         )
         raise ChildError(where, remark)
     return _possible(_months(part) if unit == "months" else _years(part), number, where)
-
-
-def parse_date(text: str, where: str) -> date:
-    """Read a date in ISO form, 2015-03-27; `where` names it in the message. Raises ChildError for any other."""
-    try:
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip()):
-            raise ValueError
-        return date.fromisoformat(text.strip())
-    except ValueError:
-        remark = Remark("{text} is not a date, expected year-month-day such as 2015-03-27", text=Verbatim(repr(text)))
-        raise ChildError(where, remark) from None
 
 
 def parse_height(text: str, where: str = "--height") -> float:

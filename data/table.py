@@ -27,7 +27,15 @@ _LONGEST_DETAIL = 300  # characters of one fault
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # first line of some spreadsheets' CSV
 _ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 # Column names that stand for a field where no column has a usual name of it
-_SECOND_NAMES = {"sex": ("gender", "patient sex", "patientsex", "patient_sex", "geschlecht", "성별")}
+_SECOND_NAMES = {  # field -> role, names
+    "sex": ("sex", ("gender", "patient sex", "patientsex", "patient_sex", "geschlecht", "성별")),
+    "age": ("age", ("alter", "나이", "만나이")),
+    "birth date": ("birth_date", ("geburtsdatum", "생년월일")),
+    "exam date": ("exam_date", ("untersuchungsdatum", "aufnahmedatum", "검사일", "촬영일")),
+    "height": ("height", ("größe", "körpergröße", "körperhöhe", "신장", "키")),
+    "weight": ("weight", ("gewicht", "körpergewicht", "체중")),
+    "patient": ("patient", ("patienten-id", "patienten_id", "환자번호")),
+}
 _DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")  # three digits could also be thousands
 
 
@@ -234,8 +242,9 @@ def _recognise(
             if _fold(name) not in names:
                 raise CohortError(f"{path}: no column {name!r} for {role}; it has {shortened(', '.join(header))}")
         hits = _numbered(names, named or alternatives)
-        if not hits and field in _SECOND_NAMES:
-            hits = _numbered(names, {field: _SECOND_NAMES[field]})
+        if not hits and field in _SECOND_NAMES and _SECOND_NAMES[field][0] in alternatives:
+            role, usual = _SECOND_NAMES[field]
+            hits = _numbered(names, {role: usual})
         if len(hits) > 1:
             names = ", ".join(header[number] for _, number in hits)
             raise CohortError(

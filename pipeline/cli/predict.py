@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...data.child import Child, parse_age, parse_date, parse_height, parse_parent, parse_weight
+from ...data.child import Child, parse_age, parse_height, parse_parent, parse_weight
+from ...data.dates import parse_date
 from ...data.sex import parse_sex
 from ...data.text import for_line
 from ..report.language import LANGUAGES, preferred_language

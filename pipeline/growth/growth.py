@@ -20,17 +20,24 @@ from typing import Any
 
 import numpy as np
 
-from ...data.child import YEAR, in_years, months_between, parse_date
+from ...data.child import YEAR, in_years, months_between
+from ...data.dates import parse_date
 from ...data.errors import ChildError, CohortError, SexError
 from ...data.remark import Remark, Verbatim
 from ...data.sex import Sex, parse_sex
 from ...data.table import Faults, read_table
 from ...data.text import counted
 from ..predict.readings_file import parquet_rows
+from ..reading import AdultHeight
 
 _Z_90 = NormalDist().inv_cdf(0.95)  # a normal distribution has 90 % within so many SDs of its mean
 _SAME_CHILD = 13.0  # months: the largest spread of implied birth dates that ages in whole years can explain
 
+_HEIGHTS = {  # method of an adult height -> beginning of its columns
+    "Bayley-Pinneau": "adult_height",
+    "RWT": "adult_height_rwt",
+    "Khamis-Roche": "adult_height_khamis_roche",
+}
 _COLUMNS = {
     "patient": {"patient": ("patient", "patient_id")},
     "file": {"file": ("file", "path")},
@@ -42,12 +49,22 @@ _COLUMNS = {
     "exam date": {"exam_date": ("exam_date",)},
     "status": {"status": ("status",)},
     "model": {"model": ("model",)},
+    **{
+        name: {name: (name,)}
+        for height in _HEIGHTS.values()
+        for name in (f"{height}_cm", f"{height}_interval_90_low", f"{height}_interval_90_high")
+    },
+    **{name: {name: (name,)} for name in ("target_height_cm", "target_height_range_low", "target_height_range_high")},
 }
+_WORDS = ("patient", "file", "sex", "exam date", "status", "model")  # fields that are no numbers
 
 
 @dataclass(frozen=True)
 class Film:
-    """One reading of a child, as in its table; None where the cell is blank. Ages are in months."""
+    """One reading of a child, as in its table; None where the cell is blank. Ages are in months.
+
+    adult_heights: those predicted. target_height: with the lower and upper end of its range, in cm.
+    """
 
     patient: str
     file: str
@@ -58,15 +75,25 @@ class Film:
     exam_date: date | None
     status: str
     model: str
+    adult_heights: tuple[AdultHeight, ...] = ()
+    target_height: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Months of bone age a year; `interval_90` is None where a reading has none."""
+    """Months of bone age a year; `interval_90` is None where a reading has none.
+
+    years: between the first film and the last. start: bone age in months of the fitted line at the time 0.
+    """
 
     months_a_year: float
     interval_90: tuple[float, float] | None
     years: float
+    start: float
+
+    def bone_age_at(self, years: float) -> float:
+        """Bone age in months on the line that was fitted, at a time in years on the child's own scale."""
+        return self.start + self.months_a_year * years
 
     def __str__(self) -> str:
         """Such as "11.2 months a year (90 % interval 4.0 to 18.4)"."""
@@ -100,15 +127,20 @@ def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) ->
     """Read a table of readings, a CSV or Parquet, as `boneage predict` writes them, or any with such columns.
 
     Needed: `patient`, `bone_age_months`, and `chronological_age_months` or `exam_date` (2015-03-27). Used where they
-    are there: `sex`, `interval_90_low` and `interval_90_high`, `file`, `status`, `model`. `columns` maps these to other
-    names, of a CSV. Raises CohortError: a column that is not there, no patient at all, or cells that cannot be read.
+    are there: `sex`, `interval_90_low` and `interval_90_high`, `file`, `status`, `model`, adult heights and target
+    height. `columns` maps these to other names, of a CSV. Raises CohortError: a column that is not there, no patient at
+    all, or cells that cannot be read.
     """
     path = Path(path)
     if path.suffix.lower() == ".parquet":
         faults, found, rows = _parquet(path)
     else:
         sheet = read_table(path, _COLUMNS, columns)
-        faults, found, rows = sheet.faults, set(sheet.roles), [(row.line, row.cells) for row in sheet.rows]
+        faults, found = sheet.faults, set(sheet.roles)
+        rows = [
+            (row.line, {name: cell if name in _WORDS else sheet.number(cell) for name, cell in row.cells.items()})
+            for row in sheet.rows
+        ]
     lacking = [field for field in ("patient", "bone age") if field not in found]
     lacking += [] if found & {"age", "exam date"} else ["age or exam date"]
     if lacking:
@@ -144,39 +176,71 @@ def _parquet(path: Path) -> tuple[Faults, set[str], list[tuple[int, dict[str, An
     return Faults(path), found, list(enumerate(cells, 2))  # as in a CSV, whose header is line 1
 
 
-def _film(line: int, cells: Mapping[str, Any], faults: Faults) -> Film:
-    """The film of a row. Cells are numbers where the table is typed, else text; a blank one is missing or ""."""
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of a row: numbers where the table is typed, else text; a blank one is missing or ""."""
 
-    def number(field: str) -> float | None:
-        cell = cells.get(field, "")
+    line: int
+    cells: Mapping[str, Any]
+    faults: Faults
+
+    def number(self, field: str) -> float | None:
+        cell = self.cells.get(field, "")
         try:
             value = None if cell == "" else float(cell)
         except ValueError:
             value = math.nan
         if value is not None and not math.isfinite(value):
-            faults.add(line, field, f"{cell!r} is not a number")
+            self.faults.add(self.line, field, f"{cell!r} is not a number")
         return value
 
-    sex, taken = None, None
-    try:
-        sex = parse_sex(cells["sex"]) if cells.get("sex") else None
-    except SexError:
-        faults.add(line, "sex", f"{cells['sex']!r}, expected F or M")
-    try:
-        taken = parse_date(cells["exam date"], "exam_date") if cells.get("exam date") else None
-    except ChildError as error:
-        faults.add(line, "exam date", str(error))
-    low, high = number("lower end"), number("upper end")
+    def ends(self, low: str, high: str) -> tuple[float, float] | None:
+        least, most = self.number(low), self.number(high)
+        return None if least is None or most is None else (least, most)
+
+    def sex(self) -> Sex | None:
+        try:
+            return parse_sex(self.cells["sex"]) if self.cells.get("sex") else None
+        except SexError:
+            self.faults.add(self.line, "sex", f"{self.cells['sex']!r}, expected F or M")
+            return None
+
+    def exam_date(self) -> date | None:
+        try:
+            return parse_date(self.cells["exam date"], "exam_date") if self.cells.get("exam date") else None
+        except ChildError as error:
+            self.faults.add(self.line, "exam date", str(error))
+            return None
+
+    def adult_heights(self) -> Iterator[AdultHeight]:
+        for method, name in _HEIGHTS.items():
+            if (cm := self.number(f"{name}_cm")) is not None:
+                over = self.ends(f"{name}_interval_90_low", f"{name}_interval_90_high")
+                yield AdultHeight(Verbatim(method), cm, over, method)
+
+    def target_height(self) -> tuple[float, float, float] | None:
+        target, within = (
+            self.number("target_height_cm"),
+            self.ends("target_height_range_low", "target_height_range_high"),
+        )
+        return None if target is None or within is None else (target, *within)
+
+
+def _film(line: int, row: Mapping[str, Any], faults: Faults) -> Film:
+    """The film of a row."""
+    cells = _Cells(line, row, faults)
     return Film(
-        patient=str(cells.get("patient", "")),
-        file=cells.get("file") or f"line {line}",
-        sex=sex,
-        bone_age=number("bone age"),
-        interval_90=None if low is None or high is None else (low, high),
-        age=number("age"),
-        exam_date=taken,
-        status=cells.get("status", ""),
-        model=cells.get("model", ""),
+        patient=str(row.get("patient", "")),
+        file=row.get("file") or f"line {line}",
+        sex=cells.sex(),
+        bone_age=cells.number("bone age"),
+        interval_90=cells.ends("lower end", "upper end"),
+        age=cells.number("age"),
+        exam_date=cells.exam_date(),
+        status=row.get("status", ""),
+        model=row.get("model", ""),
+        adult_heights=tuple(cells.adult_heights()),
+        target_height=cells.target_height(),
     )
 
 
@@ -220,9 +284,9 @@ def _rate(fit: Sequence[tuple[float, Film]]) -> Rate | None:
     bones = np.array([film.bone_age for _, film in fit])
     sds = np.array([_sd(film) for _, film in fit])
     known = bool(np.all(sds > 0))
-    (slope, _), covariance = np.polyfit(years, bones, 1, w=1 / sds if known else None, cov="unscaled")
+    (slope, start), covariance = np.polyfit(years, bones, 1, w=1 / sds if known else None, cov="unscaled")
     slope, reach = float(slope), _Z_90 * math.sqrt(covariance[0, 0])
-    return Rate(slope, (slope - reach, slope + reach) if known else None, float(np.ptp(years)))
+    return Rate(slope, (slope - reach, slope + reach) if known else None, float(np.ptp(years)), float(start))
 
 
 def _sd(film: Film) -> float:

@@ -139,6 +139,8 @@ class _Sheet(FPDF):
 
     def films(self, figures: Sequence[Figure], y: float, bottom: float) -> float:
         """Pictures side by side at one scale, as large as fit between `y` and `bottom` with titles and captions."""
+        if not figures:
+            return y
         widths, heights = zip(*(figure.size for figure in figures), strict=True)
         room = WIDTH - 2 * SIDE - GAP * (len(figures) - 1)
         scale = min(room / sum(widths), (bottom - y - 14) / max(heights))  # 14: title, two lines of caption, and air

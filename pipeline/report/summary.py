@@ -16,7 +16,7 @@ _STATUS = {
     "review": Remark("film quality: to be reviewed"),
     "rejected": Remark("rejected: no bone age"),
 }
-_SEX = {"F": Remark("girl"), "M": Remark("boy")}
+SEXES = {"F": Remark("girl"), "M": Remark("boy")}
 _ASSESSMENT = {
     "delayed": Remark("delayed (more than 2 SD below)"),
     "normal": Remark("normal (within 2 SD)"),
@@ -58,7 +58,7 @@ def summary_of(examination: Examination, language: Language) -> Summary:
         interval_exact=interval_exact,
         status=reading.status,
         status_words=say(_STATUS[reading.status]),
-        reasons=_sentences(reading.reasons, language),
+        reasons=as_sentences(reading.reasons, language),
         facts=tuple((say(label), say(value)) for label, value in _facts(examination)),
         remarks=tuple(_remarks(reading, language)),
     )
@@ -78,7 +78,7 @@ def _interval(reading: Reading, language: Language) -> tuple[str, str]:
 def _facts(examination: Examination) -> Iterator[tuple[Remark, Value]]:
     """Labels and values."""
     reading = examination.reading
-    yield Remark("Sex"), _SEX[reading.sex] if reading.sex else Remark("not known")
+    yield Remark("Sex"), SEXES[reading.sex] if reading.sex else Remark("not known")
     if exam_date := examination.radiograph_and_hand()[0].exam_date:
         yield Remark("Examination"), exam_date
     age, source = reading.chronological_age_months, reading.chronological_age_source
@@ -115,14 +115,15 @@ def _heights(reading: Reading) -> Iterator[tuple[Remark, Value]]:
     if reading.weight_kg is not None:
         yield Remark("Weight"), Remark("{weight:.1f} kg", weight=reading.weight_kg)
     for height in reading.adult_heights:
-        yield Remark("Adult height ({method})", method=height.method), _adult_height(height.cm, height.ends)
+        yield Remark("Adult height ({method})", method=height.method), adult_height_words(height.cm, height.ends)
     if (target := reading.target_height_cm) is not None and reading.target_height_range is not None:
         low, high = reading.target_height_range
         within = Remark("{height:.1f} cm ({low:.1f} to {high:.1f})", height=target, low=low, high=high)
         yield Remark("Target height"), within
 
 
-def _adult_height(height: float, ends: tuple[float, float] | None) -> Remark:
+def adult_height_words(height: float, ends: tuple[float, float] | None) -> Remark:
+    """An adult height in cm, with its ends over the bone age's interval where they are known."""
     if ends is None:
         return Remark("{height:.1f} cm", height=height)
     return Remark(
@@ -140,10 +141,10 @@ def _remarks(reading: Reading, language: Language) -> Iterator[tuple[str, tuple[
         (language.say(Remark("Reference")), (*references, *reading.caveats)),
     ):
         if sentences:
-            yield heading, _sentences(sentences, language)
+            yield heading, as_sentences(sentences, language)
 
 
-def _sentences(remarks: Iterable[Remark], language: Language) -> tuple[str, ...]:
+def as_sentences(remarks: Iterable[Remark], language: Language) -> tuple[str, ...]:
     """Translated, each with a capital at its beginning and a full stop at its end."""
     translated = map(language.say, remarks)
     return tuple(text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".") for text in translated)

@@ -242,3 +242,27 @@ def test_output_names_are_stems_and_never_meet():
     ]
     given = output_names(files)
     assert given == ("hand", "hand-3", "hand-2", "hand-4", "1.2.840.5", "1.2.840.6")
+
+
+def test_a_german_and_a_korean_table_are_read_by_the_names_of_their_columns(tmp_path):
+    (tmp_path / "de.csv").write_text(
+        "path;Geschlecht;Geburtsdatum;Untersuchungsdatum;Größe;Gewicht\n"
+        "a.png;weiblich;15.01.2010;15.04.2020;140,5cm;32,5kg\n",
+        "utf-8",
+    )
+    (tmp_path / "ko.csv").write_text(
+        "path,성별,생년월일,검사일,신장,체중\na.png,여아,2010. 1. 15.,2020년 4월 15일,140.5cm,32.5kg\n", "utf-8"
+    )
+    (german,), (korean,) = (read_inputs([tmp_path / name]) for name in ("de.csv", "ko.csv"))
+    assert german.child == korean.child
+    child = german.child
+    assert (child.sex, child.birth_date, child.exam_date) == ("F", date(2010, 1, 15), date(2020, 4, 15))
+    assert (child.height_cm, child.weight_kg) == (140.5, 32.5)
+
+
+def test_a_date_that_can_be_two_days_is_a_fault_of_its_row(tmp_path):
+    (tmp_path / "films.csv").write_text("path,birth_date\na.png,15/01/2010\nb.png,03/04/2010\n")
+    with pytest.raises(
+        CohortError, match=r"(?s)1 fault \(birth date.*line 3: birth date: .*can be 2010-04-03 or 2010-03-04"
+    ):
+        read_inputs([tmp_path / "films.csv"])

@@ -128,7 +128,10 @@ def test_age_and_height_add_sds_and_adult_height(weights, hand_films, tmp_path):
     ("options", "words"),
     [
         (("--age", "10"), "--age: age is '10', expected years and months such as 10y3m"),
-        (("--birth-date", "15.1.2010"), "--birth-date: '15.1.2010' is not a date"),
+        (
+            ("--birth-date", "3/4/2010"),
+            "--birth-date: '3/4/2010' can be 2010-04-03 or 2010-03-04",
+        ),
         (("--height", "14.05cm"), "--height: height is '14.05cm', expected 40 to 230 cm"),
         (("--age", "9y0m", "--birth-date", "2010-01-15", "--exam-date", "2020-04-15"), "9 y 0 m (age given) and 10 y"),
         (("--birth-date", "2020-04-15", "--exam-date", "2010-01-15"), "which is before birth; check both dates"),

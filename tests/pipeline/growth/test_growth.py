@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from pypdfium2 import PdfDocument
 
 from boneage.data.errors import CohortError
 from boneage.data.remark import Remark
 from boneage.pipeline.cli import main
-from boneage.pipeline.growth.files import file_names, growth_plot
+from boneage.pipeline.clinical.reference import brush_reference, read_reference
+from boneage.pipeline.growth.files import file_names
 from boneage.pipeline.growth.growth import Film, growths_of, read_readings
+from boneage.pipeline.growth.plot import growth_plot
+from boneage.pipeline.growth.report import write_growth_report
 from boneage.pipeline.predict.readings_file import ReadingsFile
 from boneage.pipeline.predict.rows import row_of
 from boneage.pipeline.reading import Reading
@@ -184,7 +188,7 @@ def test_columns_of_another_table_can_be_named(tmp_path):
     ("text", "message"),
     [
         ("file,bone_age_months\na,1\n", "no column for patient, age or exam date"),
-        ("patient,bone_age_months,exam_date\nP,ten,1.1.2020\n", r"2 faults.*'ten' is not a number"),
+        ("patient,bone_age_months,exam_date\nP,ten,1/2/2020\n", r"2 faults.*'ten' is not a number"),
         ("patient,bone_age_months,exam_date,sex\nP,10,2020-01-01,x\n", "'x', expected F or M"),
     ],
 )
@@ -209,7 +213,7 @@ def test_the_band_is_drawn_where_sex_and_age_are_known_and_only_there(tmp_path):
     old = (film(age=230.0), film(age=236.0))  # beyond the table, which nothing extrapolates
     seen = []
     for number, films in enumerate((known, sexless, undated, old)):
-        growth_plot(growth(*films), tmp_path / f"{number}.png")
+        growth_plot(growth(*films), tmp_path / f"{number}.png", brush_reference())
         seen.append(band_pixels(tmp_path / f"{number}.png"))
     assert seen[0] > 20_000
     assert max(seen[1:]) < 2_000
@@ -223,3 +227,93 @@ def test_a_table_without_patients_is_an_error_that_says_what_to_do(tmp_path):
         CohortError, match=r"r\.csv: 2 readings, none with a patient.*--column patient=NAME.*--patient-ids"
     ):
         read_readings(tmp_path / "r.csv")
+
+
+def pixels_of(path: Path, colour: tuple[int, int, int]) -> int:
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    return int((np.abs(pixels - colour).sum(2) < 6).sum())
+
+
+def test_the_plot_draws_the_line_that_the_rate_is_of(tmp_path):
+    films = [film(bone=bone, age=age, half=None) for bone, age in ((80, 84), (110, 96), (104, 108), (134, 120))]
+    seen = growth(*films)
+    assert seen.rate is not None
+    years = np.array([7, 8, 9, 10])
+    slope, start = np.polyfit(years, [80, 110, 104, 134], 1)
+    assert [seen.rate.bone_age_at(year) for year in years] == pytest.approx(slope * years + start)
+    growth_plot(seen, tmp_path / "falls.png", brush_reference())
+    growth_plot(growth(films[0], films[1], films[3]), tmp_path / "rises.png", brush_reference())
+    fall = (0xB3, 0x26, 0x1E)
+    assert pixels_of(tmp_path / "falls.png", fall) > 200 > pixels_of(tmp_path / "rises.png", fall)
+
+
+HEIGHTS = (
+    "patient,chronological_age_months,bone_age_months,sex,interval_90_low,interval_90_high,adult_height_cm,"
+    "adult_height_interval_90_low,adult_height_interval_90_high,adult_height_rwt_cm,adult_height_khamis_roche_cm,"
+    "target_height_cm,target_height_range_low,target_height_range_high\n"
+)
+
+
+def test_predicted_heights_are_followed_by_method(tmp_path):
+    (tmp_path / "r.csv").write_text(
+        HEIGHTS + "P,96,100,F,90,110,165.5,160,170,167,168,166,157.5,174.5\nP,108,110,F,100,120,,,,166,,,,\n"
+    )
+    first, second = read_readings(tmp_path / "r.csv")
+    assert [(height.method, height.cm, height.ends) for height in first.adult_heights] == [
+        ("Bayley-Pinneau", 165.5, (160, 170)),
+        ("RWT", 167, None),
+        ("Khamis-Roche", 168, None),
+    ]
+    assert first.target_height == (166, 157.5, 174.5)
+    assert ([height.cm for height in second.adult_heights], second.target_height) == ([166], None)
+    growth_plot(growth(first, second), tmp_path / "with.png", brush_reference())
+    growth_plot(growth(film(age=96), film(age=108)), tmp_path / "without.png", brush_reference())
+    with Image.open(tmp_path / "with.png") as three, Image.open(tmp_path / "without.png") as two:
+        assert three.height > two.height  # by a panel
+
+
+def test_a_table_may_have_decimal_commas_and_german_words(tmp_path):
+    (tmp_path / "r.csv").write_text(
+        "patient;chronological_age_months;bone_age_months;sex;exam_date\nP;96,5;100,25;weiblich;15.01.2020\n", "utf-8"
+    )
+    (only,) = read_readings(tmp_path / "r.csv")
+    assert (only.age, only.bone_age, only.sex, only.exam_date) == (96.5, 100.25, "F", date(2020, 1, 15))
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("en", ("Report on growth", "18.0", "months a year", "At 8 y 0 m", "Brush Foundation")),
+        ("de", ("Bericht zum Wachstum", "18,0", "Monate im Jahr", "Mit 8 J. 0 Mon.", "Brush Foundation")),
+        ("ko", ("성장 보고서", "18.0", "개월/년", "8세 0개월", "Brush Foundation")),
+    ],
+)
+def test_a_report_says_the_rate_and_each_film_in_every_language(tmp_path, code, words):
+    seen = growth(film(bone=100, age=96), film(bone=118, age=108))
+    write_growth_report(seen, tmp_path / "r.html", code, brush_reference())
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert not [word for word in words if word not in text]
+    write_growth_report(seen, tmp_path / "r.pdf", code, brush_reference())
+    pages = PdfDocument(tmp_path / "r.pdf")
+    assert len(pages) == 1
+    said = pages[0].get_textpage().get_text_range().replace("\r\n", "").replace(" ", "")
+    assert not [word for word in words if word.replace(" ", "") not in said]
+
+
+def test_the_command_writes_reports_with_a_reference_of_ones_own_and_of_contradictions(tmp_path):
+    readings = write_readings(tmp_path / "r.csv", READINGS)
+    (tmp_path / "town.csv").write_text(
+        "sex,age_months,mean_months,sd_months,name\nF,84,86,10,Town 2020\nF,120,126,12,Town 2020\n"
+    )
+    own = ["--reference", str(tmp_path / "town.csv"), "--report", "html", "--language", "en"]
+    result = CliRunner().invoke(main, ["growth", str(readings), "-o", str(tmp_path / "out"), *own])
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "out" / "A_1.html").read_text("utf-8")
+    assert "Town 2020; centre: its mean" in text
+    assert "Brush" not in text
+    against = (tmp_path / "out" / "C.html").read_text("utf-8")
+    assert "contradictions: no rate" in against
+    assert "Two sexes: F for c2.png, M for c1.png." in against
+    growths = growths_of(read_readings(readings))
+    write_growth_report(growths[2], tmp_path / "c.pdf", "en", read_reference(tmp_path / "town.csv"))
+    assert len(PdfDocument(tmp_path / "c.pdf")) == 1
