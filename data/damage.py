@@ -66,7 +66,7 @@ def _is_stored_otherwise(content: bytes, stated: Codestream) -> bool:
     """Whether a JPEG 2000 of OpenJPEG is not what OpenJPEG makes of its picture, which without loss it has to be.
 
     Its headers must be the same, by which the settings were; data that differ are those of another version where not
-    even a quarter agrees. Other encoders cannot be told from damage.
+    even a quarter agrees. Other encoders cannot be distinguished from damage.
     """
     header, maker, _ = content.partition(_OPENJPEG)
     grey_of_one = stated.samples == stated.tiles == 1 and stated.width * stated.height <= _MOST_PIXELS

@@ -98,7 +98,7 @@ _REMEDIES = {
 }
 
 
-def told(error: OSError) -> str:
+def with_remedy(error: OSError) -> str:
     """What the system says is wrong with a file, and what to do about it."""
     remedy = _REMEDIES.get(error.errno or 0)
     return (error.strerror or one_line(error)) + (f"; {remedy}" if remedy else "")

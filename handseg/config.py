@@ -59,7 +59,7 @@ class ContentConfig:
     kind: int = 240
     """Examples of each kind of picture that is no whole hand (--negatives)."""
     picture_copies: int = 6
-    """How often each such picture is seen at most; twice at least."""
+    """How often each such picture is used in training at most; twice at least."""
     made: int = 800
     """Pictures without a hand that are drawn."""
     folds: int = 4

@@ -67,14 +67,14 @@ def run(taken: Path, given: Path) -> int:
     for kind in settings.results:
         for made in given.glob(f"*-{kind}.dcm"):
             made.replace(given / _name_of(made))
-    told = {
+    result = {
         "made_by": MARK,
         "disclaimer": str(DISCLAIMER),
         "readings": [replace(reading, file=Path(reading.file).name).to_dict() for reading in readings],
         "not_written": [str(fault) for fault in tally.faults],
     }
     with whole_file(given / _RESULT) as temporary:
-        temporary.write_text(json.dumps(told, indent=1), "utf-8")
+        temporary.write_text(json.dumps(result, indent=1), "utf-8")
     return 2 if tally.exit_code == 2 else 0
 
 

@@ -39,7 +39,7 @@ class Reading:
     `status`: ok, review (a number, to be read with care), rejected (not a whole hand) or failed (not readable, or its
     sex unknown); `reasons` say why. `bone_age_months` and `interval_90` (lower and upper, months) are None unless the
     film was assessed. `hand`: of two hands on a film, which it is: left or right, or larger or smaller where sides
-    cannot be told. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights;
+    are not known. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights;
     `model_sha256`: what identifies them (`weights.bundle.Bundle.digest`).
 
     `notes` are remarks on what was odd, and on each clinical value that was asked for but cannot be given; `caveats`

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from ...data.errors import BoneAgeError, told
+from ...data.errors import BoneAgeError, with_remedy
 from ...data.files import inputs_kept, refuse_inputs
 from ...data.progress import shown_by
 from ...data.text import for_lines, shortened
@@ -108,7 +108,7 @@ class LazyCommands(click.Group):
                 raise
             if error.filename is None and error.errno is not None:
                 _drop_output()
-            raise Failure(f"{error.filename or 'the output'}: {told(error)}") from error
+            raise Failure(f"{error.filename or 'the output'}: {with_remedy(error)}") from error
 
 
 def _print_anything() -> None:

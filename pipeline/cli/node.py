@@ -84,7 +84,7 @@ def node(
     """Read films sent by DICOM, and send the results on.
 
     Films of CR, DX and secondary capture come in by C-STORE, and C-ECHO is answered. Each is on disk before its sender
-    is told that it has arrived. Sex comes from the DICOM; a film without it is kept in the spool's folder failed/, with
+    has the answer. Sex comes from the DICOM; a film without it is kept in the spool's folder failed/, with
     the reason beside it. Results go into the study of their film, to one place: --send-to, --stow or --out. While it is
     away they wait in the spool, and after a stop, of whatever kind, the same command goes on.
 

@@ -22,7 +22,7 @@ class Delivery(threading.Thread):
     def __init__(self, spool: Spool, destination: Destination, first: float = FIRST) -> None:
         super().__init__(name="results", daemon=True)
         self.spool, self.destination, self.first = spool, destination, first
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def run(self) -> None:
         """Send until the spool is closed."""
@@ -48,7 +48,7 @@ class Delivery(threading.Thread):
             except Exception as error:  # of a library, on one film's results: the others are sent
                 self._tell(f"film {short(key)}: its results cannot be sent ({type(error).__name__}); tried again later")
                 refused = True
-            self._told -= {line for line in self._told if line.startswith(str(self.destination))}  # it is back
+            self._logged -= {line for line in self._logged if line.startswith(str(self.destination))}  # it is back
             left |= refused
             if not refused:
                 self.spool.sent(key)
@@ -68,6 +68,6 @@ class Delivery(threading.Thread):
 
     def _tell(self, line: str) -> None:
         """Warn once of what comes again with every try."""
-        if line not in self._told:
-            self._told.add(line)
+        if line not in self._logged:
+            self._logged.add(line)
             log.warning("%s", line)

@@ -1,4 +1,4 @@
-"""The node's ear: C-ECHO and C-STORE of films. A film is on disk before its sender is told that it has arrived."""
+"""Receive films by C-STORE, and answer C-ECHO. A film is on disk before its sender has the answer."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SYNTAXES = [  # what `data.dicom` reads
     *(JPEGLosslessSV1, JPEGLossless, JPEG2000Lossless, JPEGLSLossless, RLELossless),
     *(JPEGBaseline8Bit, JPEGExtended12Bit, JPEG2000, JPEGLSNearLossless),
 ]
-ASSOCIATIONS = 64  # at the same time; a sender beyond them is told to try again
+ASSOCIATIONS = 64  # at the same time; a sender beyond them is asked to try again
 # status of C-STORE, PS3.4 B.2.3
 STORED, OUT_OF_RESOURCES, REFUSED = 0x0000, 0xA700, 0xC000
 _NO_REQUEST, _CLOSED = "Sta2", "Evt17"  # state and event of the protocol's machine, PS3.8 9.2
@@ -137,7 +137,7 @@ class _Ear:
         try:
             key, new = self.spool.receive(data, header)
         except OSError as error:
-            log.error("a film of %s cannot be stored (%s); its sender is told to try again", sender, error.strerror)
+            log.error("a film of %s cannot be stored (%s); its sender is asked to try again", sender, error.strerror)
             return OUT_OF_RESOURCES
         log.info("film %s: %s %s", short(key), "received from" if new else "is known, sent again by", sender)
         return STORED

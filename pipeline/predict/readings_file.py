@@ -19,7 +19,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from ...data.errors import CohortError, OutputError, told
+from ...data.errors import CohortError, OutputError, with_remedy
 from ...data.files import lock_beside, locked, refuse_foreign, whole_file
 from ...data.table import begins_with
 from .rows import COLUMNS, Row, from_line, header_line, to_line
@@ -103,7 +103,7 @@ class ReadingsFile:
         """Close the partial file, or remove it: first, where a system can, so that no other run gets hold of it."""
         if remove and os.name != "nt":
             self.partial.unlink(missing_ok=True)
-        with suppress(OSError):  # a full disk, which was told when it was written to
+        with suppress(OSError):  # a full disk, which was reported when it was written to
             self._file.close()
         if remove:
             self.partial.unlink(missing_ok=True)
@@ -141,7 +141,7 @@ class ReadingsFile:
             return _record(self._file, at)
 
     def _cannot_write(self, error: OSError) -> OutputError:
-        return OutputError(f"{self.partial}: {told(error)}; then go on with --resume")
+        return OutputError(f"{self.partial}: {with_remedy(error)}; then go on with --resume")
 
     def _is_ours(self, path: Path) -> bool:
         """Whether the file at the table's place is a table of readings."""
@@ -194,7 +194,7 @@ class ReadingsFile:
         while (record := _record(self._file)).endswith(b"\n"):
             try:
                 fingerprint = from_line(record)["fingerprint"]
-            except ValueError:  # torn in its middle; what follows cannot be told from it
+            except ValueError:  # torn in its middle; what follows cannot be separated from it
                 break
             self._where.setdefault(fingerprint, []).append(end)
             end = self._file.tell()

@@ -22,7 +22,7 @@ FONTS = Path(__file__).parent / "fonts"
 _SIZE = (3.3, 2.9)  # inches
 _DPI = 300
 _AROUND = 2  # years on either side of the child
-_FEWEST = 6  # years, so that the band is seen to widen
+_FEWEST = 6  # years, so that the chart shows the band widen
 _FINE = 10  # years that have a tick each
 _INK, _GRID, _BAND, _LINE, _POINT = "#2b2b2b", "#e3e3e3", "#cfe0ec", "#7a9bb5", "#b3261e"
 

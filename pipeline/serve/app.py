@@ -68,32 +68,32 @@ async def _forget(service: Service) -> None:
 def _answer_errors(app: FastAPI, service: Service) -> None:
     """Let every error be a problem."""
 
-    def told(request: Request, problem: Problem) -> Response:
+    def answered(request: Request, problem: Problem) -> Response:
         service.metrics.refused(problem.kind)
-        request.state.told = problem.kind
+        request.state.outcome = problem.kind
         return answer(problem, request)
 
     async def refused(request: Request, error: Any) -> Response:
-        return told(request, error)
+        return answered(request, error)
 
     async def unknown(request: Request, error: Any) -> Response:
         if error.status_code == 405:
-            return told(request, Problem("method", Remark("this path knows other methods alone"), error.headers))
-        return told(request, Problem("not-found", Remark("there is nothing at this path")))
+            return answered(request, Problem("method", Remark("this path knows other methods alone"), error.headers))
+        return answered(request, Problem("not-found", Remark("there is nothing at this path")))
 
     async def invalid(request: Request, error: Any) -> Response:
         first = error.errors()[0]
         if first["loc"][0] == "path":
-            return told(request, Problem("not-found", Remark("there is nothing at this path")))
+            return answered(request, Problem("not-found", Remark("there is nothing at this path")))
         name, fault = Verbatim(str(first["loc"][-1])), Verbatim(first["msg"])
-        return told(request, Problem("request", Remark("the parameter {name}: {fault}", name=name, fault=fault)))
+        return answered(request, Problem("request", Remark("the parameter {name}: {fault}", name=name, fault=fault)))
 
     async def gone(_: Request, __: Any) -> Response:
         return Response(status_code=_GONE)
 
     async def failed(request: Request, _: Any) -> Response:
         remark = Remark("the service failed at this request; tell whoever runs it the request id")
-        return told(request, Problem("internal", remark))
+        return answered(request, Problem("internal", remark))
 
     app.add_exception_handler(Problem, refused)
     app.add_exception_handler(ClientGone, gone)

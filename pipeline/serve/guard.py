@@ -29,7 +29,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-OPEN = ("/", "/healthz", "/readyz")  # paths that need no token: nothing is told there about anyone
+OPEN = ("/", "/healthz", "/readyz")  # paths that need no token: they say nothing about anyone
 STATIC = "/static/"
 _METHODS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS")
 
@@ -109,4 +109,4 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in _METHODS else "?"
     path = getattr(route, "path", "-")
     line = "%s %s %s %d %s film %s %.0f ms"
-    log.info(line, state["id"], method, path, status, state.get("told", "-"), state.get("film", "-"), seconds * 1000)
+    log.info(line, state["id"], method, path, status, state.get("outcome", "-"), state.get("film", "-"), seconds * 1000)

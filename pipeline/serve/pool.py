@@ -1,4 +1,4 @@
-"""Threads that read, and a bounded queue before them: whoever finds no place in it is told so at once."""
+"""Threads that read, and a bounded queue before them: a request that finds no place in it is refused at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Pool:
         self._waiting: deque[tuple[Future[Any], Callable[[], Any], float]] = deque()
         self._changed = Condition(RLock())
         self._mean = 1.0  # seconds of a call
-        self.waited: Callable[[float], None] = lambda seconds: None  # is told how long each call waited
+        self.waited: Callable[[float], None] = lambda seconds: None  # called with the seconds that a call waited
         for number in range(workers):
             Thread(target=self._work, name=f"boneage-worker-{number}", daemon=True).start()
 

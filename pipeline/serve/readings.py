@@ -53,8 +53,8 @@ def router(service: Service) -> APIRouter:
             async with received(request, service.settings) as body:
                 future = place.put(lambda: _examined(service, body, query))
                 examination = await outcome(future, request, service.settings.deadline)
-        request.state.told = examination.reading.status
-        request.state.film = service.told_apart(examination)
+        request.state.outcome = examination.reading.status
+        request.state.film = service.film_hash(examination)
         return as_answer(examination, service.keep(examination), service.settings.prefix)
 
     return routes

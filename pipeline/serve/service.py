@@ -110,7 +110,7 @@ class Service:
         pixels = 0 if examination.radiograph is None else examination.radiograph.greys.size
         return self.kept.add(examination, pixels * _PER_PIXEL)
 
-    def told_apart(self, examination: Examination) -> str:
+    def film_hash(self, examination: Examination) -> str:
         """What stands for a film in the log: a salted hash of its SOP Instance UID; "-" where it has none."""
         tags = examination.radiograph.tags if examination.radiograph else None
         uid = str(tags.get("SOPInstanceUID", "")) if tags is not None else ""

@@ -83,7 +83,7 @@ async def _stored(service: Service, request: Request, study: str | None) -> JSON
     sequences = {"00081199": read, "00081198": failed}
     content = {tag: {"vr": "SQ", "Value": items} for tag, items in sequences.items() if items}
     status = 200 if not failed else 202 if read else 409
-    request.state.told = f"{len(read)} of {len(parts)} instances"
+    request.state.outcome = f"{len(read)} of {len(parts)} instances"
     return JSONResponse(content, status, media_type=ANSWER)
 
 

@@ -96,7 +96,7 @@ def test_a_dicom_keeps_its_greys_with_a_note(tmp_path, hand):
 
 
 @pytest.mark.skipif(not RSNA.is_dir(), reason="the RSNA radiographs are not beside this checkout")
-def test_real_radiographs_are_told_apart():
+def test_real_radiographs_are_film_hash():
     held_out = sorted(path for path in RSNA.iterdir() if int(path.stem) % 5 == 0)[::12]
     assert len(held_out) > 200
     upright = [read_radiograph(path, correct_inversion=False).greys for path in held_out]
