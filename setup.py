@@ -12,7 +12,19 @@ ROOMS = (
     "regressor.training",
     *(
         f"pipeline.{room}"
-        for room in ("cli", "clinical", "dicom", "fhir", "growth", "measure", "node", "predict", "report", "serve")
+        for room in (
+            "cli",
+            "clinical",
+            "cluster",
+            "dicom",
+            "fhir",
+            "growth",
+            "measure",
+            "node",
+            "predict",
+            "report",
+            "serve",
+        )
     ),
 )
 PACKAGES = (*LAYERS, *ROOMS)

@@ -56,6 +56,10 @@ class TrainingError(BoneAgeError):
     """A training run cannot start, go on or resume with what it was given."""
 
 
+class ClusterError(BoneAgeError):
+    """A cluster cannot be reached, has no room, or cannot go on."""
+
+
 class OutputError(BoneAgeError):
     """A result cannot be written in the form that was asked for."""
 

@@ -21,6 +21,7 @@ from .sex import Sex, parse_sex
 from .source import Film, as_source, is_film
 from .table import TABLES
 from .text import for_file_name, for_line
+from .url import Url, as_path, refuse_unknown
 
 log = logging.getLogger(__name__)
 _UNIT = re.compile("_(cm|kg)$")
@@ -37,11 +38,12 @@ def read_inputs(
 
     A folder stands for all files in it and in its folders (`listing.files_below`); where a cohort's table lies in it,
     alone of its kind, its rows come first, with what they state of the children. A pattern (`films/*.png`,
-    `studies/**/*.dcm`) that names no file itself stands for whatever matches it, sorted, folders included. A CSV or a
-    workbook stands for its rows (`read_inputs_table`, which `columns` and `images` are for). Any other path stands for
-    itself, existing or not: a missing file fails where it is read. What was found in a folder or by a pattern says so
-    (`InputRow.found`): not each such file is a film. A film that is no path (`source.as_source`) stands for itself, and
-    so does an InputRow, with its own facts alone.
+    `studies/**/*.dcm`) that names no file itself stands for whatever matches it, sorted, folders included. A CSV, a
+    workbook or a Parquet file stands for its rows (`read_inputs_table`, which `columns` and `images` are for). Any
+    other path stands for itself, existing or not: a missing file fails where it is read. What was found in a folder or
+    by a pattern says so (`InputRow.found`): not each such file is a film. A URL (`url.Url`) is a table by its suffix,
+    or a film. A film that is no path (`source.as_source`) stands for itself, and so does an InputRow, with its own
+    facts alone.
 
     `child`, or the sex alone, applies to all; a row's own facts go before it. Raises CohortError for a CSV that cannot
     be used, ReadError for a folder or pattern without radiographs, SexError or ChildError where a CSV's row contradicts
@@ -51,6 +53,7 @@ def read_inputs(
     listed = (inputs,) if is_film(inputs) else cast("Iterable[Film | InputRow]", inputs)
     known = _Known(given, columns, images)
     rows = tuple(row for item in listed for row in _rows(item, known))
+    refuse_unknown(row.path for row in rows)
     keep(named_files(rows))
     return rows
 
@@ -97,14 +100,16 @@ def _rows(item: Film | InputRow, known: _Known) -> Iterator[InputRow]:
     if isinstance(item, InputRow):
         yield item
     elif isinstance(item, (str, os.PathLike)):
-        yield from _rows_behind(Path(item), known)
+        yield from _rows_behind(as_path(item), known)
     else:
         source = as_source(item)
         yield InputRow(Path(source.name), known.child, source=source)
 
 
 def _rows_behind(path: Path, known: _Known) -> Iterator[InputRow]:
-    if is_pattern(path) and not path.exists():
+    if isinstance(path, Url):
+        yield from _rows_at(path, known)
+    elif is_pattern(path) and not path.exists():
         yield from _matches(path, known)
     elif path.suffix.lower() in TABLES:
         yield from _rows_of(path, known)
@@ -112,6 +117,15 @@ def _rows_behind(path: Path, known: _Known) -> Iterator[InputRow]:
         yield from _rows_in(path, known)
     else:
         yield InputRow(path, known.child)
+
+
+def _rows_at(url: Url, known: _Known) -> Iterator[InputRow]:
+    """A table or a film in a store; what else is there is not listed."""
+    if url.suffix.lower() in TABLES:
+        refuse_unknown([url])
+        yield from _rows_of(url, known)
+    else:
+        yield InputRow(url, known.child)
 
 
 def _rows_of(table: Path, known: _Known) -> Iterator[InputRow]:

@@ -26,6 +26,7 @@ from .errors import ChildError, CohortError, as_film_error
 from .table import Row, Table, read_table
 from .table_files import TableFiles
 from .text import shortened
+from .url import as_path
 
 if TYPE_CHECKING:
     from .source import Source
@@ -83,7 +84,7 @@ def read_inputs_table(
     Raises CohortError: no column for path or id, no rows, or every blank path or id, every id of several files and
     every fact that cannot be read, with its line number.
     """
-    sheet = read_table(Path(path), INPUTS, columns)
+    sheet = read_table(as_path(path), INPUTS, columns)
     if not {"path", "id"} & set(sheet.roles):
         raise CohortError(
             f"{path}: no column called path, file or id among {shortened(', '.join(sheet.header))}; name it with path="

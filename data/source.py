@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, cast
 import numpy as np
 from PIL import Image
 
-from .errors import ReadError
+from .errors import ReadError, one_line
 from .files import SUFFIXES, has_mark
 from .listing import is_hidden
 from .remark import Remark, Verbatim
+from .url import Url, as_path
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -162,7 +163,9 @@ def open_source(path: str | os.PathLike[str], *, found: bool = False) -> Source:
         picture, unless its suffix says so; and what is hidden, or no file. A film that is damaged may be one.
     Raises ReadError for what is no readable file.
     """
-    path = Path(path)
+    path = as_path(path)
+    if isinstance(path, Url):
+        return _at(path)
     try:
         if found and (no_file := _why_no_file(path)):
             return Source(str(path), no_film=no_file)
@@ -188,6 +191,23 @@ def open_source(path: str | os.PathLike[str], *, found: bool = False) -> Source:
         ) from error
     log.debug("%s: %d bytes are read", path, len(content))
     return Source(str(path), content)
+
+
+def _at(url: Url) -> Source:
+    """A film in a store. Each kind of store has errors of its own."""
+    try:
+        with url.open() as file:
+            content = _not_empty(url, file.read(MAX_BYTES + 1))
+    except ReadError:
+        raise
+    except FileNotFoundError as error:
+        raise ReadError(url, Remark("no such file; check the path")) from error
+    except Exception as error:
+        raise ReadError(
+            url, Remark("cannot be opened ({error}); check the path and its permissions", error=one_line(error))
+        ) from error
+    log.debug("%s: %d bytes are read", url, len(content))
+    return Source(str(url), content)
 
 
 def _why_no_file(path: Path) -> Remark | None:

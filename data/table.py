@@ -1,4 +1,4 @@
-"""Tables: CSVs and workbooks read with columns recognised by name and all faults reported at once, CSVs written."""
+"""Tables: read with columns recognised by name and all faults reported at once (CSV, .xlsx, Parquet); CSVs written."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any
 
 from .errors import CohortError
 from .files import whole_file
+from .parquet_table import SUFFIX as PARQUET
+from .parquet_table import parquet_lines
 from .text import counted, csv_line, for_line, from_csv_cell, shortened
 from .workbook import SUFFIX as WORKBOOK
 from .workbook import workbook_lines
@@ -21,7 +23,7 @@ from .workbook import workbook_lines
 # Field of a row -> roles that its column can have (sex as a word, or as male yes or no) -> usual names of the column
 Fields = Mapping[str, Mapping[str, tuple[str, ...]]]
 
-TABLES = (".csv", WORKBOOK)  # suffixes of the tables of films that are read
+TABLES = (".csv", WORKBOOK, PARQUET)  # suffixes of the tables of films that are read
 _FAULTS_SHOWN = 20
 _LONGEST_DETAIL = 300  # characters of one fault
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # first line of some spreadsheets' CSV
@@ -102,13 +104,15 @@ class Table:
 def read_table(path: Path, fields: Fields, columns: Mapping[str, str] | None = None) -> Table:
     """Read a CSV (comma, semicolon or tab; a byte order mark and spaces around cells are dropped, blank lines skipped).
 
-    A first line `sep=;` names the separator. A file called .xlsx is read as a workbook (`workbook_lines`). `columns`
-    maps a role to a column's name where that is not a usual one; names are compared without case. Rows with the wrong
-    number of cells, and rows that a stray quote joined, are left out and noted in the table's `faults`.
+    A first line `sep=;` names the separator. A file called .xlsx is read as a workbook (`workbook_lines`), one called
+    .parquet as Parquet (`parquet_lines`). `columns` maps a role to a column's name where that is not a usual one; names
+    are compared without case. Rows with the wrong number of cells, and rows that a stray quote joined, are left out and
+    noted in the table's `faults`.
     Raises CohortError: not a UTF-8 CSV, a column that does not exist, two columns for one field.
     """
     faults = Faults(path)
-    separator, lines = (",", workbook_lines(path)) if path.suffix.lower() == WORKBOOK else _csv_lines(path, faults)
+    typed = {WORKBOOK: workbook_lines, PARQUET: parquet_lines}.get(path.suffix.lower())
+    separator, lines = (",", typed(path)) if typed else _csv_lines(path, faults)
     header: tuple[str, ...] = ()
     numbers: dict[str, tuple[str, int]] = {}
     rows: list[Row] = []

@@ -8,6 +8,7 @@ from pathlib import Path
 from .errors import CohortError
 from .files import bare_name
 from .table import Row, Table
+from .url import Url, within
 
 
 class TableFiles:
@@ -22,22 +23,29 @@ class TableFiles:
         Raises CohortError where it is no folder.
         """
         home = table.path.parent
-        self._base = home / images if images is not None else home
-        if not self._base.is_dir():
+        self._base = within(home, images) if images is not None else home
+        self.by = "path" if "path" in table.roles else "id"
+        if isinstance(self._base, Url):
+            self._refuse_ids(table)
+        elif not self._base.is_dir():
             raise CohortError(
                 f"{self._base}: not a folder; give the folder of the radiographs that {table.path.name} names"
             )
         own = table.path.with_suffix("")
         self._searched = own if images is None and own.is_dir() else self._base
         self._faults = table.faults
-        self.by = "path" if "path" in table.roles else "id"
         self._named = _files_by_name(self._searched) if self.by == "id" else {}
+
+    def _refuse_ids(self, table: Table) -> None:
+        """A store is not searched for ids, which would list all that is in it."""
+        if self.by == "id":
+            raise CohortError(f"{table.path}: ids are searched in folders of this machine; give a column path for URLs")
 
     def existing(self, row: Row) -> Path | None:
         """The one file of a row; None where there is none, or several, which is noted as a fault unless it is blank."""
         if self.by == "id":
             return self._one_named(row)
-        file = _padded(self._base / row.cells["path"])
+        file = _padded(within(self._base, row.cells["path"]))
         if file.is_file():
             return file
         if row.cells["path"]:
@@ -47,7 +55,7 @@ class TableFiles:
     def meant(self, row: Row) -> Path:
         """The file of a row, existing or not; several files for its id are noted as a fault."""
         if self.by == "path":
-            return _padded(self._base / row.cells["path"])
+            return _padded(within(self._base, row.cells["path"]))
         files = self._of_name(bare_name(row.cells["id"])) or [self._searched / row.cells["id"]]
         if len(files) > 1:
             self._one_named(row)
@@ -85,7 +93,7 @@ def _files_by_name(folder: Path) -> dict[str, list[Path]]:
 
 def _padded(file: Path) -> Path:
     """A file that exists; or else the one beside it of the same number with leading zeros, which spreadsheets drop."""
-    if not file.stem.isdecimal() or os.path.lexists(file) or not file.parent.is_dir():
+    if isinstance(file, Url) or not file.stem.isdecimal() or os.path.lexists(file) or not file.parent.is_dir():
         return file
     like = [other for other in file.parent.glob(f"0*{file.suffix}") if _is_padded(other.stem, file.stem)]
     return like[0] if len(like) == 1 else file

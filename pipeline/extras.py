@@ -11,6 +11,7 @@ EXTRAS = {
         *("tensorboard", "timm", "torch", "torchvision"),
     ),
     "parquet": ("pyarrow",),
+    "ray": ("fsspec", "pyarrow", "ray"),
     "excel": ("openpyxl",),
     "serve": ("fastapi", "prometheus_client", "pynetdicom", "python_multipart", "starlette", "uvicorn"),
 }

@@ -31,7 +31,7 @@ ROOMS = [
     *("pipeline/examination", "pipeline/overlay", "pipeline/plotting", "pipeline/preflight"),
     *("pipeline/report", "pipeline/dicom", "pipeline/fhir"),
     *("pipeline/predict", "pipeline/__init__", "pipeline/segment", "pipeline/growth", "pipeline/node"),
-    "pipeline/mercure",
+    *("pipeline/cluster", "pipeline/mercure"),
     *("pipeline/crops", "pipeline/learning_curve", "pipeline/measure"),
     *("pipeline/train", "pipeline/export", "pipeline/info"),
     "pipeline/serve",

@@ -20,6 +20,7 @@ from ...data.errors import BoneAgeError, with_remedy
 from ...data.files import inputs_kept, refuse_inputs
 from ...data.progress import shown_by
 from ...data.text import for_lines, shortened
+from ...data.url import as_path, is_url
 from ..extras import extra_of
 from .bars import Bars
 
@@ -42,6 +43,23 @@ class Output(click.Path):
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
+
+
+class _OrUrl(click.Path):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A URL as one, any other place as a path."""
+        return as_path(value) if is_url(value) else super().convert(value, param, ctx)
+
+
+class Readable(_OrUrl):
+    """The type of what is read from a path or a URL."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+
+class Writable(_OrUrl, Output):
+    """The type of an option for what is written to a path or a URL."""
 
 
 class SafeCommand(click.Command):

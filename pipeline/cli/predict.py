@@ -7,10 +7,10 @@ from __future__ import annotations
 import functools
 import io
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,9 +19,8 @@ from ...data.dates import parse_date
 from ...data.sex import parse_sex
 from ...data.text import for_line
 from ..report.language import LANGUAGES, preferred_language
-from .group import Failure, Output, command
+from .group import Failure, Output, Readable, Writable, command
 from .options import (
-    PATH,
     F,
     device_option,
     engine_option,
@@ -32,8 +31,10 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ...data.inputs_table import InputRow
     from ...data.source import Source
     from ...handseg.pairs import Side
+    from ..predict.cohort import Tally
 
 FILES = {  # kind of a file about a film (`predict.film_files.KINDS`) -> help of its option
     "heatmap": "Also draw where the reading comes from on the film, .png.",
@@ -43,6 +44,10 @@ FILES = {  # kind of a file about a film (`predict.film_files.KINDS`) -> help of
     "dicom-seg": "Also write the hand mask as a DICOM segmentation.",
     "fhir": "Also write the reading as a Bundle of FHIR R4, .json; with --report, the report is attached as PDF.",
 }
+
+
+# What says no more than the table of a cluster's run, by its name as a parameter
+_HERE = {"as_json": "--json", "csv_file": "--csv", "parquet_file": "--parquet"}
 
 
 def _by(parse: Callable[[str, str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
@@ -120,12 +125,74 @@ def film_file_options(command: F) -> F:
     return wrapped
 
 
-def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str, bool]) -> Path | None:
+def cluster_options(command: F) -> F:
+    """Add the options on a cluster, handed on as one `cluster`, which is empty where the films are read here."""
+
+    @functools.wraps(command)
+    def with_cluster(on: str | None, out: Path | None, rows_per_part: int | None, **others: Any) -> Any:
+        if on and not out:
+            raise click.UsageError("--on was given without a folder for the readings; give -o FOLDER too")
+        if not on and (out or rows_per_part):
+            option = "-o" if out else "--rows-per-part"
+            raise click.UsageError(f"{option} is about a cluster; give --on too, or --csv or --parquet in its place")
+        parts = {"rows_per_part": rows_per_part} if rows_per_part else {}
+        return command(cluster={"on": on, "out": out, **parts} if on else {}, **others)
+
+    wrapped: Any = with_cluster
+    wrapped = click.option(
+        "--rows-per-part",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With --on: films whose rows are stored together, a multiple of 4.  [default: 500]",
+    )(wrapped)
+    wrapped = click.option(
+        "-o",
+        "--out",
+        type=Writable(),
+        metavar="FOLDER",
+        help="With --on: folder of the readings, a path or a URL, whose readings.parquet is the table.",
+    )(wrapped)
+    return click.option(
+        "--on",
+        callback=_cluster,
+        metavar="CLUSTER",
+        help="Read on a cluster: ray://HOST, or ray for that of RAY_ADDRESS, or else a new one of this machine.",
+    )(wrapped)
+
+
+def _cluster(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
+    if address and address != "ray" and address.removeprefix("ray://") in (address, ""):
+        raise click.BadParameter(f"{address}, expected ray or ray://HOST")
+    return address
+
+
+def _refuse_with_cluster(ctx: click.Context, files: Mapping[str, Path]) -> None:
+    """Raise UsageError for options that go with films that are read in this process alone."""
+    given = [*(f"--{kind}" for kind in files), *(option for name, option in _HERE.items() if ctx.params.get(name))]
+    if given:
+        raise click.UsageError(
+            f"{given[0]} does not go with --on, whose result is the table in the folder of -o; leave it out, or read "
+            "without --on"
+        )
+
+
+def _on_cluster(rows: Sequence[InputRow], workers: int | None, cluster: Mapping[str, Any], **reader: Any) -> Tally:
+    """Read on a cluster."""
+    from ..cluster.on_ray import on_ray
+    from ..cluster.run import predict_on_cluster
+
+    where = {name: value for name, value in cluster.items() if name != "on"}
+    return predict_on_cluster(on_ray(cluster["on"], workers or 1), rows, **where, **reader)
+
+
+def _table(
+    csv_file: Path | None, parquet_file: Path | None, about: Mapping[str, bool], cluster: Mapping[str, Any]
+) -> Path | None:
     """The table asked for. UsageError for two, for options `about` a table without one, and for options that clash."""
     if csv_file and parquet_file:
         raise click.UsageError("--csv and --parquet were given; give one, the other is made of it in a line of pandas")
     table = csv_file or parquet_file
-    if not table and (given := [f"--{name}" for name, on in about.items() if on]):
+    if not table and not cluster and (given := [f"--{name}" for name, on in about.items() if on]):
         raise click.UsageError(f"{given[0]} is about a table; give --csv or --parquet too")
     if about["resume"] and about["overwrite"]:
         raise click.UsageError("--resume adds to a table and --overwrite replaces it; give one of them")
@@ -133,7 +200,7 @@ def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str,
 
 
 @command()
-@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, type=Readable(), metavar="INPUT...")
 @child_options
 @reference_option
 @weights_option
@@ -163,7 +230,8 @@ def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str,
     "--workers",
     type=click.IntRange(1),
     default=None,
-    help="Threads that read films, four at a time each.  [default: one for each core]",
+    help="Threads that read films, four at a time each, with --on in each worker.  [default: one for each core; "
+    "with --on 1]",
 )
 @click.option(
     "--hand",
@@ -175,7 +243,8 @@ def _table(csv_file: Path | None, parquet_file: Path | None, about: Mapping[str,
 )
 @film_file_options
 @input_column_option
-@click.option("--images", type=PATH, help="Folder of the radiographs that a CSV names; default: beside the CSV.")
+@cluster_options
+@click.option("--images", type=Readable(), help="Folder of the radiographs that a CSV names; default: beside the CSV.")
 @device_option
 @engine_option
 @verbose_option
@@ -197,6 +266,7 @@ def predict(
     files: Mapping[str, Path],
     language: str,
     no_heatmap: bool,
+    cluster: Mapping[str, Any],
     columns: Mapping[str, str],
     images: Path | None,
     device: str,
@@ -205,14 +275,15 @@ def predict(
     """Read bone age from films.
 
     INPUT is a radiograph (PNG, JPEG, WebP, TIFF, BMP, DICOM), several, a folder, a quoted pattern such as
-    'films/**/*.dcm', - for a film from stdin, or a CSV with the column path, and where they are known sex, age,
-    birth_date, exam_date, height, weight, mother, father and patient. Of a folder or pattern, what is no film (reports,
-    other modalities) is left out and counted. Sex is never guessed: it comes from --sex, the CSV or the DICOM, and a
-    film where they contradict is not assessed.
+    'films/**/*.dcm', - for a film from stdin, or a table (.csv, .parquet, .xlsx) with the column path, and where they
+    are known sex, age, birth_date, exam_date, height, weight, mother, father and patient. Of a folder or pattern, what
+    is no film (reports, other modalities) is left out and counted. Sex is never guessed: it comes from --sex, the table
+    or the DICOM, and a film where they contradict is not assessed.
     With a chronological age the reading has the difference, the SDS and its assessment; with --height, adult height
     by Bayley-Pinneau; with --weight, --mother and --father too, by RWT and Khamis-Roche. Methods are never averaged.
 
     A table grows in FILE.partial and is there as FILE, whole, at the end. --resume goes on with a run that was stopped.
+    So it does with --on, where the machines of a cluster read the films and the table grows in parts within FOLDER.
 
     FILE of a heat map, a report, a DICOM or a Bundle is that of one film. For several, give a folder, which gets
     hand-report.html for the film hand.png, or a path with {name} in it for the film's: reports/{name}.pdf.
@@ -225,15 +296,24 @@ def predict(
       boneage predict hand.png --sex F --age 10y3m --height 140.5cm --report hand.pdf
       boneage predict films/ more.dcm --sex M --json --csv readings.csv
       boneage predict cohort.csv --parquet readings.parquet --workers 4 --resume
+      boneage predict films.parquet --on ray://head.example.org -o s3://bucket/readings/ --resume
     """
     if hand == "both" and files:
         raise click.UsageError(f"--{next(iter(files))} is about one hand of a film; give --hand left or right with it")
-    table = _table(csv_file, parquet_file, {"resume": resume, "overwrite": overwrite, "patient-ids": patient_ids})
+    if cluster:
+        _refuse_with_cluster(ctx, files)
+    table = _table(
+        csv_file, parquet_file, {"resume": resume, "overwrite": overwrite, "patient-ids": patient_ids}, cluster
+    )
 
     from ...data.inputs import read_inputs
 
     listed = [_from_stdin() if str(item) == "-" else item for item in inputs]
     rows = read_inputs(listed, child, columns, images)
+    if cluster:
+        reader = {"weights": weights, "device": device, "net_engine": engine, "hand": hand, "reference": reference}
+        about = {"patient_ids": patient_ids, "resume": resume, "overwrite": overwrite}
+        _end(ctx, rows, _on_cluster(rows, workers, cluster, **reader, **about))
 
     from .. import output
     from ..predict.bone_age import BoneAge
@@ -253,6 +333,13 @@ def predict(
         workers=workers,
         on_reading=show,
     )
+    _end(ctx, rows, tally)
+
+
+def _end(ctx: click.Context, rows: Sequence[InputRow], tally: Tally) -> NoReturn:
+    """Say what there is to say of all films, and end the command."""
+    from .. import output
+
     if len(rows) == 1 and tally.statuses["failed"]:
         raise Failure(tally.why)
     click.echo(output.DISCLAIMER, err=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from ...data.inputs_table import InputRow
-from ...data.remark import Remark
+from ...data.remark import Remark, Verbatim
 from ...data.source import Source
 from ..examination import Examination
 from .bone_age import BATCH, BoneAge
@@ -39,7 +39,7 @@ class FilmRows:
     """What became of one input: its rows, one or of two hands, or what the file is that is no film."""
 
     rows: Sequence[Row] = ()
-    no_film: Remark | None = None
+    no_film: Remark | Verbatim | None = None
 
 
 class FilmReader:

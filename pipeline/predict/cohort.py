@@ -18,7 +18,7 @@ from ...data.files import refuse_inputs
 from ...data.inputs import named_files, read_inputs
 from ...data.inputs_table import InputRow
 from ...data.progress import progress
-from ...data.remark import Remark
+from ...data.remark import Remark, Verbatim
 from ...data.sex import Sex
 from ...data.source import Film
 from ...data.text import counted, for_cell
@@ -49,7 +49,7 @@ class Tally:
 
     statuses: Counter[str] = field(default_factory=Counter)
     not_assessed: Counter[tuple[str, str]] = field(default_factory=Counter)
-    no_films: Counter[Remark] = field(default_factory=Counter)
+    no_films: Counter[Remark | Verbatim] = field(default_factory=Counter)
     before: int = 0
     second_hands: int = 0
     why: str = ""
@@ -82,7 +82,7 @@ class Tally:
             )
             raise ReadError(None, Remark("there are no radiographs among the files: {kinds}", kinds=tuple(kinds)))
 
-    def count_all(self, rows: Sequence[Row], no_film: Remark | None, *, before: bool) -> None:
+    def count_all(self, rows: Sequence[Row], no_film: Remark | Verbatim | None, *, before: bool) -> None:
         """Count an input by its rows, or by what it is that is `no_film`."""
         if no_film is not None:
             self.no_films[no_film] += 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -47,7 +47,7 @@ class ReadingsFile:
         if self.path.suffix.lower() not in SUFFIXES:
             raise OutputError(f"{self.path}: ends in {self.path.suffix}, expected {', '.join(filter(None, SUFFIXES))}")
         if self._parquet:
-            _pyarrow()
+            pyarrow_modules()
         refuse_foreign(self.path, self._is_ours)
         if self.path.exists() and not (resume or overwrite):
             raise OutputError(
@@ -147,7 +147,7 @@ class ReadingsFile:
         """Whether the file at the table's place is a table of readings."""
         if not self._parquet:
             return begins_with(path, header_line().decode())
-        pyarrow, parquet = _pyarrow()
+        pyarrow, parquet = pyarrow_modules()
         try:
             return parquet.read_schema(path).names == list(COLUMNS)
         except pyarrow.ArrowInvalid:
@@ -177,7 +177,7 @@ class ReadingsFile:
 
     def _finished_rows(self) -> Iterator[bytes]:
         if self._parquet:
-            _, parquet = _pyarrow()
+            _, parquet = pyarrow_modules()
             with parquet.ParquetFile(self.path) as file:
                 for group in file.iter_batches(_ROW_GROUP):
                     yield from map(to_line, group.to_pylist())
@@ -202,7 +202,7 @@ class ReadingsFile:
 
     def _finish(self) -> None:
         with whole_file(self.path, ours=self._is_ours) as temporary:
-            write = _write_parquet if self._parquet else _write_csv
+            write = write_parquet if self._parquet else _write_csv
             write(map(self._record_at, self._order), temporary)
             with open(temporary, "r+b") as file:
                 os.fsync(file.fileno())
@@ -214,7 +214,7 @@ class ReadingsFile:
 
     def _rows_in(self, path: Path) -> int:
         if self._parquet:
-            return _pyarrow()[1].ParquetFile(path).metadata.num_rows
+            return pyarrow_modules()[1].ParquetFile(path).metadata.num_rows
         with open(path, "rb") as file:
             return sum(1 for _ in iter(lambda: _record(file), b"")) - 1
 
@@ -248,7 +248,7 @@ def _another_run(path: Path) -> OutputError:
 
 def parquet_rows(path: str | Path) -> list[dict[str, Any]]:
     """All rows of a Parquet file. Raises OutputError without pyarrow, CohortError where it cannot be read."""
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = pyarrow_modules()
     try:
         return parquet.read_table(path).to_pylist()
     except FileNotFoundError:
@@ -273,18 +273,25 @@ def _write_csv(records: Iterable[bytes], path: Path) -> None:
         file.writelines(records)
 
 
-def _write_parquet(records: Iterable[bytes], path: Path) -> None:
-    pyarrow, parquet = _pyarrow()
+def arrow_schema(columns: Mapping[str, type]) -> Any:
+    """The schema of Parquet for columns of these types."""
+    pyarrow, _ = pyarrow_modules()
     kinds = {str: pyarrow.string(), float: pyarrow.float64(), int: pyarrow.int64()}
-    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()])
+    return pyarrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
+
+
+def write_parquet(records: Iterable[bytes], path: Path) -> None:
+    """Write records of the CSV (`rows.to_line`) as the table in Parquet."""
+    pyarrow, parquet = pyarrow_modules()
+    schema = arrow_schema(COLUMNS)
     rows = map(from_line, records)
     with parquet.ParquetWriter(path, schema) as writer:
         while group := list(islice(rows, _ROW_GROUP)):
             writer.write_table(pyarrow.Table.from_pylist(group, schema))
 
 
-def _pyarrow() -> tuple[Any, Any]:
-    """The modules pyarrow and pyarrow.parquet, which not each installation has."""
+def pyarrow_modules() -> tuple[Any, Any]:
+    """The modules pyarrow and pyarrow.parquet, which not each installation has; OutputError where they are not."""
     try:
         import pyarrow
         import pyarrow.parquet as parquet

@@ -24,6 +24,7 @@ OPTIONAL = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").re
         ("matplotlib", ["evaluate", "films.csv", "-o", "out"], "report"),
         ("lightning", ["train-regressor", "films.csv", "-o", "out", "--split", "split.csv"], "train"),
         ("fastapi", ["serve"], "serve"),
+        ("ray", ["predict", "hand.png", "--sex", "F", "--on", "ray", "-o", "readings"], "ray"),
         ("matplotlib", ["predict", "hand.png", "--sex", "F", "--report", "hand.html"], "report"),
     ],
 )

@@ -1,0 +1,53 @@
+"""The cells of a Parquet file as text, as a CSV would have them (extra parquet)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from .errors import CohortError, one_line
+
+SUFFIX = ".parquet"
+_ROWS = 65_536  # in memory at once
+_EXTRA = "install it with: pip install 'boneage[parquet]', or save the table as CSV (UTF-8)"
+
+
+def parquet_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and cells of the header and of each row that is not blank; the header counts as line 1.
+
+    Numbers and dates are written as `12.5` and `2015-03-27`; what is null or no number is blank. Raises CohortError:
+    not a Parquet file, or no pyarrow.
+    """
+    try:
+        from pyarrow import ArrowException, parquet
+    except ModuleNotFoundError as error:
+        raise CohortError(f"{path}: reading Parquet needs pyarrow, which is not installed; {_EXTRA}") from error
+    try:
+        with path.open("rb") as file:
+            table = parquet.ParquetFile(file)
+            yield 1, [*table.schema_arrow.names]
+            line = 1
+            for group in table.iter_batches(_ROWS):
+                for values in zip(*(column.to_pylist() for column in group.columns), strict=True):
+                    line += 1
+                    if any(cells := [_text(value) for value in values]):
+                        yield line, cells
+    except FileNotFoundError:
+        raise CohortError(f"{path}: no such file or folder") from None
+    except (OSError, ArrowException) as error:
+        raise CohortError(f"{path}: is not a whole Parquet file ({one_line(error)}); write it again") from error
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float):
+        return f"{value:.15g}"  # 1377.0, as columns with blanks hold whole numbers, is 1377
+    if isinstance(value, datetime):  # before date, which it is too
+        return value.date().isoformat() if value.time() == time() else value.isoformat(" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value).strip()
