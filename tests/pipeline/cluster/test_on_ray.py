@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def predict(*arguments: object) -> Result:
 
 
 def on_ray(cores: int, *, killing: bool = False) -> Engine:
-    """The engine; if `killing`, half of its workers are killed once there is a first result."""
+    """The engine; if `killing`, one of its workers is killed once there is a first result."""
     from boneage.pipeline.cluster.on_ray import on_ray
 
     @contextmanager
@@ -85,7 +85,7 @@ def on_ray(cores: int, *, killing: bool = False) -> Engine:
             def pieces(parts: Sequence[Part]) -> Iterator[Piece]:
                 for number, piece in enumerate(read(parts)):
                     if number == 0:
-                        kill_workers()
+                        kill_worker()
                     yield piece
 
             yield pieces if killing else read
@@ -93,20 +93,19 @@ def on_ray(cores: int, *, killing: bool = False) -> Engine:
     return engine
 
 
-def kill_workers() -> None:
-    """Kill every other process in which an actor of this test's cluster reads films."""
-    found = []
+def kill_worker() -> None:
+    """Kill one of the processes in which actors of this process's cluster read films: a child of its raylet."""
+    parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            named = (folder / "cmdline").read_bytes().startswith(b"ray::MapWorker")
-            ours = os.environ["PYTEST_CURRENT_TEST"].partition(" ")[0].encode() in (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if named and ours:
-            found.append(int(folder.name))
-    assert len(found) >= 2
-    for pid in found[::2]:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(OSError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    for pid, parent in parents.items():
+        if parents.get(parent) == os.getpid():
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::MapWorker"):
+                    os.kill(pid, signal.SIGKILL)
+                    return
+    raise AssertionError("no worker was found")
 
 
 def test_the_table_and_the_summary_are_those_of_a_run_on_this_machine(cluster, cohort, on_this_machine, monkeypatch):
