@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...data.errors import OutputError, one_line, told
+from ...data.errors import OutputError, one_line, with_remedy
 from ...data.files import whole_file
 from ...data.url import Url, as_path, refuse_unknown
 
@@ -50,7 +50,7 @@ class Store:
         except OutputError:
             raise
         except OSError as error:
-            raise OutputError(f"{self.place / name}: {told(error)}") from error
+            raise OutputError(f"{self.place / name}: {with_remedy(error)}") from error
         except Exception as error:
             raise OutputError(
                 f"{self.place / name}: cannot be used ({one_line(error)}); check the address and the access to it"
