@@ -13,6 +13,8 @@ from typing import Literal
 from .errors import ChildError
 from .remark import Remark, Verbatim
 from .sex import Sex
+from .side import Side
+from .text import for_line
 
 AgeUnit = Literal["months", "years"]
 
@@ -20,6 +22,7 @@ YEAR = 12  # months
 DAYS_IN_MONTH = 365.25 / YEAR
 OLDEST_MONTHS = 300.0  # 25 years; older persons are no children
 HEIGHTS_CM = (40.0, 230.0)  # a newborn's and a tall adult's
+LONGEST_PSEUDONYM = 60  # characters
 PARENTS_CM = (120.0, 230.0)  # of adults, very short and very tall ones
 WEIGHTS_KG = (1.0, 250.0)  # a preterm newborn's and a very heavy adolescent's
 DAY = 1 / DAYS_IN_MONTH  # in months
@@ -66,6 +69,8 @@ class Child:
     height_cm: standing height at the examination, 40 to 230; under 2 years the length lying.
     weight_kg: weight at the examination, 1 to 250.
     mother_cm, father_cm: heights of the biological parents, 120 to 230.
+    side: the hand that the film shows.
+    pseudonym: what reports call the child; no other result has it.
     """
 
     sex: Sex | None = None
@@ -76,6 +81,8 @@ class Child:
     weight_kg: float | None = None
     mother_cm: float | None = None
     father_cm: float | None = None
+    side: Side | None = None
+    pseudonym: str | None = None
 
     def completed_by(self, other: Child) -> Child:
         """These facts, and those of `other` where there is none here."""
@@ -107,6 +114,17 @@ def parse_age(text: str, where: str = "--age") -> Age:
             ),
         )
     return _possible(age, text, where)
+
+
+def parse_pseudonym(text: str, where: str = "--name") -> str:
+    """Read what reports are to call a child: up to 60 characters on one line. Raises ChildError for others."""
+    name = " ".join(for_line(text).split())
+    if not 0 < len(name) <= LONGEST_PSEUDONYM:
+        remark = Remark(
+            "the name has {n} characters, expected 1 to {most}; give a shorter one", n=len(name), most=LONGEST_PSEUDONYM
+        )
+        raise ChildError(where, remark)
+    return name
 
 
 def age_of(number: str, unit: AgeUnit, where: str) -> Age:

@@ -23,6 +23,8 @@ INPUTS = COHORT | {
     "birth date": {"birth_date": ("birth_date",)},
     "exam date": {"exam_date": ("exam_date",)},
     "height": {"height": ("height",), "height_cm": ("height_cm",)},
+    "side": {"side": ("side", "laterality")},
+    "pseudonym": {"pseudonym": ("pseudonym",)},
     "weight": {"weight": ("weight",), "weight_kg": ("weight_kg",)},
     "mother": {"mother": ("mother", "mother_height"), "mother_cm": ("mother_cm", "mother_height_cm")},
     "father": {"father": ("father", "father_height"), "father_cm": ("father_cm", "father_height_cm")},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -24,7 +23,13 @@ from .text import for_file_name, for_line
 from .url import Url, as_path, refuse_unknown
 
 log = logging.getLogger(__name__)
-_UNIT = re.compile("_(cm|kg)$")
+_OPTIONS = {  # by the fact, where its option has another name
+    "height_cm": "height",
+    "weight_kg": "weight",
+    "mother_cm": "mother",
+    "father_cm": "father",
+    "pseudonym": "name",
+}
 _LONGEST_STEM = 200  # bytes; a name has at most 255, with what is written about a film and its suffix
 
 
@@ -171,7 +176,10 @@ def _agreeing(table: Path, rows: Sequence[InputRow], child: Child) -> Sequence[I
         said = getattr(child, field.name)
         against = [row for row in rows if said is not None and getattr(row.child, field.name) not in (None, said)]
         if against:
-            theirs, option = getattr(against[0].child, field.name), _UNIT.sub("", field.name).replace("_", "-")
+            theirs, option = (
+                getattr(against[0].child, field.name),
+                _OPTIONS.get(field.name, field.name.replace("_", "-")),
+            )
             kind = SexError if field.name == "sex" else ChildError
             remark = Remark(
                 "says {theirs} for {number} of its {rows} rows (first: {first}), {option} says {stated}; leave "

@@ -17,12 +17,14 @@ from .child import (
     parse_age,
     parse_height,
     parse_parent,
+    parse_pseudonym,
     parse_weight,
     weight_of,
 )
 from .columns import INPUTS, sex_of
 from .dates import parse_date
 from .errors import ChildError, CohortError, as_film_error
+from .side import parse_side
 from .table import Row, Table, read_table
 from .table_files import TableFiles
 from .text import shortened
@@ -77,10 +79,11 @@ def read_inputs_table(
     Each table that `read_cohort` reads is read, with `images` and columns of its roles. Usual columns: `path` or
     `file`, or `id`; `sex` (words) or `male` (True, False, 1, 0); `age` (10y3m, 10.25y, 123mo), `age_months` or
     `age_years` (numbers); `birth_date` and `exam_date` (2015-03-27, 27.03.2015); `height` (140.5cm) or `height_cm` (a
-    number), and so `weight` (32.5kg), and `mother` and `father` (165cm), of whom it is the height; `patient` or
-    `patient_id`. Blank cells are facts not known. Further columns, bone ages too, are not used, and the log names those
-    that look like one of the usual. `columns` maps these names to others. Relative paths start at the CSV's folder.
-    Whether a file exists is left to the reader, so that a missing one fails its row only.
+    number), and so `weight` (32.5kg), and `mother` and `father` (165cm), of whom it is the height; `side` (left or
+    right); `pseudonym`, which reports carry; `patient` or `patient_id`. Blank cells are facts not known. Further
+    columns, bone ages too, are not used, and the log names those that look like one of the usual. `columns` maps these
+    names to others. Relative paths start at the CSV's folder. Whether a file exists is left to the reader, so that a
+    missing one fails its row only.
     Raises CohortError: no column for path or id, no rows, or every blank path or id, every id of several files and
     every fact that cannot be read, with its line number.
     """
@@ -133,6 +136,8 @@ def _child(row: Row, sheet: Table) -> Child:
         "mother": parse_parent,
         "mother_cm": lambda text, where: parent_of(sheet.number(text), where),
         "father": parse_parent,
+        "side": parse_side,
+        "pseudonym": parse_pseudonym,
         "father_cm": lambda text, where: parent_of(sheet.number(text), where),
     }
     facts: dict[str, Any] = {}
@@ -152,4 +157,6 @@ def _child(row: Row, sheet: Table) -> Child:
         weight_kg=facts.get("weight"),
         mother_cm=facts.get("mother"),
         father_cm=facts.get("father"),
+        side=facts.get("side"),
+        pseudonym=facts.get("pseudonym"),
     )

@@ -36,6 +36,7 @@ _SECOND_NAMES = {  # field -> role, names
     "exam date": ("exam_date", ("untersuchungsdatum", "aufnahmedatum", "검사일", "촬영일")),
     "height": ("height", ("größe", "körpergröße", "körperhöhe", "신장", "키")),
     "weight": ("weight", ("gewicht", "körpergewicht", "체중")),
+    "side": ("side", ("seite", "좌우")),
     "patient": ("patient", ("patienten-id", "patienten_id", "환자번호")),
 }
 _DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")  # three digits could also be thousands

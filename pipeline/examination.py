@@ -30,6 +30,7 @@ class Examination:
     crop_evidence: how to work out where on a crop its reading comes from; None where nothing was examined.
     other: the examination of the other of two hands where both are read.
     reference: the children that its SDS compares with.
+    pseudonym: what reports call the child; "" where nothing was given.
     """
 
     reading: Reading
@@ -39,6 +40,7 @@ class Examination:
     crop_evidence: CropEvidence | None = None
     other: Examination | None = None
     reference: Reference = field(default_factory=brush_reference)
+    pseudonym: str = ""
 
     @property
     def each(self) -> tuple[Examination, ...]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from ..data.child import in_years
 from ..data.remark import Remark, Verbatim
 from ..data.sex import Sex
+from ..data.side import Side
 from ..handseg.pairs import Which
 from ..handseg.quality import Status
 
@@ -39,8 +40,9 @@ class Reading:
     `status`: ok, review (a number, to be read with care), rejected (not a whole hand) or failed (not readable, or its
     sex unknown); `reasons` say why. `bone_age_months` and `interval_90` (lower and upper, months) are None unless the
     film was assessed. `hand`: of two hands on a film, which it is: left or right, or larger or smaller where sides
-    are not known. `hand_box`: x, y, width, height in original pixels. `model`: name of the weights;
-    `model_sha256`: what identifies them (`weights.bundle.Bundle.digest`).
+    are not known. `side`: the hand that was read, left or right, where it is known. `hand_box`: x, y, width, height in
+    original pixels. `model`: name of the weights; `model_sha256`: what identifies them
+    (`weights.bundle.Bundle.digest`).
 
     `notes` are remarks on what was odd, and on each clinical value that was asked for but cannot be given; `caveats`
     are remarks that hold for every value of a kind: the children behind a table, the limits of a method.
@@ -87,6 +89,7 @@ class Reading:
     caveats: tuple[Remark, ...] = ()
     model_sha256: str | None = None
     hand: Which | None = None
+    side: Side | None = None
 
     @property
     def assessed(self) -> bool:
@@ -142,6 +145,7 @@ class Reading:
             "90 % interval": self.interval_90
             and "{} ({:.1f} to {:.1f} months)".format(self.interval_words, *self.interval_90),
             "sex": self.sex or "not known",
+            "hand": self.side,
             "chronological age": age is not None and f"{_both(age)}, {self.chronological_age_source}",
             "difference": self.difference_months is not None and f"{self.difference_months:+.1f} months",
             "SDS": sds,
@@ -181,7 +185,7 @@ _FIELDS = (
     *("adult_height_cm", "adult_height_interval_90", "adult_height_category"),
     *("adult_height_rwt_cm", "adult_height_rwt_interval_90", "adult_height_khamis_roche_cm"),
     *("target_height_cm", "target_height_range"),
-    *("hand", "hand_box", "notes", "caveats", "model", "model_sha256", "boneage_version"),
+    *("hand", "side", "hand_box", "notes", "caveats", "model", "model_sha256", "boneage_version"),
 )
 _DIGITS = 12  # of a SHA-256, where space is small
 

@@ -100,7 +100,7 @@ def column_option(roles: str) -> Callable[[F], F]:
 
 input_column_option = column_option(
     "path, id, sex (words), male (True or False), age, age_months, age_years, birth_date, exam_date, height, "
-    "height_cm, weight, weight_kg, mother, mother_cm, father, father_cm, patient"
+    "height_cm, weight, weight_kg, mother, mother_cm, father, father_cm, side, pseudonym, patient"
 )
 
 

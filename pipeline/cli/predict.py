@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ...data.child import Child, parse_age, parse_height, parse_parent, parse_weight
+from ...data.child import Child, parse_age, parse_height, parse_parent, parse_pseudonym, parse_weight
 from ...data.dates import parse_date
 from ...data.sex import parse_sex
+from ...data.side import parse_side
 from ...data.text import for_line
 from ..report.language import LANGUAGES, preferred_language
 from .group import Failure, Output, Readable, Writable, command
@@ -95,6 +96,8 @@ def child_options(command: F) -> F:
             ("--weight", "weight_kg", parse_weight, "KG", "Weight at the film, 32.5kg: two of them need it."),
             ("--mother", "mother_cm", parse_parent, "CM", "Height of the mother, 165cm: likewise, and target height."),
             ("--father", "father_cm", parse_parent, "CM", "Height of the father, 180cm."),
+            ("--side", "side", parse_side, "left|right", "The hand that is shown; default: from the DICOM or the CSV."),
+            ("--name", "pseudonym", parse_pseudonym, "TEXT", "What reports call the child, such as a pseudonym."),
         )
     ):
         wrapped = click.option(name, fact, callback=_by(parse), metavar=form, help=text)(wrapped)
@@ -276,9 +279,10 @@ def predict(
 
     INPUT is a radiograph (PNG, JPEG, WebP, TIFF, BMP, DICOM), several, a folder, a quoted pattern such as
     'films/**/*.dcm', - for a film from stdin, or a table (.csv, .parquet, .xlsx) with the column path, and where they
-    are known sex, age, birth_date, exam_date, height, weight, mother, father and patient. Of a folder or pattern, what
-    is no film (reports, other modalities) is left out and counted. Sex is never guessed: it comes from --sex, the table
-    or the DICOM, and a film where they contradict is not assessed.
+    are known sex, age, birth_date, exam_date, height, weight, mother, father, side and patient. Of a folder or pattern,
+    what is no film (reports, other modalities) is left out and counted. Sex is never guessed: it comes from --sex, the
+    table or the DICOM, and a film where they contradict is not assessed. Left and right hand of one patient and day are
+    compared.
     With a chronological age the reading has the difference, the SDS and its assessment; with --height, adult height
     by Bayley-Pinneau; with --weight, --mother and --father too, by RWT and Khamis-Roche. Methods are never averaged.
 
@@ -298,6 +302,8 @@ def predict(
       boneage predict cohort.csv --parquet readings.parquet --workers 4 --resume
       boneage predict films.parquet --on ray://head.example.org -o s3://bucket/readings/ --resume
     """
+    if child.pseudonym and not {"report", "fhir"} & set(files):
+        raise click.UsageError("--name is what reports call the child; give --report too")
     if hand == "both" and files:
         raise click.UsageError(f"--{next(iter(files))} is about one hand of a film; give --hand left or right with it")
     if cluster:
@@ -347,6 +353,8 @@ def _end(ctx: click.Context, rows: Sequence[InputRow], tally: Tally) -> NoReturn
         for caveat in tally.caveats:
             click.echo(f"Note: {caveat}.", err=True)
         click.echo(output.summary(tally), err=True)
+    for comparison in tally.hands.compared():
+        click.echo(for_line(f"{comparison}."), err=True)
     for fault in tally.faults:
         click.echo(for_line(str(fault)), err=True)
     ctx.exit(tally.exit_code)

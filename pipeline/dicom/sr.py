@@ -56,7 +56,7 @@ NORMALITY = {  # CID 222
     "advanced": codes.cid222.AbnormallyHigh,
 }
 Group: TypeAlias = "PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations"
-LATERALITY = {"L": codes.SCT.Left, "R": codes.SCT.Right}
+LATERALITY = {"left": codes.SCT.Left, "right": codes.SCT.Right}
 
 
 def structured_report(examination: Examination, source: Dataset) -> Comprehensive3DSR:
@@ -94,7 +94,7 @@ def _coded(code: ours.Code) -> CodedConcept:
 
 
 def _group(examination: Examination, source: Dataset) -> Group:
-    reading, laterality = examination.reading, examination.radiograph_and_hand()[0].laterality
+    reading, side = examination.reading, examination.reading.side
     parameters = [for_dicom(f"weights: {reading.weights}"), f"sex: {reading.sex}"]
     determination = reading.assessment if reading.assessed else "indeterminate"
     evaluations = [(ours.METHOD, ours.GREULICH_PYLE)] if reading.assessed else []
@@ -102,7 +102,7 @@ def _group(examination: Examination, source: Dataset) -> Group:
     shared: dict[str, Any] = {
         "tracking_identifier": TrackingIdentifier(uid=new_uid(), identifier="Bone age"),
         "finding_type": _coded(ours.PEDIATRIC_BONE_AGE),
-        "finding_sites": [FindingSite(codes.SCT.Hand, laterality=LATERALITY[laterality] if laterality else None)],
+        "finding_sites": [FindingSite(codes.SCT.Hand, laterality=LATERALITY[side] if side else None)],
         "algorithm_id": AlgorithmIdentification(PROGRAM, VERSION, parameters=parameters, manufacturer=MAKER),
         "measurements": list(_measurements(reading, examination.reference)),
         "qualitative_evaluations": [QualitativeEvaluation(*map(_coded, pair)) for pair in evaluations],

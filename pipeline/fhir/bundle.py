@@ -24,7 +24,6 @@ from .parts import Json, by_identifier, concept, hl7
 
 JSON_SUFFIXES = (".json",)
 _RESEARCH = {"security": hl7("v3-ActReason", "HRESCH", "healthcare research")["coding"]}
-_SIDES = {"L": "left hand", "R": "right hand"}
 
 
 def fhir_bundle(examination: Examination, pdf: bytes | None = None, *, now: datetime | None = None) -> Json:
@@ -41,7 +40,7 @@ def fhir_bundle(examination: Examination, pdf: bytes | None = None, *, now: date
     shared = {"status": "preliminary", **_whose(radiograph), "issued": issued}
     observed = {
         "category": [hl7("observation-category", "imaging", "Imaging")],
-        "bodySite": concept(HAND, text=_SIDES.get(radiograph.laterality or "", "hand")),
+        "bodySite": concept(HAND, text=f"{reading.side} hand" if reading.side else "hand"),
         "device": {"reference": device_entry["fullUrl"]},
     }
     made = (bone_age_observation(reading), sds_observation(reading), *height_observations(reading))

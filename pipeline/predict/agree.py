@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from itertools import combinations
 
@@ -10,6 +11,9 @@ from ...data.errors import ChildError, SexError
 from ...data.radiograph import Radiograph
 from ...data.remark import Remark, Verbatim
 from ...data.sex import Sex
+from ...data.side import SIDES, Side
+
+_STATED: Mapping[str, Side] = {"L": "left", "R": "right"}
 
 
 def agreed_sex(radiograph: Radiograph, given: Sex | None) -> Sex:
@@ -31,6 +35,20 @@ def agreed_sex(radiograph: Radiograph, given: Sex | None) -> Sex:
             remark = Remark("PatientSex is {stated}, expected F or M; give --sex F or --sex M", stated=stated)
         raise SexError(radiograph.source, remark)
     return sex
+
+
+def agreed_side(radiograph: Radiograph, given: Side | None) -> Side | None:
+    """The hand that a film shows: as given, or by the file; None where neither says. ChildError if they contradict."""
+    stated = _STATED.get(radiograph.laterality or "")
+    if given and stated and given != stated:
+        remark = Remark(
+            "the hand given is the {given} one, the DICOM says {stated}; check the film, then leave --side out or "
+            "correct the file",
+            given=SIDES[given],
+            stated=SIDES[stated],
+        )
+        raise ChildError(radiograph.source, remark)
+    return given or stated
 
 
 def agreed_age(film: Radiograph, given: Child) -> tuple[Age | None, Remark | None]:

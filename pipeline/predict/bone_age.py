@@ -14,6 +14,7 @@ from ...data.radiograph import Radiograph
 from ...data.read import read_radiograph
 from ...data.remark import Remark, Verbatim
 from ...data.sex import Sex, parse_sex
+from ...data.side import Side as SideOfHand
 from ...data.source import Film, is_film, name_of
 from ...handseg.crop import CROP_VERSION
 from ...handseg.finder import Hand, HandFinder
@@ -25,7 +26,7 @@ from ..clinical.assessment import assessed
 from ..clinical.reference import Reference, brush_reference, read_reference
 from ..examination import Examination
 from ..reading import Reading
-from .agree import agreed_age, agreed_sex
+from .agree import agreed_age, agreed_sex, agreed_side
 from .parallel import ahead, cores, in_batches
 
 OLDEST = 240.0  # months; labels, and the standards of Greulich and Pyle, end before
@@ -146,7 +147,14 @@ class BoneAge:
                 reading, number = self._reading(film, hand, months.get(k)), numbers[id(film)]
                 other = examined.get(number)
                 examined[number] = Examination(
-                    reading, film.radiograph, hand, None, self.reader.evidence, other, self.reference
+                    reading,
+                    film.radiograph,
+                    hand,
+                    None,
+                    self.reader.evidence,
+                    other,
+                    self.reference,
+                    film.given.pseudonym or "",
                 )
             return examined
         except BaseException as error:
@@ -184,6 +192,7 @@ class BoneAge:
             bone_age_months=months,
             interval_90=None if months is None else self.reader.interval_90(months, film.sex),
             hand=hand.which,
+            side=hand.which if hand.which in ("left", "right") else film.side,
             hand_box=hand.box.as_tuple() if hand.box else None,
             notes=(*film.radiograph.notes, *hand.notes),
             model=self.model,
@@ -199,6 +208,7 @@ class _Film:
     radiograph: Radiograph
     sex: Sex
     age: Age | None
+    side: SideOfHand | None
     given: Child
 
 
@@ -211,7 +221,7 @@ def _film(film: Film, given: Child) -> _Film:
         stated = Verbatim(repr(radiograph.odd_sex))
         notes.append(Remark("PatientSex is {stated}, neither F nor M; the sex given was used", stated=stated))
     radiograph = replace(radiograph, notes=(*radiograph.notes, *notes))
-    return _Film(radiograph, sex, age, given)
+    return _Film(radiograph, sex, age, agreed_side(radiograph, given.side), given)
 
 
 def _request(item: Film | Request, given: Child) -> tuple[Film, Child]:

@@ -29,6 +29,7 @@ from ..reading import Reading
 from .batch import FilmReader, OpenedFilm
 from .bone_age import BATCH, BoneAge
 from .film_files import FilmFiles
+from .hands import Hands
 from .parallel import ahead, cores, in_batches
 from .readings_file import ReadingsFile, partial_of
 from .rows import Row
@@ -44,7 +45,7 @@ class Tally:
     they are. before: rows that were there. second_hands: rows of the other hand of a film. why: the reasons of the last
     film that was not assessed, in full.
     caveats: what holds for every value of a kind that a row has. faults: why, for each file about a film that could not
-    be written. reference: the children that SDSs compare with.
+    be written. reference: the children that SDSs compare with. hands: left and right ones of one child, to compare.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -56,6 +57,7 @@ class Tally:
     caveats: dict[Remark, None] = field(default_factory=dict)
     faults: list[Remark] = field(default_factory=list)
     reference: Reference = field(default_factory=brush_reference)
+    hands: Hands = field(default_factory=Hands)
 
     @property
     def films(self) -> int:
@@ -95,6 +97,7 @@ class Tally:
         status = row["status"]
         self.statuses[status] += 1
         self.before += before
+        self.hands.add(row)
         if row["sds"] is not None and row["sex"]:
             self.caveats |= dict.fromkeys(self.reference.caveats(row["sex"]))
         self.caveats |= {caveat: None for value, caveat in HEIGHT_CAVEATS.items() if row[value] is not None}

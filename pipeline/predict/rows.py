@@ -52,6 +52,7 @@ COLUMNS: Mapping[str, type] = {
     "target_height_range_low": float,
     "target_height_range_high": float,
     "hand": str,
+    "side": str,
     "hand_box_x": int,
     "hand_box_y": int,
     "hand_box_width": int,

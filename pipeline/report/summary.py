@@ -1,4 +1,4 @@
-"""What a report and the service's page say of a reading, in one language; no name, number or birth date of a child."""
+"""What a report and the service's page say of a reading, in one language; no patient's name, number or birth date."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ...data.child import in_years
-from ...data.remark import Remark, Value
+from ...data.remark import Remark, Value, Verbatim
+from ...data.side import SIDES
 from ..examination import Examination
 from ..reading import Reading
 from .language import Language
@@ -78,7 +79,10 @@ def _interval(reading: Reading, language: Language) -> tuple[str, str]:
 def _facts(examination: Examination) -> Iterator[tuple[Remark, Value]]:
     """Labels and values."""
     reading = examination.reading
+    if examination.pseudonym:
+        yield Remark("Name"), Verbatim(examination.pseudonym)
     yield Remark("Sex"), SEXES[reading.sex] if reading.sex else Remark("not known")
+    yield Remark("Hand"), SIDES[reading.side] if reading.side else Remark("not known")
     if exam_date := examination.radiograph_and_hand()[0].exam_date:
         yield Remark("Examination"), exam_date
     age, source = reading.chronological_age_months, reading.chronological_age_source

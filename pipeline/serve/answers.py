@@ -46,6 +46,7 @@ class ReadingAnswer(BaseModel):
     target_height_cm: float | None
     target_height_range: Pair | None
     hand: Literal["left", "right", "larger", "smaller"] | None
+    side: Literal["left", "right"] | None
     hand_box: tuple[int, int, int, int] | None = Field(description="x, y, width and height, pixels of the film.")
     notes: list[str]
     caveats: list[str]

@@ -45,12 +45,13 @@ NAMES = {
         "Ohio",
         "RWT",
         "Alshamrani",
+        "Martin",
         "Khamis-Roche",
         "kg",
     ),
 }
 MAKERS = ("Remark", "Verbatim")
-SAME_IN_GERMAN = {"Band", "in", "normal", "orange"}
+SAME_IN_GERMAN = {"Band", "Hand", "Name", "in", "normal", "orange"}
 
 
 def remarks_in(source: str) -> tuple[dict[str, set[str]], list[str]]:

@@ -161,7 +161,8 @@ def test_what_is_not_known_is_said_or_left_out(examination, evidence, quick_char
     reading = Reading("hand.png", "ok", sex="F", bone_age_months=100.0, model="made up")
     page = report_page(replace(examination, reading=reading), evidence, Language(), NOW)
     ageless = "none: the chronological age is not known"
-    assert page.facts == (("Sex", "girl"), ("Chronological age", "not known"), ("SDS", ageless))
+    unknown = ("Hand", "not known"), ("Chronological age", "not known")
+    assert page.facts == (("Sex", "girl"), *unknown, ("SDS", ageless))
     assert page.interval == "no 90 % interval: these weights are not calibrated"
     assert page.remarks == ()
     assert page.chart is not None
