@@ -104,6 +104,18 @@ def evaluate(
 @split_option
 @part_option
 @click.option("--films", type=click.IntRange(1), help="Sample N films, stratified by sex and bone age; default: all.")
+@click.option(
+    "--protocol",
+    metavar="NAME",
+    help="A published benchmark in place of this project's copies, santomartino-2024: how often assessments change.",
+)
+@click.option(
+    "--age",
+    "by",
+    metavar="COLUMN",
+    callback=lambda *values: (values[2],) if values[2] else (),
+    help="Column with the chronological age, for --protocol; default: each child is taken to be as old as its label.",
+)
 @weights_option
 @out_option
 @device_option
@@ -114,6 +126,8 @@ def robustness(
     split: str | None,
     part: str | None,
     films: int | None,
+    protocol: str | None,
+    by: tuple[str, ...],
     weights: str,
     out: Path,
     device: str,
@@ -123,20 +137,34 @@ def robustness(
 
     Each film of DATA is rotated, mirrored, inverted, re-saved and so on, written as a file and read back. Prints a
     table with the MAE and the change of the reading, and which promises hold; OUT gets it as robustness.md, and every
-    reading in robustness.csv.
+    reading in robustness.csv. With --protocol the copies are those of a published benchmark, and OUT gets NAME.md,
+    NAME.csv and NAME.png.
 
     \b
-    Example:
+    Examples:
       boneage robustness rsna/ --split rsna --films 60 -o robustness/
+      boneage robustness own.csv --protocol santomartino-2024 --age age_months -o robustness/
     """
     from ...data.split import part_of
 
+    if by and not protocol:
+        raise click.UsageError("--age is for --protocol; this project's own copies need no age")
     cohort, words = part_of(cohort, split, part)
 
     from .. import output
     from ..measure.robustness import measure_robustness, sample
     from ..predict.bone_age import BoneAge
 
+    if protocol:
+        from ..measure.protocol import ages_of, measure_protocol, protocol_of
+
+        chosen = protocol_of(protocol)
+        ages = ages_of(cohort, by[0]) if by else None
+        bone_age = BoneAge.load(weights, device, engine)
+        cohort = sample(cohort, films or len(cohort))
+        output.show_markdown(measure_protocol(bone_age, cohort, chosen, out, split=words, ages=ages).table())
+        click.echo(f"{protocol}.csv, .json, .md and .png are in {out}", err=True)
+        return
     bone_age = BoneAge.load(weights, device, engine)
     cohort = sample(cohort, films or len(cohort))
     measured = measure_robustness(bone_age, cohort, out, split=words)

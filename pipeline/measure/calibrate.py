@@ -79,7 +79,8 @@ class Calibrated:
         ]
         text += [f"These films are unlike those that {site['from']} was measured on: {way}." for way in self.unlike]
         if self.gain.high >= 0:
-            text.append("A gain is not shown: the interval of the difference holds 0.")
+            found = "its interval holds 0" if self.gain.low <= 0 else "films held back are read worse"
+            text.append(f"A gain is not shown: of the difference of the MAE, {found}. Keep the bundle it came from.")
         return "\n\n".join(text) + "\n"
 
 

@@ -39,31 +39,40 @@ class Copy:
     write: Write
 
 
-def write_copies(pixels: Pixels, folder: str | Path, film: str) -> dict[str, Path]:
-    """Write every copy of COPIES into `folder` and return their files by name.
+def write_copies(
+    pixels: Pixels, folder: str | Path, film: str, copies: Mapping[str, Copy] | None = None
+) -> dict[str, Path]:
+    """Write every one of `copies`, by default COPIES, into `folder` and return their files by name.
 
     pixels: float32, height x width, [0, 1], bone bright. `film` and the copy's name seed what is random, so that a film
     always gets the same copies. Greys are written with 8 bits unless the copy's title states another depth.
     """
-    files = {name: Path(folder) / f"{name}{copy.suffix}" for name, copy in COPIES.items()}
-    for name, copy in COPIES.items():
+    copies = COPIES if copies is None else copies
+    files = {name: Path(folder) / f"{name}{copy.suffix}" for name, copy in copies.items()}
+    for name, copy in copies.items():
         seed = int.from_bytes(hashlib.sha256(f"{name}:{film}".encode()).digest()[:8], "big")
         copy.write(pixels, files[name], np.random.default_rng(seed))
     return files
 
 
-def _grey(pixels: Pixels) -> Image.Image:
+def grey(pixels: Pixels) -> Image.Image:
+    """Pixels as a picture of 8 bits."""
     return Image.fromarray(np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8))
 
 
-def _png(change: Callable[[Pixels, Random], Pixels]) -> Write:
-    return lambda pixels, path, random: _grey(change(pixels, random)).save(path, compress_level=1)
+def png(change: Callable[[Pixels, Random], Pixels]) -> Write:
+    """Write pixels that were changed as a PNG of 8 bits."""
+    return lambda pixels, path, random: grey(change(pixels, random)).save(path, compress_level=1)
 
 
 def _rotated(pixels: Pixels, random: Random) -> Pixels:
-    """Rotated by ANGLE to either side on a canvas that grows to hold all of it, filled with the background."""
+    return rotated(pixels, ANGLE * float(random.choice((-1, 1))))
+
+
+def rotated(pixels: Pixels, angle: float) -> Pixels:
+    """Rotated anticlockwise by degrees on a canvas that grows to hold all of it, filled with the background."""
     height, width = pixels.shape
-    view = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), ANGLE * float(random.choice((-1, 1))), 1.0)
+    view = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
     cosine, sine = abs(view[0, 0]), abs(view[0, 1])
     size = int(np.ceil(width * cosine + height * sine)), int(np.ceil(width * sine + height * cosine))
     view[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
@@ -91,14 +100,14 @@ def _shifted(pixels: Pixels, random: Random) -> Pixels:
 
 
 def _jpeg(pixels: Pixels, path: Path, _: Random) -> None:
-    _grey(pixels).save(path, quality=QUALITY)
+    grey(pixels).save(path, quality=QUALITY)
 
 
 def _resized(side: Callable[..., int]) -> Write:
     """A PNG whose longer (side: max) or shorter (min) side is SIDE pixels."""
 
     def write(pixels: Pixels, path: Path, _: Random) -> None:
-        picture = _grey(pixels)
+        picture = grey(pixels)
         scale = SIDE / side(picture.size)
         width, height = (max(round(length * scale), 1) for length in picture.size)
         picture.resize((width, height), Image.Resampling.LANCZOS).save(path, compress_level=1)
@@ -135,20 +144,20 @@ def _dicom(photometric: str, *, window: bool) -> Write:
 
 PLAIN = "plain"  # the copy that the others are compared with
 COPIES: Mapping[str, Copy] = {
-    PLAIN: Copy("as it is (8-bit PNG)", ".png", _png(lambda pixels, _: pixels)),
-    "rotated-15": Copy(f"rotated by {ANGLE} degrees, to a side drawn by chance", ".png", _png(_rotated)),
-    "rotated-90": Copy("rotated by 90 degrees", ".png", _png(lambda pixels, _: np.rot90(pixels))),
-    "rotated-180": Copy("rotated by 180 degrees", ".png", _png(lambda pixels, _: np.rot90(pixels, 2))),
-    "rotated-270": Copy("rotated by 270 degrees", ".png", _png(lambda pixels, _: np.rot90(pixels, 3))),
-    "mirrored": Copy("mirrored", ".png", _png(lambda pixels, _: pixels[:, ::-1])),
-    "inverted": Copy("greys inverted", ".png", _png(lambda pixels, _: 1 - pixels)),
+    PLAIN: Copy("as it is (8-bit PNG)", ".png", png(lambda pixels, _: pixels)),
+    "rotated-15": Copy(f"rotated by {ANGLE} degrees, to a side drawn by chance", ".png", png(_rotated)),
+    "rotated-90": Copy("rotated by 90 degrees", ".png", png(lambda pixels, _: np.rot90(pixels))),
+    "rotated-180": Copy("rotated by 180 degrees", ".png", png(lambda pixels, _: np.rot90(pixels, 2))),
+    "rotated-270": Copy("rotated by 270 degrees", ".png", png(lambda pixels, _: np.rot90(pixels, 3))),
+    "mirrored": Copy("mirrored", ".png", png(lambda pixels, _: pixels[:, ::-1])),
+    "inverted": Copy("greys inverted", ".png", png(lambda pixels, _: 1 - pixels)),
     "jpeg-30": Copy(f"JPEG of quality {QUALITY}", ".jpg", _jpeg),
-    "half-brightness": Copy("half as bright", ".png", _png(lambda pixels, _: pixels * np.float32(0.5))),
-    "double-brightness": Copy("twice as bright, clipped at white", ".png", _png(lambda pixels, _: pixels * 2)),
+    "half-brightness": Copy("half as bright", ".png", png(lambda pixels, _: pixels * np.float32(0.5))),
+    "double-brightness": Copy("twice as bright, clipped at white", ".png", png(lambda pixels, _: pixels * 2)),
     "long-side-300": Copy(f"resized, long side {SIDE} px", ".png", _resized(max)),
     "short-side-300": Copy(f"resized, short side {SIDE} px", ".png", _resized(min)),
-    "black-frame": Copy(f"in a black frame, {FRAME:.0%} on each side", ".png", _png(_framed)),
-    "shifted": Copy(f"cut by 0 to {JITTER:.0%} at each side, by chance", ".png", _png(_shifted)),
+    "black-frame": Copy(f"in a black frame, {FRAME:.0%} on each side", ".png", png(_framed)),
+    "shifted": Copy(f"cut by 0 to {JITTER:.0%} at each side, by chance", ".png", png(_shifted)),
     "png-16": Copy("16-bit PNG", ".png", _deep_png),
     "dicom": Copy("DICOM, MONOCHROME2, no window", ".dcm", _dicom("MONOCHROME2", window=False)),
     "dicom-window": Copy("DICOM, MONOCHROME2, window", ".dcm", _dicom("MONOCHROME2", window=True)),

@@ -182,7 +182,7 @@ def coverage_by_group(frame: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFra
             "group": group,
             "level": level,
             "n": len(of),
-            **_share(of["labelled_months"].between(of["interval_90_low"], of["interval_90_high"]).to_numpy()),
+            **share_of(of["labelled_months"].between(of["interval_90_low"], of["interval_90_high"]).to_numpy()),
             "width": (of["interval_90_high"] - of["interval_90_low"]).mean(),
         }
         for group, level, of in groups
@@ -190,7 +190,8 @@ def coverage_by_group(frame: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFra
     return pd.DataFrame(rows, columns=["group", "level", "n", "covered", "low", "high", "width"])
 
 
-def _share(held: NDArray[np.bool_]) -> dict[str, float]:
+def share_of(held: NDArray[np.bool_]) -> dict[str, float]:
+    """The share of films that are `covered`, and its 95 % interval by Wilson's score, `low` to `high`."""
     share, n, z = float(held.mean()), held.size, _NORMAL_95
     middle, half = share + z**2 / (2 * n), z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     low, high = ((middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1))

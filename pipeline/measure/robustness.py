@@ -21,7 +21,7 @@ from ...data.split import WHOLE, make_split
 from ...handseg.orientation import ROTATED
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
-from .copies import COPIES, PLAIN, write_copies
+from .copies import COPIES, PLAIN, Copy, write_copies
 from .markdown import markdown_table, write_markdown
 from .metrics import agreement
 from .reasons import reasons_table
@@ -152,7 +152,7 @@ def measure_robustness(
     rows = [
         row
         for film in tracked("Copying and reading", cohort, len(cohort))
-        for row in _rows(film, _read_copies(bone_age, film))
+        for row in _rows(film, read_copies(bone_age, film))
     ]
     readings = pd.DataFrame(rows, columns=_COLUMNS)
     readings[list(_MONTHS)] = readings[list(_MONTHS)].astype("float64").round(2)
@@ -177,14 +177,14 @@ def sample(cohort: Cohort, films: int) -> Cohort:
     return make_split(cohort, {"sample": films, "rest": 1.0}, SEED).take(cohort, "sample")
 
 
-def _read_copies(bone_age: BoneAge, film: Film) -> Mapping[str, Reading]:
+def read_copies(bone_age: BoneAge, film: Film, copies: Mapping[str, Copy] = COPIES) -> Mapping[str, Reading]:
     """The reading of every copy; if the film itself cannot be read, each is `failed`."""
     try:
         pixels = read_radiograph(film.path).pixels
     except ReadError as error:
-        return dict.fromkeys(COPIES, Reading(str(film.path), "failed", (error.remark,), film.sex))
+        return dict.fromkeys(copies, Reading(str(film.path), "failed", (error.remark,), film.sex))
     with TemporaryDirectory(prefix="boneage-") as folder:
-        files = write_copies(pixels, folder, film.id)
+        files = write_copies(pixels, folder, film.id, copies)
         readings = bone_age.predict_many((file, film.sex) for file in files.values())
         return dict(zip(files, readings, strict=True))
 

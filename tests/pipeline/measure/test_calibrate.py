@@ -229,7 +229,10 @@ def test_the_chance_of_misses_is_that_of_exchangeable_films():
     assert p_of_misses(0, 50, 99) == pytest.approx(1)
 
 
-def test_the_chance_of_means_is_that_of_a_normal_distribution():
-    errors = np.array([-1.0, 1.0] * 50)
-    spread = (errors.var(ddof=1) / 100 + 4 / 400) ** 0.5
-    assert p_of_means(errors, 1.96 * spread, 2.0, 400) == pytest.approx(0.05, abs=0.001)
+def test_the_chance_of_means_is_that_of_students_t():
+    """Of 11 errors against a mean that is all but known, t has 10 degrees of freedom; from the tables of t."""
+    errors = np.array([-1.0, 0.0, 1.0] * 3 + [-1.0, 1.0])
+    spread = errors.std(ddof=1) / 11**0.5
+    for t, p in ((2.228, 0.05), (3.169, 0.01)):
+        assert p_of_means(errors, t * spread, 1e-6, 10**6) == pytest.approx(p, rel=0.01)
+    assert p_of_means(errors, 0.0, 1.0, 100) == pytest.approx(1)
