@@ -100,7 +100,6 @@ class Stress:
             if ageless
             else ""
         )
-        worst = others.sort_values("changed", ascending=False).iloc[0]
         n = self.readings["id"].nunique()
         return (
             f"Protocol {self.protocol.name}: {self.protocol.source}\n\n"
@@ -112,8 +111,17 @@ class Stress:
             f"{markdown_table(_HEAD, [self._cells(row) for row in rows.to_dict('records')])}\n\n"
             f"- The share of significant errors differs from that of films as they are (p < {SIGNIFICANT:g}) for "
             f"{differs} of {len(others)} transformations.\n"
-            f"- The assessment changes on {others['changed'].mean():.1%} of films on average over the transformations, "
-            f"and most often, on {worst['changed']:.1%}, where they are {self.protocol.copies[worst['copy']].title}.\n"
+            f"- {self._changes(others)}\n"
+        )
+
+    def _changes(self, others: pd.DataFrame) -> str:
+        compared = others.dropna(subset=["changed"])
+        if compared.empty or not compared["changed"].any():
+            return "The assessment changes on no film that has one."
+        worst = compared.sort_values("changed", ascending=False).iloc[0]
+        return (
+            f"The assessment changes on {compared['changed'].mean():.1%} of films on average over the transformations, "
+            f"and most often, on {worst['changed']:.1%}, where they are {self.protocol.copies[worst['copy']].title}."
         )
 
     @property

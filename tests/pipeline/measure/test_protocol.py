@@ -117,6 +117,8 @@ def test_with_chronological_ages_the_assessment_is_that_of_the_child(cohort):
     ages = {film.id: Age(81.0, 1, Remark("age given")) for film in cohort}  # the reading is 19 months ahead
     stress = measure_protocol(reader({"inverted": 5.0}), cohort, PUBLISHED, ages=ages)
     assert row(stress, "inverted")["changed"] == 1  # from normal to advanced
+    assert "most often, on 100.0%, where they are inverted" in stress.table()
+    assert "changes on no film" in measure_protocol(reader({}), cohort, PUBLISHED, ages=ages).table()
     assert "is taken to be" not in stress.table()
     young = {film.id: Age(12.0, 1, Remark("age given")) for film in cohort}  # without an SDS there is nothing to change
     assert row(measure_protocol(reader({}), cohort, PUBLISHED, ages=young), "inverted")["compared"] == 0

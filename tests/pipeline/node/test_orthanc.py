@@ -157,6 +157,10 @@ def test_results_come_back_over_dicomweb_and_a_stop_ends_in_good_order(orthanc, 
     node = start("--stow", f"http://127.0.0.1:{orthanc.http}/dicom-web")
     orthanc.store(film(tmp_path / "1.dcm", 1))
     until(lambda: orthanc.modalities() == [["CR", "OT", "SEG", "SR"]])
+    (picture,) = [one for one in orthanc.get("series?expand") if one["MainDicomTags"]["Modality"] == "OT"]
+    shown = f"http://127.0.0.1:{orthanc.http}/instances/{picture['Instances'][0]}/preview"
+    with urllib.request.urlopen(shown, timeout=20) as answer:  # it decodes JPEG-LS without a plug-in
+        assert answer.read().startswith(b"\x89PNG")
     node.terminate()
     assert node.wait(60) == 143
     until(lambda: [*(tmp_path / "spool" / "done").iterdir()])
