@@ -14,7 +14,16 @@ from rich.console import Console
 from . import machine, report
 from .setting import Setting
 
-PARTS = ("cold", "film", "folder", "floor", "rivals", "service", "training")  # training last: it changes the process
+PARTS = (
+    "cold",
+    "cluster",
+    "film",
+    "folder",
+    "floor",
+    "rivals",
+    "service",
+    "training",
+)  # training last: it changes the process
 PATH = click.Path(path_type=Path)
 
 

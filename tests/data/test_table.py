@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from datetime import date, datetime
 
@@ -223,3 +224,41 @@ def test_a_word_that_could_mean_either_sex_or_none_is_never_guessed(tmp_path, wo
     (tmp_path / "t.csv").write_text(f"path,sex\na.png,M\nb.png,{word}\n")
     with pytest.raises(CohortError, match="line 3: unknown sex"):
         read_inputs_table(tmp_path / "t.csv")
+
+
+def test_a_parquet_file_is_read_as_a_csv_of_the_same_cells_is(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
+    from pyarrow import parquet
+
+    columns = {
+        "path": ["a.png", "b.png", None, "c.png"],
+        "male": [True, False, None, None],
+        "age_years": [10.25, None, None, 7.0],
+        "height": ["140.5cm", "", None, None],
+        "birth_date": [date(2010, 1, 15), None, None, None],
+        "exam_date": [datetime(2020, 4, 15), None, None, None],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet")
+    text = "path,male,age_years,height,birth_date,exam_date\na.png,True,10.25,140.5cm,2010-01-15,2020-04-15\n"
+    (tmp_path / "t.csv").write_text(text + "b.png,False,,,,\n\nc.png,,7,,,\n")
+    read = {suffix: read_inputs_table(tmp_path / f"t.{suffix}") for suffix in ("parquet", "csv")}
+    assert [(row.path, row.child) for row in read["parquet"]] == [(row.path, row.child) for row in read["csv"]]
+    (tmp_path / "torn.parquet").write_bytes((tmp_path / "t.parquet").read_bytes()[:-20])
+    with pytest.raises(CohortError, match=r"torn\.parquet: is not a whole Parquet file \("):
+        read_inputs_table(tmp_path / "torn.parquet")
+    with pytest.raises(CohortError, match=r"missing\.parquet: no such file or folder"):
+        read_inputs_table(tmp_path / "missing.parquet")
+
+
+def test_whole_numbers_that_a_column_with_blanks_holds_as_reals_are_ids(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"id": [1377.0, None, float("nan"), 1378.0]}), tmp_path / "t.parquet")
+    assert read_ids(tmp_path / "t.parquet") == {"1377", "1378"}
+
+
+def test_without_pyarrow_a_parquet_file_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(CohortError, match=r"t\.parquet: reading Parquet needs pyarrow.*boneage\[parquet\]"):
+        read_ids(tmp_path / "t.parquet")
