@@ -86,8 +86,12 @@ _CARD: Mapping[str, Remark] = {
     "show_film": Remark("Film"),
     "show_outline": Remark("Outline"),
     "show_heat": Remark("Heat map"),
-    "about_outline": Remark("Outline of the hand (orange) and of the part that was read (blue)."),
-    "about_heat": Remark("The brighter a place, the more the bone age changes when it is evened out."),
+    "about_outline": Remark(
+        "Outline of the hand (orange) and of the part that was read (blue), in the grey levels it was read in."
+    ),
+    "about_heat": Remark(
+        "The brighter a place, the more the bone age changes when it is evened out; 1: the most on this film."
+    ),
     "facts": Remark("Child and reference"),
     "limits": Remark("Notes and limits"),
     "take": Remark("Take with you"),

@@ -32,6 +32,7 @@ from boneage.data.source import name_of
 from boneage.pipeline.cli import main
 from boneage.pipeline.cli.bars import Bars
 from boneage.pipeline.cli.options import LogLines
+from boneage.pipeline.clinical.reference import brush_reference
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.predict import bone_age as bone_age_module
 from boneage.pipeline.predict.bone_age import BATCH, BoneAge
@@ -300,12 +301,13 @@ def test_readings_are_not_kept_however_many_films_there_are(tiny_bundle, tmp_pat
     class Fake:
         digest = "0"
         finder = SimpleNamespace(side="left")
+        reference = brush_reference()
 
         def examine_batch(self, requests):
             assert len(requests) <= BATCH
             return [Examination(live.born(Reading(str(path), "ok", (), child.sex, 100.0))) for path, child in requests]
 
-    monkeypatch.setattr(BoneAge, "load", lambda weights, device, engine, hand: Fake())
+    monkeypatch.setattr(BoneAge, "load", lambda weights, device, engine, hand, reference: Fake())
     monkeypatch.setattr(os, "fsync", lambda file: None)
     monkeypatch.chdir(tmp_path)
     Path("list.csv").write_text("path,sex\n" + "".join(f"{k}.png,F\n" for k in range(films)))
@@ -377,12 +379,13 @@ def both_hands(monkeypatch):
     class Fake:
         digest = "0"
         finder = SimpleNamespace(side="both")
+        reference = brush_reference()
 
         def examine_batch(self, requests):
             read.extend(requests)
             return [_examined(source.name) for source, _ in requests]
 
-    monkeypatch.setattr(BoneAge, "load", lambda weights, device, engine, hand: Fake())
+    monkeypatch.setattr(BoneAge, "load", lambda weights, device, engine, hand, reference: Fake())
     return read
 
 
