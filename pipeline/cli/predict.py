@@ -202,6 +202,14 @@ def _table(
     return table
 
 
+def _refuse_files(files: Mapping[str, Path], child: Child, hand: Side) -> None:
+    """UsageError for a name that no file carries, and for files about films whose hands are both read."""
+    if child.pseudonym and not {"report", "fhir"} & set(files):
+        raise click.UsageError("--name is what reports call the child; give --report too")
+    if hand == "both" and files:
+        raise click.UsageError(f"--{next(iter(files))} is about one hand of a film; give --hand left or right with it")
+
+
 @command()
 @click.argument("inputs", nargs=-1, required=True, type=Readable(), metavar="INPUT...")
 @child_options
@@ -302,10 +310,7 @@ def predict(
       boneage predict cohort.csv --parquet readings.parquet --workers 4 --resume
       boneage predict films.parquet --on ray://head.example.org -o s3://bucket/readings/ --resume
     """
-    if child.pseudonym and not {"report", "fhir"} & set(files):
-        raise click.UsageError("--name is what reports call the child; give --report too")
-    if hand == "both" and files:
-        raise click.UsageError(f"--{next(iter(files))} is about one hand of a film; give --hand left or right with it")
+    _refuse_files(files, child, hand)
     if cluster:
         _refuse_with_cluster(ctx, files)
     table = _table(

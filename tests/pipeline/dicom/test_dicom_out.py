@@ -113,7 +113,8 @@ def film(tmp_path) -> Path:
 @pytest.fixture
 def examination(film) -> Examination:
     seen = examined(film, notes=(Remark("an odd thing was seen"),))
-    return replace(seen, reading=assessed(seen.reading, Age(119.9, 1, Remark("age given")), Child(height_cm=140.5)))
+    reading = replace(seen.reading, side="left")
+    return replace(seen, reading=assessed(reading, Age(119.9, 1, Remark("age given")), Child(height_cm=140.5)))
 
 
 # The report
