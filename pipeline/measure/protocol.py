@@ -116,7 +116,7 @@ class Stress:
 
     def _changes(self, others: pd.DataFrame) -> str:
         compared = others.dropna(subset=["changed"])
-        if compared.empty or not compared["changed"].any():
+        if not np.any(compared["changed"].to_numpy()):
             return "The assessment changes on no film that has one."
         worst = compared.sort_values("changed", ascending=False).iloc[0]
         return (

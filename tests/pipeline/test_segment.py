@@ -57,8 +57,11 @@ def test_the_record_leads_from_the_crop_back_to_the_original(finder, hand_films,
 def test_the_overlay_is_the_film_with_marks(finder, hand_films, tmp_path):
     segment_file(hand_films[1], finder, tmp_path, "one")
     overlay, film = picture(tmp_path / "one-overlay.png"), picture(hand_films[1])
-    marked = (overlay != film[..., None]).any(2)
+    marked = np.ptp(overlay.astype(int), axis=2) > 0
     assert 0.005 < marked.mean() < 0.1
+    shown, greys = overlay[~marked][:, 0], film[~marked]
+    assert (np.diff(shown[np.argsort(greys, kind="stable")].astype(int)) >= 0).all()  # the film, in another window
+    assert shown.max() - shown.min() == 255
 
 
 def test_a_file_that_is_no_radiograph_gets_a_record_and_no_pictures(finder, tmp_path):

@@ -247,6 +247,7 @@ def test_a_compressed_picture_is_sent_as_the_archive_can_take_it(tmp_path, monke
     at = free_port()
     server = entity.start_server(("127.0.0.1", at), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
     sent = [*CStore(Peer("ARCHIVE", "127.0.0.1", at), "BONEAGE", 5).send("key", [tmp_path / "sc.dcm"])]
+    assert server is not None
     server.shutdown()
     assert sent == [(tmp_path / "sc.dcm", "")]
     ((syntax, pixels, uid),) = got
