@@ -128,7 +128,7 @@ def calibrate(bone_age: BoneAge, bundle: Bundle, cohort: Cohort, out: str | Path
         "program": f"boneage {version('boneage')}",
         "mae_before": _mae(before),
         "mae_after": _mae(after),
-        "difference": [round(value, 3) for value in (gain.mae, gain.low, gain.high)],
+        "difference": [round(value, 4) for value in (gain.mae, gain.low, gain.high)],
         "unlike": list(ways),
     }
     made = replace(bundle, name=name, calibration=fitted.to_dict(), metrics={"report": after.to_dict()}, site=site)
