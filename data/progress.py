@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 T = TypeVar("T")
-Advance = Callable[[], None]  # says that one more step is done
+Advance = Callable[..., None]  # says that one more step is done, or so many
 Show = Callable[[str, int], AbstractContextManager[Advance]]
 
 _shows: list[Show] = []
@@ -24,8 +24,8 @@ def shown_by(show: Show) -> Iterator[None]:
 
 
 def progress(task: str, steps: int) -> AbstractContextManager[Advance]:
-    """Report a task while the block runs, which calls what it is given once for each step that is done."""
-    return _shows[-1](task, steps) if _shows else nullcontext(lambda: None)
+    """Report a task while the block runs, which calls what it is given for each step, or with a number of them."""
+    return _shows[-1](task, steps) if _shows else nullcontext(lambda _=1: None)
 
 
 def tracked(task: str, items: Iterable[T], steps: int) -> Iterator[T]:

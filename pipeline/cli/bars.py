@@ -30,7 +30,7 @@ class Bars:
     def __call__(self, task: str, steps: int) -> Iterator[Advance]:
         """Show a task while the block runs; nothing for one of a single step."""
         if not self._on or steps < 2:
-            yield lambda: None
+            yield lambda _=1: None
             return
         if (display := self._display) is None:
             display = self._display = _display()

@@ -98,7 +98,7 @@ def _pieces(parts: Sequence[Part], settings: Settings, cores: int) -> Iterator[P
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are told in one line
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from 2.64 on the tries have another place
         chunks = ray.data.from_arrow(blocks).map_batches(

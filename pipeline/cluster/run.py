@@ -117,8 +117,7 @@ def _fill(folder: ReadingsFolder, parts: Sequence[Part], pieces: Iterable[Piece]
         for piece in pieces:
             have = gathered.setdefault(piece.part, {})
             have[piece.start] = piece.films
-            for _ in piece.films:
-                advance()
+            advance(len(piece.films))
             if sum(map(len, have.values())) == len(waiting[piece.part].films):
                 read = [film for start in sorted(have) for film in have[start]]
                 folder.add(piece.part, waiting.pop(piece.part).films, read)

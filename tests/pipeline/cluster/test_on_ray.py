@@ -123,7 +123,7 @@ def test_the_table_and_the_summary_are_those_of_a_run_on_this_machine(cluster, c
 def test_after_the_driver_was_killed_what_is_missing_is_read(cluster, cohort, on_this_machine, tmp_path, monkeypatch):
     monkeypatch.chdir(cohort)
     options = ["films.csv", *OPTIONS, "--on", "ray", "-o", str(tmp_path / "r"), "--rows-per-part", str(PARTS)]
-    options += ["--workers", "2"]
+    options += ["--workers", "4"]
     code = f"""
         import os, signal
         from boneage.pipeline.cli import main

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from boneage.data.child import Child
 from boneage.data.errors import CohortError, ConfigError, OutputError, WeightsError
 from boneage.data.inputs_table import InputRow
+from boneage.data.progress import shown_by
 from boneage.data.url import Url
 from boneage.pipeline.cli import main
 from boneage.pipeline.cluster import worker as worker_module
@@ -71,7 +72,10 @@ def local_table(films: Sequence[Path], weights: Path, folder: Path) -> bytes:
 
 
 def test_parts_make_the_table_of_a_run_on_this_machine_whatever_their_order(films, weights, tmp_path):
-    tally = predict_on_cluster(Here(), films, "F", out=tmp_path / "r", weights=weights, rows_per_part=8)
+    shown: list[object] = []
+    with shown_by(lambda task, steps: shown.append((task, steps)) or nullcontext(shown.append)):
+        tally = predict_on_cluster(Here(), films, "F", out=tmp_path / "r", weights=weights, rows_per_part=8)
+    assert shown == [("Reading", 11), 4, 4, 3]
     assert (tmp_path / "r" / TABLE).read_bytes() == local_table(films, weights, tmp_path)
     assert (tally.films, tally.statuses["failed"], tally.before) == (11, 1, 0)
 
