@@ -171,6 +171,8 @@ def _cluster(_: click.Context, __: click.Parameter, address: str | None) -> str 
 
 def _refuse_with_cluster(ctx: click.Context, files: Mapping[str, Path]) -> None:
     """Raise UsageError for options that go with films that are read in this process alone."""
+    if ctx.params["device"].startswith("cuda"):
+        raise click.UsageError("--device cuda does not go with --on, whose workers read on processors; leave it out")
     given = [*(f"--{kind}" for kind in files), *(option for name, option in _HERE.items() if ctx.params.get(name))]
     if given:
         raise click.UsageError(

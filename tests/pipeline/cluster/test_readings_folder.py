@@ -235,6 +235,7 @@ def test_ids_are_not_searched_in_a_store():
         (["--on", "ray", "-o", "r", "--csv", "r.csv"], "--csv does not go with --on"),
         (["--on", "ray", "-o", "r", "--parquet", "r.parquet"], "--parquet does not go with --on"),
         (["--on", "ray", "-o", "r", "--json"], "--json does not go with --on"),
+        (["--on", "ray", "-o", "r", "--device", "cuda:1"], "--device cuda does not go with --on, whose workers"),
         (["--on", "ray", "-o", "r", "--report", "r/"], "--report does not go with --on"),
         (["--on", "ray", "-o", "r", "--rows-per-part", "6"], "is 6, expected a multiple of 4"),
         (["--on", "ray", "-o", "r", "--resume", "--overwrite"], "give one of them"),
