@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 # Depth of the wrist below the fingertips from measures of a mask (`HandShape._measures`), fitted on 564 films with
 # annotated keypoints; its error there has an SD of 8 % of the hand's length.
 WRIST = np.array([-0.161, 0.110, 0.686, -0.277, 0.269, 1.859, -1.724, 0.286])
+THUMB_ROOT = 0.2  # palm widths below the palm, above which both ends of a hand are fingers
 _AREAS = (1.0, 1.5, 2.0, 2.5)  # of squares as wide as the palm
 
 
@@ -83,9 +84,13 @@ class HandShape:
     def thumb(self) -> float:
         """How much lower the right end of the hand lies than the left one, in palm widths; the thumb is at the lower.
 
-        It has the right sign on 86 % of 564 films with annotated keypoints.
+        It is measured as far down as the root of the thumb, and no farther than the wrist, since a forearm that leans is
+        as wide as the hand. It has the right sign on 91 % of 553 films with annotated keypoints, and on 87 % where it is
+        measured down to the wrist.
         """
-        above = self.mask[: max(round(self.wrist[1]), self.rows[0] + 1)]
+        row, width = self.palm
+        last = min(self.wrist[1], row + THUMB_ROOT * width)
+        above = self.mask[: max(round(last), self.rows[0]) + 1]
         columns = np.flatnonzero(above.any(axis=0))
         left, right = (np.flatnonzero(above[:, column]).mean() for column in (columns[0], columns[-1]))
         return float(right - left) / max(self.palm[1], 1)

@@ -7,6 +7,7 @@ import pytest
 
 from boneage.data.child import parse_age
 from boneage.data.errors import CohortError
+from boneage.data.sex import Sex
 from boneage.pipeline.clinical.assessment import assessed
 from boneage.pipeline.clinical.reference import POPULATION, brush_reference, read_reference
 from boneage.pipeline.reading import Reading
@@ -20,7 +21,7 @@ def written(folder, text: str, name: str = "town.csv"):
     return folder / name
 
 
-def reading(months: float, sex="F") -> Reading:
+def reading(months: float, sex: Sex = "F") -> Reading:
     return Reading("film.png", "ok", sex=sex, bone_age_months=months, interval_90=(months - 6, months + 6))
 
 
