@@ -84,9 +84,9 @@ class HandShape:
     def thumb(self) -> float:
         """How much lower the right end of the hand lies than the left one, in palm widths; the thumb is at the lower.
 
-        It is measured as far down as the root of the thumb, and no farther than the wrist, since a forearm that leans is
-        as wide as the hand. It has the right sign on 91 % of 553 films with annotated keypoints, and on 87 % where it is
-        measured down to the wrist.
+        It is measured as far down as the root of the thumb, and no farther than the wrist, since a forearm that leans
+        is as wide as the hand. It has the right sign on 91 % of 553 films with annotated keypoints, and on 87 % where
+        it is measured down to the wrist.
         """
         row, width = self.palm
         last = min(self.wrist[1], row + THUMB_ROOT * width)
