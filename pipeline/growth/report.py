@@ -54,7 +54,7 @@ def growth_page(growth: Growth, language: Language, reference: Reference, now: d
     footer = Remark(
         "Read by boneage {version}, model {model}, on {made}.",
         version=Verbatim(version("boneage")),
-        model=Verbatim(shortened(model, _LONGEST)),
+        model=Verbatim(shortened(model, _LONGEST) or "?"),
         made=now,
     )
     chart = part_of(draw_bone_age, growth, language, reference, _CHART)
@@ -74,10 +74,14 @@ def growth_page(growth: Growth, language: Language, reference: Reference, now: d
         file=growth.patient,
         made=say(now),
         research=say(DISCLAIMER),
-        chart=Figure(say(Remark("Bone age against chronological age")), "", chart, "png"),
+        chart=Figure(say(_over(growth)), "", chart, "png"),
         figures=tuple(_figures(growth, language, reference)),
         footer=say(footer),
     )
+
+
+def _over(growth: Growth) -> Remark:
+    return Remark("Bone age over time") if growth.by_date else Remark("Bone age against chronological age")
 
 
 def _status(growth: Growth) -> tuple[str, Remark]:
@@ -134,7 +138,7 @@ def _remarks(growth: Growth, language: Language, reference: Reference) -> Iterat
         Remark("the rate is the slope of the line through all films, each weighted by its interval"),
         Remark("its interval takes the errors of the films as independent, and is rather too wide than too narrow"),
     ]
-    if growth.sex:
+    if growth.sex and not growth.by_date:
         about += [reference.about, *reference.caveats(growth.sex)]
     yield language.say(Remark("Reference")), as_sentences(about, language)
 

@@ -317,3 +317,14 @@ def test_the_command_writes_reports_with_a_reference_of_ones_own_and_of_contradi
     growths = growths_of(read_readings(readings))
     write_growth_report(growths[2], tmp_path / "c.pdf", "en", read_reference(tmp_path / "town.csv"))
     assert len(PdfDocument(tmp_path / "c.pdf")) == 1
+
+
+def test_a_report_without_ages_is_over_time_and_names_no_reference(tmp_path):
+    dated = [
+        film(age=None, exam_date=date(year, 1, 15), bone=bone, model="") for year, bone in ((2020, 100), (2022, 118))
+    ]
+    write_growth_report(growth(*dated), tmp_path / "r.html", "en", brush_reference())
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert "Bone age over time" in text
+    assert "15 January 2020" in text
+    assert "Brush" not in text
