@@ -32,7 +32,7 @@ ROOMS = [
     *("pipeline/report", "pipeline/dicom", "pipeline/fhir"),
     *("pipeline/predict", "pipeline/__init__", "pipeline/segment", "pipeline/growth", "pipeline/node"),
     *("pipeline/cluster", "pipeline/mercure"),
-    *("pipeline/crops", "pipeline/learning_curve", "pipeline/measure"),
+    *("pipeline/crops", "pipeline/soft_labels", "pipeline/learning_curve", "pipeline/measure"),
     *("pipeline/train", "pipeline/export", "pipeline/info"),
     "pipeline/serve",
     "pipeline/output",
