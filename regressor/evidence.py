@@ -1,8 +1,9 @@
 """Which places of a crop a prediction depends on: how much it changes when a place is blurred.
 
 One soft disc of the crop at a time is replaced by a blurred copy, without joints and edges, and the prediction is made
-again (occlusion sensitivity, Zeiler & Fergus 2014). The map holds absolute differences, since a place that lowers the
-prediction is as much evidence as one that raises it.
+again (occlusion sensitivity, Zeiler & Fergus 2014). The map holds squared differences: a place that lowers the prediction
+is as much evidence as one that raises it, and squares add up to a variance, of which each place has its share, where
+absolute differences let the many places that hardly matter hide the few that do.
 """
 
 from __future__ import annotations
@@ -40,6 +41,6 @@ def evidence_map(
     if discs:
         readings = read(np.stack([crop, *(changed for _, _, changed in discs)]))
         for (row, column, _), months in zip(discs, readings[1:], strict=True):
-            moved[row, column] = abs(months - readings[0])
+            moved[row, column] = (months - readings[0]) ** 2
     evidence = profile.T @ moved.astype(np.float32) @ profile
     return np.asarray(evidence / max(evidence.max(), np.finfo(np.float32).tiny), np.float32)

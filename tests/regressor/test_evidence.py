@@ -43,8 +43,8 @@ def test_evidence_is_where_the_reading_is_from_and_for_less_as_much_as_for_more(
     assert (evidence.shape, evidence.dtype) == (crop.shape, np.float32)
     assert (evidence.min() >= 0, evidence.max()) == (True, pytest.approx(1))
     rows = evidence.mean(1)
-    assert rows[4:24].min() > 0.5
-    assert rows[-24:-4].min() > 0.5
+    assert rows[4:24].min() > 0.25  # of a square
+    assert rows[-24:-4].min() > 0.25
     assert rows[44:-44].max() < 0.05
 
 
@@ -103,7 +103,7 @@ def shipped() -> BoneAgeReader:
 def test_the_maps_mass_is_where_a_hand_was_changed(shipped):
     """Share of the map's mass on the disc over the disc's share of the hand, which is what chance gives: 1.
 
-    Over 200 hands: carpals 2.4 for the map and 2.7 for what changed of it, knuckle 2.5 for the latter.
+    Over 16 hands, with `fast`: carpals 3.4 for the map, and 2.6 for what changed of it.
     """
     mass: dict[str, list[float]] = {name: [] for name in DISCS}
     change: dict[str, list[float]] = {name: [] for name in DISCS}
@@ -123,6 +123,7 @@ def test_the_maps_mass_is_where_a_hand_was_changed(shipped):
             mass[name].append(shown[disc].sum() / shown.sum() / chance)
             moved = np.abs(shown - plain)
             change[name].append(moved[disc].sum() / moved.sum() / chance)
+    assert np.mean(mass["carpals"]) > 2.5
     for found in (change["carpals"], change["middle knuckle"], mass["carpals"]):
         assert np.mean(found) > 1.5
         assert np.mean(np.array(found) > 1) > 0.8
