@@ -1,9 +1,9 @@
 """Which places of a crop a prediction depends on: how much it changes when a place is blurred.
 
 One soft disc of the crop at a time is replaced by a blurred copy, without joints and edges, and the prediction is made
-again (occlusion sensitivity, Zeiler & Fergus 2014). The map holds squared differences: a place that lowers the prediction
-is as much evidence as one that raises it, and squares add up to a variance, of which each place has its share, where
-absolute differences let the many places that hardly matter hide the few that do.
+again (occlusion sensitivity, Zeiler & Fergus 2014). The map holds squared differences: a place that lowers the
+prediction is as much evidence as one that raises it, and squares add up to a variance, of which each place has its
+share, where absolute differences let the many places that hardly matter hide the few that do.
 """
 
 from __future__ import annotations

@@ -22,9 +22,11 @@ from boneage.handseg.quality import Verdict
 from boneage.pipeline import output
 from boneage.pipeline.cli.group import Failure
 from boneage.pipeline.cli.options import LogLines
+from boneage.pipeline.clinical.reference import brush_reference
 from boneage.pipeline.examination import Examination
-from boneage.pipeline.growth.files import file_names, growth_plot
+from boneage.pipeline.growth.files import file_names
 from boneage.pipeline.growth.growth import Film, growths_of
+from boneage.pipeline.growth.plot import growth_plot
 from boneage.pipeline.predict.rows import from_line, row_of, to_line
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.write import write_report
@@ -139,7 +141,7 @@ def test_plot(text, tmp_path):
         for year in range(2)
     ]
     (growth,) = growths_of([film for film in films if film.patient])
-    growth_plot(growth, tmp_path / "p.png")
+    growth_plot(growth, tmp_path / "p.png", brush_reference())
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.size[0] < 3000
     assert is_marked(tmp_path / "p.png")

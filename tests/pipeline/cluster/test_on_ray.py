@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,10 @@ from boneage.weights.bundle import read_bundle
 pytest.importorskip("ray", reason="the extra ray is not installed, so no cohort is read on a cluster")
 
 PARTS = 8  # films of a part
-FAST = {"weights": "fast", "net_engine": "onnx"}  # a shipped bundle, since workers are processes of their own
+FAST: dict[str, Any] = {
+    "weights": "fast",
+    "net_engine": "onnx",
+}  # a shipped bundle, since workers are processes of their own
 OPTIONS = ["--weights", "fast", "--engine", "onnx"]
 
 

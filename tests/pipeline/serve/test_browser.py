@@ -126,7 +126,7 @@ def test_a_broken_file_is_said_in_the_language_of_the_page(page, address):
     page.goto(f"{address}?language=de")
     read(page, b"\x89PNG\r\n\x1a\nbroken")
     page.wait_for_selector("#error:not([hidden])")
-    assert "erwartet wird ein Bild als PNG" in page.inner_text("#error")
+    assert "erwartet wird ein vollständiges Bild" in page.inner_text("#error")
     assert page.is_enabled("#read")
 
 
