@@ -74,14 +74,14 @@ def labelled(cohort: Cohort, store: CropStore) -> LabelledCrops:
     )
 
 
-def read_crops(reader: BoneAgeReader, crops: LabelledCrops, batch: int = 32) -> NDArray[np.float64]:
-    """What a regressor reads from crops with their own sex: uncalibrated bone age in months, float64 (n,)."""
-    films = zip(crops.keys, crops.sexes, strict=True)
-    months = (
-        reader.raw_months([crops.store[key] for key, _ in part], [sex for _, sex in part])
-        for part in in_batches(films, batch)
-    )
-    return np.concatenate(list(months))
+def read_crops(
+    reader: BoneAgeReader, crops: LabelledCrops, batch: int = 32, *, calibrated: bool = False
+) -> NDArray[np.float64]:
+    """What regressors read from crops with their own sex: bone age in months, as asked calibrated, float64 (n,)."""
+    read = reader.months if calibrated else reader.raw_months
+    films = list(zip(crops.keys, crops.sexes, strict=True))
+    parts = tracked("Reading crops", in_batches(films, batch), -(-len(films) // batch))
+    return np.concatenate([read([crops.store[key] for key, _ in part], [sex for _, sex in part]) for part in parts])
 
 
 def _cut(films: Sequence[tuple[str, Film]], finder: Finder) -> list[tuple[StoredCrop, NDArray[np.uint8]]]:

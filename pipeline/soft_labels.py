@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..data.progress import tracked
 from ..data.table import has_columns, write_table
 from ..handseg.crop import CROP_VERSION
 from ..regressor.config import SoftLabels
@@ -17,11 +16,10 @@ from ..regressor.reader import BoneAgeReader
 from ..regressor.training.dataset import LabelledCrops
 from ..weights.backend import chosen_backend
 from ..weights.bundle import Bundle, read_bundle
-from .predict.parallel import in_batches
+from .crops import read_crops
 
 FILE = "soft-labels.csv"
 _COLUMNS: tuple[str, ...] = ("id", "crop", "label_months", "predicted_months", "weights_sha256")
-_BATCH = 32  # crops between two steps of the progress
 
 
 def soften(crops: LabelledCrops, config: SoftLabels | None, out: Path) -> LabelledCrops:
@@ -55,8 +53,4 @@ def _known(crops: LabelledCrops, bundle: Bundle, file: Path) -> NDArray[np.float
 
 def _predict(crops: LabelledCrops, bundle: Bundle) -> NDArray[np.float64]:
     reader = BoneAgeReader.load(bundle.regressors, CROP_VERSION, chosen_backend(), bundle.calibration)
-    films = list(zip(crops.keys, crops.sexes, strict=True))
-    batches = tracked("Predicting soft labels", in_batches(films, _BATCH), -(-len(films) // _BATCH))
-    return np.concatenate(
-        [reader.months([crops.store[key] for key, _ in batch], [sex for _, sex in batch]) for batch in batches]
-    )
+    return read_crops(reader, crops, calibrated=True)

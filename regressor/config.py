@@ -85,7 +85,7 @@ class SoftLabels:
     """Of the prediction in the average, above 0 to 1."""
 
     def __post_init__(self) -> None:
-        """Refuse a share that is none."""
+        """Refuse a share that leaves the labels as they are, and one over 1."""
         if not 0 < self.share <= 1:
             raise ValueError(f"the share is {self.share}, expected above 0 to 1; leave soft_labels out for none")
 

@@ -40,7 +40,7 @@ def on_ray(address: str = "ray", cores: int = 1) -> Engine:
     def engine(settings: Settings) -> Iterator[Callable[[Sequence[Part]], Iterator[Piece]]]:
         with _joined(address):
             read = _pieces_by_client if address.startswith(ADDRESS) else _pieces
-            yield lambda parts: _given_up_told(read(parts, settings, cores))
+            yield lambda parts: _with_plain_errors(read(parts, settings, cores))
 
     return engine
 
@@ -112,7 +112,7 @@ def _pieces(parts: Sequence[Part], settings: Settings, cores: int) -> Iterator[P
             max_task_retries=_TRIES,
         )
     for block in chunks.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        yield from _told(cast(Any, block).to_pylist())
+        yield from _received(cast(Any, block).to_pylist())
 
 
 def _pieces_by_client(parts: Sequence[Part], settings: Settings, cores: int) -> Iterator[Piece]:
@@ -134,7 +134,7 @@ class _There:
         return next(self._pieces, None)
 
 
-def _given_up_told(pieces: Iterator[Piece]) -> Iterator[Piece]:
+def _with_plain_errors(pieces: Iterator[Piece]) -> Iterator[Piece]:
     """Pass pieces on, and tell in one line why the cluster gave up."""
     from ray.exceptions import RayError, RayTaskError
 
@@ -170,7 +170,7 @@ def _chunks(parts: Iterable[Part], size: int) -> Iterator[dict[str, Any]]:
             yield {"part": part.number, "start": start, "films": films}
 
 
-def _told(rows: Iterable[dict[str, Any]]) -> Iterator[Piece]:
+def _received(rows: Iterable[dict[str, Any]]) -> Iterator[Piece]:
     """Pieces from what actors sent back. Raises the error of one that refused."""
     for row in rows:
         read = pickle.loads(row["read"])

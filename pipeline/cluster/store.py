@@ -24,26 +24,26 @@ class Store:
 
     def names(self, folder: str = "") -> set[str]:
         """What lies directly in the folder, or in one within it; empty where it is not there."""
-        with self._telling(folder):
+        with self._naming(folder):
             return self._files.names(folder)
 
     def read(self, name: str) -> bytes:
         """A file's bytes."""
-        with self._telling(name):
+        with self._naming(name):
             return self._files.read(name)
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, in place of what is there; the folders that it needs are made."""
-        with self._telling(name):
+        with self._naming(name):
             self._files.write(name, content)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        with self._telling(name):
+        with self._naming(name):
             self._files.remove(name)
 
     @contextmanager
-    def _telling(self, name: str) -> Iterator[None]:
+    def _naming(self, name: str) -> Iterator[None]:
         """Say of what goes wrong where it did: stores have errors of every kind."""
         try:
             yield

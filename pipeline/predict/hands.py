@@ -52,23 +52,22 @@ class Hands:
 
 
 def _comparison(whose: Verbatim, left: float, right: float) -> Remark:
-    difference = left - right
-    if abs(difference) > 2 * HANDS_SD:
+    most, difference = 2 * HANDS_SD, left - right
+    ages = {"left": in_years(left), "right": in_years(right)}
+    if abs(difference) > most:
         return Remark(
             "both hands of {whose}: left {left}, right {right}, which is {difference:+.1f} months left less right; "
             "more than {most:g} months is rare (Martin 2010), so look at both films",
             whose=whose,
-            left=in_years(left),
-            right=in_years(right),
             difference=difference,
-            most=2 * HANDS_SD,
+            most=most,
+            **ages,
         )
     return Remark(
         "both hands of {whose}: left {left}, right {right}, which is {difference:+.1f} months left less right; up to "
         "{most:g} months are usual (Martin 2010)",
         whose=whose,
-        left=in_years(left),
-        right=in_years(right),
         difference=difference,
-        most=2 * HANDS_SD,
+        most=most,
+        **ages,
     )
