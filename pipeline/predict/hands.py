@@ -52,22 +52,23 @@ class Hands:
 
 
 def _comparison(whose: Verbatim, left: float, right: float) -> Remark:
-    most, difference = 2 * HANDS_SD, left - right
-    ages = {"left": in_years(left), "right": in_years(right)}
-    if abs(difference) > most:
+    difference = left - right
+    if abs(difference) > 2 * HANDS_SD:
         return Remark(
             "both hands of {whose}: left {left}, right {right}, which is {difference:+.1f} months left less right; "
             "more than {most:g} months is rare (Martin 2010), so look at both films",
             whose=whose,
+            left=in_years(left),
+            right=in_years(right),
             difference=difference,
-            most=most,
-            **ages,
+            most=2 * HANDS_SD,
         )
     return Remark(
         "both hands of {whose}: left {left}, right {right}, which is {difference:+.1f} months left less right; up to "
         "{most:g} months are usual (Martin 2010)",
         whose=whose,
+        left=in_years(left),
+        right=in_years(right),
         difference=difference,
-        most=most,
-        **ages,
+        most=2 * HANDS_SD,
     )
