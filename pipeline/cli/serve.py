@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 from .group import Output, command
-from .options import PATH, device_option, engine_option, one_hand_option, verbose_option, weights_option
+from .options import (
+    PATH,
+    device_option,
+    engine_option,
+    one_hand_option,
+    reference_option,
+    verbose_option,
+    weights_option,
+)
 
 
 def _seconds(name: str, default: float, text: str) -> Any:
@@ -39,12 +47,14 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @click.option("--keep-bytes", default="512MiB", show_default=True, help="Memory for results; the oldest go first.")
 @click.option("--no-page", is_flag=True, help="Serve no page.")
 @one_hand_option
+@reference_option
 @click.option("--openapi", is_flag=True, help="Print the description of the service (OpenAPI), and end.")
 @weights_option
 @device_option
 @engine_option
 @verbose_option
 def serve(
+    reference: Path | None,
     weights: str,
     device: str,
     engine: str,
@@ -85,13 +95,16 @@ def serve(
     from ..predict.bone_age import BoneAge
     from ..serve import run
 
-    load = functools.partial(BoneAge.load, weights, device, engine, settings.hand)
+    load = functools.partial(BoneAge.load, weights, device, engine, settings.hand, reference)
     if openapi:
         click.echo(run.description(load))
         return
     from ...weights.bundle import read_bundle
+    from ..clinical.reference import read_reference
     from ..reading import DISCLAIMER
 
     read_bundle(weights)  # what is wrong with its name is said at once
+    if reference:
+        read_reference(reference)  # likewise
     click.echo(str(DISCLAIMER), err=True)
     run.serve(settings, load, lambda address: click.echo(f"boneage listens on {address}", err=True))

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...data.child import Child, parse_age, parse_height, parse_parent, parse_weight
+from ...data.child import Child, parse_age, parse_height, parse_parent, parse_pseudonym, parse_weight
 from ...data.remark import Remark, Verbatim
 from ...data.sex import parse_sex
+from ...data.side import parse_side
 from .bodies import Body, parts_of
 from .problems import Problem
 
@@ -29,8 +30,11 @@ FACTS = {  # fields on the child, each with its parser
     "weight": parse_weight,
     "mother": parse_parent,
     "father": parse_parent,
+    "side": parse_side,
+    "name": parse_pseudonym,
 }
 _OF_CHILD = {"height": "height_cm", "weight": "weight_kg", "mother": "mother_cm", "father": "father_cm"}
+_OF_CHILD |= {"name": "pseudonym"}
 _LONGEST = 100  # characters of a field
 
 

@@ -13,6 +13,7 @@ from .problems import KINDS
 PROBLEM = "application/problem+json"
 _TEXTS = {"sex": "F or M", "age": "10y3m, 10.25y or 123mo", "height": "140.5cm or 1.405m"}
 _TEXTS |= {"weight": "32.5kg", "mother": "165cm or 1.65m", "father": "180cm or 1.80m"}
+_TEXTS |= {"side": "left or right: the hand that is shown", "name": "what reports call the child, such as a pseudonym"}
 _BINARY = {"type": "string", "format": "binary"}
 
 

@@ -112,6 +112,8 @@ def router(service: Service) -> APIRouter:
         weight: Annotated[str | None, Query(description="At the examination: 32.5kg.")] = None,
         mother: Annotated[str | None, Query(description="Height of the mother: 165cm.")] = None,
         father: Annotated[str | None, Query(description="Height of the father: 180cm.")] = None,
+        side: Annotated[str | None, Query(description="The hand that is shown: left or right.")] = None,
+        name: Annotated[str | None, Query(description="What reports call the child, such as a pseudonym.")] = None,
     ) -> dict[str, Any]:
         """Read several films of one child, or a zipped study; what is given of the child holds for all of them.
 

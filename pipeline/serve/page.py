@@ -81,9 +81,10 @@ def _card(service: Service, id: str, language: Language) -> dict[str, Any]:
     return {
         "w": words,
         "summary": summary_of(examination, language),
-        "scale": scale_of(examination.reading),
+        "scale": scale_of(examination.reading, examination.reference),
         "taken": taken,
         "pictures": pictures,
+        "usual": words["usual_mean" if examination.reference.centred_on_mean else "usual"],
         "weights": examination.reading.weights,
         "version": examination.reading.boneage_version,
         "language": language.code,

@@ -1,4 +1,4 @@
-"""The bar of a card: the 90 % interval and the bone age on an axis of years, with the child's age."""
+"""The bar of a card: the 90 % interval and the bone age on an axis of years, with age and normal range."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ...data.child import YEAR
+from ..clinical.reference import NORMAL_SDS, Reference
 from ..reading import Reading
 
 _YEARS = 20  # of the axis, or more where a value lies beyond
@@ -27,12 +28,19 @@ class Scale:
     usual: tuple[str, str] | None
 
 
-def scale_of(reading: Reading) -> Scale | None:
-    """The bar of a reading; None without a bone age."""
-    months, age, sd = reading.bone_age_months, reading.chronological_age_months, reading.reference_sd_months
+def scale_of(reading: Reading, reference: Reference) -> Scale | None:
+    """The bar of a reading; None without a bone age.
+
+    reference: what its SDS compares with. Without an SDS nothing is shown as usual, as on the chart of a report.
+    """
+    months, age = reading.bone_age_months, reading.chronological_age_months
     if months is None:
         return None
-    usual = None if age is None or sd is None else (max(age - 2 * sd, 0.0), age + 2 * sd)
+    usual = None
+    mean, sd = reading.reference_mean_months, reading.reference_sd_months
+    if reading.sds is not None and age is not None and mean is not None and sd is not None:
+        centre, spread = reference.centre(mean, age), NORMAL_SDS * sd
+        usual = max(centre - spread, 0.0), centre + spread
     last = max(months, age or 0.0, *(reading.interval_90 or ()), *(usual or ()))
     years = max(_YEARS, math.ceil(last / YEAR))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...data.remark import Remark, Verbatim
+from ...data.side import SIDES
 from ..reading import DISCLAIMER
 from ..report.language import Language
 from .settings import Settings
@@ -55,6 +56,24 @@ _FORM: Mapping[str, Remark] = {
     "years": Remark("years"),
     "months": Remark("months"),
     "height": Remark("Height"),
+    "weight": Remark("Weight"),
+    "body": Remark("Height and weight"),
+    "more": Remark("Parents, hand and name"),
+    "parents": Remark("Parents' heights"),
+    "mother": Remark("Mother's height"),
+    "father": Remark("Father's height"),
+    "mother_short": Remark("mother"),
+    "father_short": Remark("father"),
+    "heights_why": Remark(
+        "With the age, the height gives the adult height by Bayley-Pinneau; weight and both parents' heights give it "
+        "by two more methods."
+    ),
+    "side": Remark("Hand shown"),
+    "left": SIDES["left"],
+    "right": SIDES["right"],
+    "unstated": Remark("not stated"),
+    "name": Remark("Name in the report"),
+    "name_why": Remark("A pseudonym, or none. Only reports have it."),
     "read": Remark("Read bone age"),
     "reading": Remark("The film is being read."),
     "cancel": Remark("Cancel"),
@@ -80,6 +99,7 @@ _CARD: Mapping[str, Remark] = {
     "interval": Remark("90 % interval"),
     "chronological": Remark("Chronological age"),
     "usual": Remark("2 SD around the chronological age"),
+    "usual_mean": Remark("2 SD around the mean at this age"),
     "axis": Remark("years"),
     "picture": Remark("Radiograph"),
     "show": Remark("Show"),

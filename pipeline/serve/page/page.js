@@ -5,6 +5,7 @@ const at = (id) => document.getElementById(id);
 const words = JSON.parse(at("words").textContent);
 const language = document.documentElement.lang;
 const empty = at("result").innerHTML;
+const UNITS = { height: "cm", weight: "kg", mother: "cm", father: "cm" }; // of the fields that are sent with one
 let film = null; // a File, or the drawn example
 let token = "";
 let waiting = null; // AbortController of what is being read
@@ -27,7 +28,18 @@ function askForToken() {
 function complain(sentence, where) {
   at("error").textContent = sentence;
   at("error").hidden = false;
-  if (where) where.focus();
+  if (!where) return;
+  const fold = where.closest("details");
+  if (fold) fold.open = true;
+  where.focus();
+}
+
+function refused(sentence) {
+  // a sentence on a field begins with its name: the label says it in the language of the page
+  const [, name, rest] = /^(\w+): (.*)$/s.exec(sentence) || [];
+  const field = { age: "years", height: "height", weight: "weight", mother: "mother", father: "father", name: "name" }[name];
+  if (field) complain(`${words[name]}: ${rest}`, at(field));
+  else complain(sentence);
 }
 
 function take(file, name) {
@@ -40,7 +52,7 @@ function take(file, name) {
 
 function asked() {
   const form = new FormData();
-  const [years, months] = [at("years").value, at("months").value];
+  const [years, months] = [at("years").value.trim(), at("months").value.trim()];
   if (!film) return complain(words.need_film, at("film"));
   const sex = document.querySelector("input[name=sex]:checked");
   if (!sex) return complain(words.need_sex, document.querySelector("input[name=sex]"));
@@ -48,7 +60,12 @@ function asked() {
   form.append("film", film, "film");
   form.append("sex", sex.value);
   if (years) form.append("age", months ? `${years}y${months}m` : `${years}y`);
-  if (at("height").value) form.append("height", `${at("height").value}cm`);
+  for (const [name, unit] of Object.entries(UNITS)) {
+    const number = at(name).value.trim();
+    if (number) form.append(name, number + unit);
+  }
+  form.append("side", document.querySelector("input[name=side]:checked").value);
+  form.append("name", at("name").value);
   return form;
 }
 
@@ -65,7 +82,8 @@ async function read(event) {
     await show((await answer.json()).id);
   } catch (error) {
     if (error.name === "AbortError") at("status").textContent = words.cancelled;
-    else complain(error instanceof TypeError ? words.lost : error.message);
+    else if (error instanceof TypeError) complain(words.lost);
+    else refused(error.message);
   } finally {
     busy(false);
   }

@@ -102,6 +102,32 @@ def test_another_language_shows_the_same_reading(page):
     assert page.evaluate("location.hash") == ""
 
 
+def test_what_is_known_of_the_child_goes_along_and_a_wrong_unit_is_said_at_its_field(page, hand):
+    fields = {"years": "6", "months": "3", "height": "108,7", "weight": "17.4", "mother": "16.5", "father": "175.5"}
+    page.click(".more summary")
+    for name, text in (fields | {"name": "Child 17"}).items():
+        page.fill(f"#{name}", text)
+    page.check("input[name=side][value=right]", force=True)
+    page.click(".more summary")
+    read(page, hand, sex="M")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.inner_text("#error").startswith("Mother's height: height is '16.5cm', expected 120 to 230 cm")
+    assert page.evaluate("document.activeElement.id") == "mother"
+    page.fill("#mother", "162.5")
+    page.click("#read")
+    page.wait_for_selector(".months")
+    facts = page.inner_text("dl")
+    for words in ("Child 17", "Right", "108.7 cm", "17.4 kg", "Adult height (RWT)", "175.5 cm (167.0 to 184.0)"):
+        assert words in facts
+
+
+def test_a_number_that_is_none_is_not_left_out_without_a_word(page, hand):
+    page.fill("#height", "4 feet")
+    read(page, hand)
+    page.wait_for_selector("#error:not([hidden])")
+    assert "4 feet" in page.inner_text("#error")
+
+
 def test_without_the_sex_nothing_is_sent(page, hand):
     sent = []
     page.on("request", lambda request: sent.append(request.method) if request.method == "POST" else None)
@@ -173,6 +199,7 @@ def test_axe_core_finds_nothing_serious(browser, address, scheme):
     context = browser.new_context(viewport={"width": 360, "height": 780}, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     page.goto(address)
+    page.click(".more summary")
     found = []
     for step in ("form", "card"):
         if step == "card":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from boneage.pipeline.clinical.reference import brush_reference
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.language import LANGUAGES
 
@@ -35,7 +37,7 @@ def test_no_word_of_the_page_is_written_out_in_its_files(folder):
         text = re.sub(r"<!DOCTYPE html>|\{[{%].*?[%}]\}|<style.*?</style>", "", (folder / name).read_text("utf-8"))
         shown = re.findall(r">([^<]+)<", text) + re.findall(r'(?:alt|aria-label|title|placeholder)="([^"]*)"', text)
         words = {word for part in shown for word in re.findall(r"[A-Za-z]{2,}", part)}
-        assert words <= {"boneage", "cm"}, name
+        assert words <= {"boneage", "cm", "kg"}, name
     script = re.sub(r"//.*", "", (folder / "page.js").read_text("utf-8"))
     assert not re.findall(r'(?:textContent|complain\()\s*=?\s*["`][^"`]*[A-Za-z]{2,} ', script)
 
@@ -79,14 +81,26 @@ def test_a_page_that_is_not_wanted_is_not_there(serving):
 def test_the_bar_has_the_childs_age_and_what_is_usual_at_it(folder):
     from boneage.pipeline.serve.scale import scale_of
 
-    assert scale_of(Reading("film", "rejected")) is None
+    reference = brush_reference()
+    assert scale_of(Reading("film", "rejected"), reference) is None
     reading = Reading("film", "ok", bone_age_months=120.0, interval_90=(96.0, 144.0))
-    scale = scale_of(reading)
+    scale = scale_of(reading, reference)
     assert scale
     assert (scale.point, scale.interval, scale.age, scale.usual) == ("50.00%", ("40.00%", "20.00%"), None, None)
-    adult = Reading("film", "ok", bone_age_months=120.0, chronological_age_months=252.0, reference_sd_months=12.0)
-    older = scale_of(adult)
+    older = scale_of(with_age(252.0, sds=-11.0), reference)
     assert older
     assert older.usual
     assert older.age == "91.30%"  # of 23 years, at which the band ends
     assert float(older.usual[0][:-1]) + float(older.usual[1][:-1]) == pytest.approx(100, abs=0.01)
+    young = scale_of(with_age(12.0, sds=None), reference)
+    assert young
+    assert (young.age, young.usual) == ("5.00%", None)  # as there is no SDS
+    own = scale_of(with_age(120.0, sds=1.0), replace(reference, centred_on_mean=True))
+    assert own
+    assert own.usual == ("35.00%", "20.00%")  # 24 months on each side of the mean
+
+
+def with_age(age: float, sds: float | None) -> Reading:
+    """A reading of 10 years at an age, where the reference's mean is 9 years and its SD one."""
+    facts = {"reference_mean_months": 108.0, "reference_sd_months": 12.0, "sds": sds}
+    return Reading("film", "ok", bone_age_months=120.0, chronological_age_months=age, **facts)

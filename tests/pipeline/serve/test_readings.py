@@ -41,6 +41,36 @@ def test_a_film_of_a_form_has_the_reading_of_the_library(client, reader, hand):
     assert got["adult_height_cm"]
 
 
+def test_all_that_is_known_of_a_child_goes_in_a_form_or_in_the_query(client, hand):
+    form = {"sex": "M", "age": "6y3m", "height": "108,7cm", "weight": "17.4kg", "mother": "1.625m", "father": "175.5cm"}
+    form |= {"side": "rechts", "name": "Child 17"}
+    by_form = client.post(READINGS, files={"film": hand}, data=form).json()
+    by_query = client.post(READINGS, params=form, content=hand, headers=PNG).json()
+    for got in (by_form, by_query):
+        assert (got["side"], got["mother_cm"], got["target_height_cm"]) == ("right", 162.5, 175.5)
+        assert got["adult_height_rwt_cm"]
+        assert "Child 17" not in str(got)
+        report = client.get(got["results"]["report.html"], params={"heatmap": False}).text
+        assert "Child 17" in report
+        assert "right" in report
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [
+        ("mother", "16.5cm", "mother: height is '16.5cm', expected 120 to 230 cm"),
+        ("father", "5ft9", "father: height is '5ft9', expected centimetres"),
+        ("height", "55", "height: height is '55', expected centimetres"),
+        ("weight", "38lb", "weight: weight is '38lb', expected kilograms"),
+        ("side", "both", "side: side is 'both', expected left|right"),
+        ("name", "x" * 61, "name: the name has 61 characters"),
+    ],
+)
+def test_a_field_that_cannot_be_is_named_with_what_was_expected(client, hand, field, text, words):
+    answer = client.post(READINGS, files={"film": hand}, data={"sex": "F", field: text})
+    assert problem(answer, "child").startswith(words)
+
+
 def test_a_film_is_a_body_itself_too(client, hand, dicom):
     by_query = client.post(READINGS, params={"sex": "female"}, content=hand, headers=PNG).json()
     by_itself = client.post(READINGS, content=dicom, headers={"Content-Type": "application/dicom"}).json()
