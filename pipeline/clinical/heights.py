@@ -21,7 +21,7 @@ CATEGORY_MONTHS = (
     12.0  # bone age less chronological age from which maturation is accelerated, and below minus which it is delayed
 )
 STANDING = 24.0  # months; younger children are measured lying
-LYING_CM = 1.25  # that a child is longer lying than standing (Roche, Wainer and Thissen 1975)
+LYING_CM = 1.25  # added to a standing height, as programs made from the article do; docs/explanation/clinical.md
 TARGET_CM = 6.5  # half of 13 cm, men's mean height less women's (Tanner, Goldstein and Whitehouse 1970)
 TARGET_RANGE_CM = 8.5  # on each side of the target height (the same)
 CM_PER_INCH, KG_PER_POUND = 2.54, 0.45359237  # exact by definition
@@ -31,8 +31,8 @@ _BAYLEY_PINNEAU = Remark(
     "short where it is delayed"
 )
 _RWT = Remark(
-    "adult height by RWT was fitted on healthy white children in Ohio, with the median of bone ages that were read "
-    "bone by bone; here it is the bone age of the whole hand, and 1.25 cm are added to a standing height"
+    "adult height by RWT was fitted on healthy white children in Ohio, with bone ages that people read by the atlas; "
+    "1.25 cm are added to a standing height, for the method takes the length lying"
 )
 _KHAMIS_ROCHE = Remark(
     "adult height by Khamis-Roche does not use the film; it was fitted on healthy white children in Ohio, and does not "

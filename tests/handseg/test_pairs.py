@@ -12,6 +12,7 @@ from boneage.handseg.geometry import Box
 from boneage.handseg.letterbox import letterbox
 from boneage.handseg.pairs import chosen, fields_of, sides_of, two_hands
 from boneage.handseg.segmenter import HandMap
+from boneage.handseg.shape import HandShape
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,20 @@ def test_a_side_is_read_where_the_thumbs_tell_it(hand):
     assert choice.hand is right
     assert choice.doubt is None
     assert "right" in str(choice.note)
+
+
+def test_forearms_that_lean_outwards_do_not_swap_left_and_right(hand):
+    """A forearm that leans past the little finger is no thumb: sides are told by what lies above its root."""
+    thumb_right = hand.keypoints[4, 0] > hand.keypoints[20, 0]
+    mask = np.pad(hand.mask if thumb_right else hand.mask[:, ::-1], ((0, 0), (150, 150)))
+    row, width = HandShape(mask).palm
+    first = row + width // 5
+    filled = np.flatnonzero(mask[first])
+    mask[first:] = 0
+    for y in range(first, len(mask)):  # as wide as the hand, and away from the thumb
+        mask[y, np.clip(filled - 3 * (y - first), 0, None)] = 1
+    left, right = view_of(mask), view_of(np.ascontiguousarray(mask[:, ::-1]))
+    assert sides_of((left, right), stated()) == (("left", "right"), None)
 
 
 def test_the_larger_hand_is_read_where_sides_cannot_be_told(hand):

@@ -241,6 +241,23 @@ def test_only_cells_that_are_marked_as_doubtful_break_the_series_of_their_column
     assert doubtful <= set().union(*broken)  # the mark is for nothing else
 
 
+@pytest.mark.parametrize(
+    ("sex", "printed", "fitting"), [("M", -0.014, (0.012, 0.013, 0.014, 0.015)), ("F", -0.085, (-0.095,))]
+)
+def test_the_values_that_would_continue_the_series_of_a_doubtful_cell_are_those_the_page_names(sex, printed, fitting):
+    lines = (ROOT / "pipeline" / "clinical" / "rwt-1975.csv").read_text("utf-8").splitlines()
+    rows = [row for row in csv.DictReader(line for line in lines if line[0] != "#") if row["sex"] == sex]
+    weights = np.array([float(row["weight_kg"]) for row in rows])
+    (at,) = (number for number, row in enumerate(rows) if row["doubtful"])
+    assert weights[at] == printed
+    fits = []
+    for thousandth in range(-200, 200):
+        weights[at] = thousandth / 1000
+        if np.abs(np.diff(weights, 3)[-6:]).max() < 0.0025:
+            fits.append(thousandth / 1000)
+    assert tuple(fits) == fitting
+
+
 def test_rows_with_a_doubtful_cell_are_not_used():
     assert rwt("M").last == 189
     assert 165 not in rwt("F").ages
