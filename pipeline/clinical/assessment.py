@@ -130,9 +130,10 @@ def _why_no_sds(age: Age, sex: Sex, sd: float | None, reference: Reference) -> R
         )
     if sd is not None:
         return None
-    table, children, old = reference.curves.get(sex), CHILDREN[sex], in_years(age.months)
+    table, children = reference.curves.get(sex), CHILDREN[sex]
     if table is None:
         return Remark("no SDS: {name} has no {children}", name=Verbatim(reference.name), children=children)
+    old = table.outside(age.months)
     if age.months < table.first:
         return Remark(
             "no SDS: the table begins at {begin} for {children} and the child is {age} old; nothing is extrapolated",

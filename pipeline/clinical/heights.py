@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...data.child import YEAR, Child, in_years
+from ...data.child import PARENTS_CM, YEAR, Child, in_years
 from ...data.remark import Remark, Verbatim
 from ...data.sex import CHILDREN, Sex
 from ..reading import Category, Reading
@@ -48,6 +48,8 @@ HEIGHT_CAVEATS: Mapping[str, Remark] = {  # by the value that they limit
     "adult_height_khamis_roche_cm": _KHAMIS_ROCHE,
     "target_height_cm": _TARGET,
 }
+_ADULTS_CM = PARENTS_CM  # heights of adults, very short and very tall ones
+_BODY_MASS = (10.0, 40.0)  # kg/m²; outside, a wrong unit is more likely than such a child
 _CATEGORIES: Mapping[Category, Remark] = {
     "accelerated": Remark("accelerated"),
     "average": Remark("average"),
@@ -69,6 +71,7 @@ def with_heights(reading: Reading, bone_age: float, sex: Sex, given: Child) -> R
     )
     if given.height_cm is not None:
         reading = _with_bayley_pinneau(reading, bone_age, sex, given.height_cm)
+    reading = _with_doubt(reading)
     parents = given.mother_cm is not None or given.father_cm is not None
     if given.weight_kg is not None or (given.height_cm is not None and parents):
         reading = _with_regressions(reading, bone_age, sex)
@@ -142,9 +145,11 @@ def _with_bayley_pinneau(reading: Reading, bone_age: float, sex: Sex, height_cm:
                 last=in_years(table.last),
                 children=CHILDREN[sex],
                 category=_CATEGORIES[category],
-                age=in_years(bone_age),
+                age=table.outside(bone_age),
             )
         )
+    if unlikely := _unlikely(Verbatim("Bayley-Pinneau"), 100 * height_cm / percent[0]):
+        return reading.noted(unlikely)
     return replace(
         reading,
         adult_height_cm=100 * height_cm / percent[0],
@@ -204,11 +209,44 @@ def _with_regressions(reading: Reading, bone_age: float, sex: Sex) -> Reading:
     for name, table, found in (("RWT", rwt(sex), by_rwt), ("Khamis-Roche", khamis_roche(sex), without_film)):
         if found is None:
             reading = reading.noted(_outside(Verbatim(name), table, sex, age))
+        elif unlikely := _unlikely(Verbatim(name), found):
+            reading = reading.noted(unlikely)
+            by_rwt, ends, without_film = (None, None, without_film) if name == "RWT" else (by_rwt, ends, None)
     return replace(
         reading,
         adult_height_rwt_cm=by_rwt,
         adult_height_rwt_interval_90=ends,
         adult_height_khamis_roche_cm=without_film,
+    )
+
+
+def _unlikely(method: Verbatim, height_cm: float) -> Remark | None:
+    """Why an adult height is not given: no adult is so short or tall, so that what it was made of is wrong."""
+    low, high = _ADULTS_CM
+    if low <= height_cm <= high:
+        return None
+    return Remark(
+        "no adult height by {method}: it would be {height:.0f} cm, and adults are {low:g} to {high:g} cm tall; check "
+        "age, height and weight, and their units",
+        method=method,
+        height=height_cm,
+        low=low,
+        high=high,
+    )
+
+
+def _with_doubt(reading: Reading) -> Reading:
+    """The reading with a note where height and weight hardly go together."""
+    if reading.height_cm is None or reading.weight_kg is None:
+        return reading
+    mass, (low, high) = reading.weight_kg / (reading.height_cm / 100) ** 2, _BODY_MASS
+    if low <= mass <= high:
+        return reading
+    return reading.noted(
+        Remark(
+            "height and weight make a body mass index of {mass:.0f}, which is very rare; check both, and their units",
+            mass=mass,
+        )
     )
 
 
@@ -220,7 +258,7 @@ def _outside(method: Verbatim, table: Curve, sex: Sex, age: float) -> Remark:
         first=in_years(table.first),
         last=in_years(table.last),
         children=CHILDREN[sex],
-        age=in_years(age),
+        age=table.outside(age),
     )
 
 

@@ -17,7 +17,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.child import YEAR
+from ...data.child import YEAR, in_years
+from ...data.remark import Remark
 from ...data.sex import Sex
 from ..reading import Category
 
@@ -43,6 +44,12 @@ class Curve:
     def last(self) -> float:
         """The oldest age of the table, in months."""
         return float(self.ages[-1])
+
+    def outside(self, months: float) -> Remark:
+        """An age that the table does not cover, in words that differ from those of its ends."""
+        if round(months) not in (round(self.first), round(self.last)):
+            return in_years(months)
+        return Remark("{age} ({months:.1f} months)", age=in_years(months), months=months)
 
     def at(self, months: float) -> tuple[float, ...] | None:
         """The quantities at an age, linear between two rows; None before the first and after the last."""

@@ -31,6 +31,10 @@ def known(height: float | None) -> float:
     return height
 
 
+def said(reading: Reading) -> str:
+    return "\n".join(map(str, reading.notes))
+
+
 def reading(months: float = 64.8, sex: Sex = "M", half: float | None = 10.0) -> Reading:
     interval = None if half is None else (months - half, months + half)
     return Reading("film.png", "ok", sex=sex, bone_age_months=months, interval_90=interval)
@@ -215,6 +219,29 @@ def test_one_parent_makes_no_target_height():
 def test_a_height_alone_asks_for_no_other_method():
     found = assessed(reading(120), parse_age("10y"), Child(height_cm=140))
     assert not [note for note in map(str, found.notes) if "RWT" in note or "target" in note]
+
+
+@pytest.mark.parametrize(("height", "would_be"), [(55.0, 70), (200.0, 255)])
+def test_a_height_in_another_unit_gives_no_adult_height_and_asks_for_the_unit(height, would_be):
+    child = replace(BOY, height_cm=height, weight_kg=32.0)
+    found = assessed(reading(120), parse_age("10y"), child)
+    assert found.adult_height_cm is found.adult_height_interval_90 is None
+    assert f"it would be {would_be} cm, and adults are 120 to 230 cm tall" in said(found)
+    if height < 100:
+        assert found.adult_height_rwt_cm is found.adult_height_rwt_interval_90 is None
+        assert found.adult_height_khamis_roche_cm is None
+    assert found.target_height_cm == 175.5
+
+
+def test_a_weight_in_pounds_is_asked_about_where_it_does_not_go_with_the_height():
+    usual, pounds = (assessed(reading(), parse_age("6y3m"), replace(BOY, weight_kg=kg)) for kg in (17.4, 48.0))
+    assert "body mass index" not in said(usual)
+    assert "a body mass index of 42," in said(pounds)
+
+
+def test_an_age_just_outside_a_table_is_told_from_its_end():
+    found = assessed(reading(83.7), parse_age("6y3m"), BOY)
+    assert "the bone age 7 y 0 m (83.7 months) is outside the table, which covers 7 y 0 m to" in said(found)
 
 
 # Largest third difference of each column between neighbouring rows; rounding alone makes up to 0.004 of the first three
