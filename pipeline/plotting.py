@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from ..data.text import for_plot
 
 INK, GRID = "#2b2b2b", "#dddddd"
 _DPI = 150
+_LETTERS = 11  # of a title, for each inch of a figure's width
 _MAKERS = {".png": "Software"}  # where a format names what made the file; elsewhere it is Creator
 
 
@@ -27,11 +29,18 @@ def new_plot(
     """A figure of `size` (width and height in inches) with one pair of axes, its grid behind what is drawn."""
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
     if title:
-        figure.suptitle(for_plot(title), fontsize=11, linespacing=1.5, color=INK)
+        add_title(figure, title)
     axes = figure.add_subplot()
     axes.grid(axis=grid, color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     return figure, axes
+
+
+def add_title(figure: Figure, title: str) -> None:
+    """Put a title above all axes of a figure; a line that is wider than the figure goes on in a next one."""
+    across = int(_LETTERS * figure.get_figwidth())
+    lines = [short for line in title.splitlines() for short in textwrap.wrap(line, across)]
+    figure.suptitle(for_plot("\n".join(lines)), fontsize=11, linespacing=1.5, color=INK)
 
 
 def tick_every(step: float, *scales: Axis) -> None:

@@ -20,7 +20,7 @@ from ...data.errors import BoneAgeError, with_remedy
 from ...data.files import inputs_kept, refuse_inputs
 from ...data.progress import shown_by
 from ...data.text import for_lines, shortened
-from ...data.url import as_path, is_url
+from ...data.url import Url, as_path, is_url
 from ..extras import extra_of
 from .bars import Bars
 
@@ -43,6 +43,12 @@ class Output(click.Path):
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A path of this machine, which a file:// URL may give too."""
+        if is_url(value) and isinstance(value := as_path(value), Url):
+            self.fail(f"{value} is a URL, expected a path; boneage predict --on writes its table to URLs", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class _OrUrl(click.Path):

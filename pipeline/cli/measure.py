@@ -284,8 +284,8 @@ def compare(
     Each arm of PLAN is compared with its base, on the same films. PLAN is a YAML file of base settings, named arms that
     change some of them, and seeds; pipeline/recipes/experiments.yaml shows the form. DATA is as for train; default:
     what the plan names. Every arm learns from the split's part train and is measured on its part choose. OUT gets
-    comparison.md and differences.png; a run that fails is a row of the table. The same command given again goes on
-    where it stopped.
+    comparison.md and, where an arm can be compared, differences.png; a run that fails is a row of the table. The same
+    command given again goes on where it stopped.
 
     Exit code: 0 when every run finished, 1 when some failed.
 
@@ -309,6 +309,6 @@ def compare(
 
     result = run(cohort, parts, settings, out, segmenter=segmenter_of(segmenter), workers=workers)
     output.show_markdown(result.table())
-    plot = " and differences.png are" if (out / "differences.png").exists() else " is"
-    click.echo(f"comparison.md{plot} in {out}", err=True)
+    names = [file.name for file in result.files]
+    click.echo(f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} in {out}", err=True)
     ctx.exit(1 if result.failures else 0)

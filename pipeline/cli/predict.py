@@ -181,13 +181,12 @@ def _refuse_with_cluster(ctx: click.Context, files: Mapping[str, Path]) -> None:
         )
 
 
-def _on_cluster(rows: Sequence[InputRow], workers: int | None, cluster: Mapping[str, Any], **reader: Any) -> Tally:
-    """Read on a cluster."""
+def _reader_on_cluster(workers: int | None, on: str, **where: Any) -> Callable[..., Tally]:
+    """What reads on a cluster into a folder. Raises ConfigError where the cluster's engine is not installed."""
     from ..cluster.on_ray import on_ray
     from ..cluster.run import predict_on_cluster
 
-    where = {name: value for name, value in cluster.items() if name != "on"}
-    return predict_on_cluster(on_ray(cluster["on"], workers or 1), rows, **where, **reader)
+    return functools.partial(predict_on_cluster, on_ray(on, workers or 1), **where)
 
 
 def _table(
@@ -313,8 +312,10 @@ def predict(
       boneage predict films.parquet --on ray://head.example.org -o s3://bucket/readings/ --resume
     """
     _refuse_files(files, child, hand)
+    read_on_cluster = None
     if cluster:
         _refuse_with_cluster(ctx, files)
+        read_on_cluster = _reader_on_cluster(workers, **cluster)
     table = _table(
         csv_file, parquet_file, {"resume": resume, "overwrite": overwrite, "patient-ids": patient_ids}, cluster
     )
@@ -323,10 +324,10 @@ def predict(
 
     listed = [_from_stdin() if str(item) == "-" else item for item in inputs]
     rows = read_inputs(listed, child, columns, images)
-    if cluster:
+    if read_on_cluster:
         reader = {"weights": weights, "device": device, "net_engine": engine, "hand": hand, "reference": reference}
         about = {"patient_ids": patient_ids, "resume": resume, "overwrite": overwrite}
-        _end(ctx, rows, _on_cluster(rows, workers, cluster, **reader, **about))
+        _end(ctx, rows, read_on_cluster(rows, **reader, **about))
 
     from .. import output
     from ..predict.bone_age import BoneAge

@@ -10,9 +10,10 @@ import socket
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, cast
 
-from ...data.errors import BoneAgeError, ClusterError, one_line
+from ...data.errors import BoneAgeError, ClusterError, ConfigError, one_line
 from ...data.text import counted
 from ..predict.bone_age import BATCH
 from .run import Engine, Part, Piece
@@ -33,8 +34,13 @@ def on_ray(address: str = "ray", cores: int = 1) -> Engine:
 
     address: `ray` for the cluster that the environment variable RAY_ADDRESS names, or else a new one; ray://HOST:PORT
         for the one whose client server is there. cores: of each worker, which has as many threads.
-    Raises ClusterError where the cluster cannot be reached, or gives up.
+    Raises ConfigError where Ray is not installed, and while it runs ClusterError where the cluster cannot be reached,
+    or gives up.
     """
+    if find_spec("ray") is None:
+        raise ConfigError("--on needs ray, which is not installed; install it with: pip install 'boneage[ray]'")
+    if address == "ray":
+        address = os.environ.get("RAY_ADDRESS") or "local"
 
     @contextmanager
     def engine(settings: Settings) -> Iterator[Callable[[Sequence[Part]], Iterator[Piece]]]:
@@ -55,9 +61,7 @@ def _joined(address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    if address == "ray":
-        address = os.environ.get("RAY_ADDRESS") or "local"
-    elif not _PORT.search(address):
+    if address.startswith(ADDRESS) and not _PORT.search(address):
         address += f":{_CLIENT_PORT}"
     try:
         _knock(address)

@@ -22,7 +22,8 @@ from ...data.errors import OutputError
 from ...data.files import MARK
 from ...data.inputs_table import InputRow
 from ...data.remark import Verbatim
-from ..predict.batch import FilmRows
+from ...handseg.pairs import Side
+from ..predict.batch import NO_FILE, FilmRows, fingerprint_of, model_of
 from ..predict.readings_file import arrow_schema, pyarrow_modules, write_parquet
 from ..predict.rows import COLUMNS, Row, to_line
 from .store import Store
@@ -43,7 +44,7 @@ class Manifest:
 
     weights: str
     weights_sha256: str
-    hand: str
+    hand: Side
     patient_ids: bool
     rows_per_part: int
     reference: str = ""
@@ -102,6 +103,19 @@ class ReadingsFolder:
             return None
         by_film = {film: list(rows) for film, rows in groupby(table.to_pylist(), key=lambda row: row.pop(FILM))}
         return [_from_rows(by_film[number * self.manifest.rows_per_part + place]) for place in range(len(films))]
+
+    def is_up_to_date(self, number: int, films: Sequence[InputRow]) -> bool:
+        """Whether there is a part of these films, none of which could not be opened then and can be opened now."""
+        read, of = self.part(number, films), self.manifest
+        if read is None:
+            return False
+        model = model_of(of.weights_sha256, of.hand, of.reference)
+        lost = (
+            item
+            for item, film in zip(films, read, strict=True)
+            if film.rows and film.rows[0]["fingerprint"] == fingerprint_of(NO_FILE, item.child, model)
+        )
+        return not any(item.opened() for item in lost)
 
     def add(self, number: int, films: Sequence[InputRow], read: Sequence[FilmRows]) -> None:
         """Store a part: what became of these films."""

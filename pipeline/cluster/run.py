@@ -79,7 +79,8 @@ def predict_on_cluster(
     out: the folder, a path of this machine or a URL. weights, device, net_engine, hand, reference: as for
         `BoneAge.load`, in each worker, which refuses to read with weights other than those that this machine knows by
         that name.
-    resume: keep the parts that are there of the same films. A film is known by its name here, and not by its content.
+    resume: keep the parts that are there of the same films. A film is known by its name here, and not by its content;
+        a part is read again if this machine can open a film of it now that could not be opened then.
     overwrite: begin again in a folder that a run has left. patient_ids: as for `predict_cohort`.
     rows_per_part: films of a part, a multiple of four, which are read together.
 
@@ -99,12 +100,16 @@ def predict_on_cluster(
     manifest = Manifest(str(weights), digest, hand, patient_ids, rows_per_part, compared.key if compared else "")
     folder = ReadingsFolder(out, manifest, resume=resume, overwrite=overwrite)
     parts = [Part(number, some) for number, some in zip(count(), in_batches(inputs, rows_per_part))]
-    missing = [part for part in parts if folder.part(part.number, part.films) is None]
+    missing = [part for part in parts if not folder.is_up_to_date(part.number, part.films)]
     log.debug("%s, of which %d are missing", counted(len(parts), "part"), len(missing))
     if missing:
         with engine(settings) as read:
             folder.begin()
-            _fill(folder, missing, read(missing))
+            try:
+                _fill(folder, missing, read(missing))
+            except (KeyboardInterrupt, SystemExit):
+                log.warning("%s: what is stored stays; go on with --resume", folder.store.place)
+                raise
     tally = Tally(reference=compared or brush_reference())
     return _finished(folder, parts, {part.number for part in missing}, tally)
 
@@ -133,7 +138,9 @@ def _finished(folder: ReadingsFolder, parts: Sequence[Part], read_now: set[int],
 
     def rows() -> Iterator[Row]:
         for part in parts:
-            for film in folder.part(part.number, part.films) or ():
+            if (films := folder.part(part.number, part.films)) is None:
+                raise OutputError(f"{folder.store.place}: the part {part.number} was changed; go on with --resume")
+            for film in films:
                 tally.count_all(film.rows, film.no_film, before=part.number not in read_now)
                 yield from film.rows
 

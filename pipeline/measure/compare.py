@@ -145,10 +145,12 @@ def compare(
         else:
             done[run.arm.folder, run.seed] = run
     trained_on = len(next(iter(crops.values()))[TRAIN])
-    comparison = Comparison(plan, cohort.name, trained_on, _rows(plan, done, trained_on), tuple(failures))
-    write_markdown(out / "comparison.md", comparison.table())
-    if done:
-        difference_plot(comparison.rows, out / "differences.png", cohort=cohort.name, trained_on=trained_on)
+    rows = _rows(plan, done, trained_on)
+    files = (out / "comparison.md", *([out / "differences.png"] if rows["difference"].notna().any() else []))
+    comparison = Comparison(plan, cohort.name, trained_on, rows, tuple(failures), files)
+    write_markdown(files[0], comparison.table())
+    for plot in files[1:]:
+        difference_plot(rows, plot, cohort=cohort.name, trained_on=trained_on)
     return comparison
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -36,7 +37,8 @@ class Comparison:
         `seeds` (those that finished), `n` films, `mae` with `mae_low` and `mae_high`, `difference` to the base with
         `difference_low` and `difference_high` and `by_seed` (a tuple), all in months; `images` taken through the net in
         the training of one run, `pixels` of them, `minutes` of training (mean over seeds). NaN where there is none.
-    failures: a sentence for each run that failed. trained_on: films that every run learned from.
+    failures: a sentence for each run that failed. trained_on: films that every run learned from. files: what was
+        written about it.
     """
 
     plan: Plan
@@ -44,6 +46,7 @@ class Comparison:
     trained_on: int
     rows: pd.DataFrame
     failures: tuple[str, ...]
+    files: tuple[Path, ...] = ()
 
     def table(self) -> str:
         """All arms as Markdown, with what they were measured on."""
@@ -71,12 +74,12 @@ def _cells(row: Mapping[Any, Any], base: Mapping[Any, Any]) -> tuple[str, ...]:
         return *name, "0", "failed", *[""] * 6
     difference, by_seed = "the base" if row["is_base"] else "", ""
     if pd.notna(row["difference"]):
-        difference = "{difference:+.2f} ({difference_low:+.2f} to {difference_high:+.2f})".format_map(row)
+        difference = difference_words(row)
         by_seed = ", ".join(f"{months:+.2f}" for months in row["by_seed"])
     return (
         *name,
         f"{row['n']:,.0f}",
-        "{mae:.2f} ({mae_low:.2f} to {mae_high:.2f})".format_map(row),
+        "{mae:.2f}".format_map(row) + (" ({mae_low:.2f} to {mae_high:.2f})".format_map(row) if row["n"] > 1 else ""),
         difference,
         by_seed,
         f"{row['images']:,}",
@@ -84,3 +87,9 @@ def _cells(row: Mapping[Any, Any], base: Mapping[Any, Any]) -> tuple[str, ...]:
         f"{row['minutes']:.1f}",
         f"{row['minutes'] / base['minutes']:.2f}" if base["seeds"] else "",
     )
+
+
+def difference_words(row: Mapping[Any, Any]) -> str:
+    """An arm's difference to the base with its interval, which a single film does not have."""
+    ends = " ({difference_low:+.2f} to {difference_high:+.2f})" if row["n"] > 1 else ""
+    return f"{{difference:+.2f}}{ends}".format_map(row)

@@ -10,7 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from ...data.text import counted
 from ..plotting import GRID, INK, new_plot, save
+from .comparison import difference_words
 
 _VERDICTS = {"better": "#1f6fa8", "worse": "#c2571a", "undecided": "#8a8a8a"}
 
@@ -23,13 +25,11 @@ def difference_plot(rows: pd.DataFrame, path: str | Path, *, cohort: str, traine
     """
     arms = rows.iloc[1:].to_dict("records")
     base = rows.iloc[0]
-    measured = (
-        f"base MAE {base['mae']:.2f} months on n = {base['n']:,.0f} films" if base["seeds"] else "the base failed"
-    )
+    measured = f"base MAE {base['mae']:.2f} months on n = {base['n']:,.0f}" if base["seeds"] else "the base failed"
     seeds = max(len(row["seeds"]) for row in rows.to_dict("records"))
     title = (
-        f"Difference in MAE to the base: {cohort}\n{measured}; {trained_on:,} films to learn from, "
-        f"{seeds} seed{'' if seeds == 1 else 's'}"
+        f"Difference in MAE to the base: {cohort}\n{measured}; {counted(trained_on, 'film')} to learn from, "
+        f"{counted(seeds, 'seed')}"
     )
     figure, axes = new_plot((9.2, 1.9 + 0.34 * len(arms)), title, grid="x")
     axes.axvline(0, color=INK, linewidth=1)
@@ -47,14 +47,15 @@ def difference_plot(rows: pd.DataFrame, path: str | Path, *, cohort: str, traine
     axes.set(ylim=(place - 0.4, -0.6), xlabel="MAE less the base's (months); left of 0 the arm is better")
     axes.spines[["left", "right", "top"]].set_visible(False)
     handles = [Line2D([], [], color=colour, marker="o", label=words) for words, colour in _VERDICTS.items()]
-    handles.append(Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="", label="the base"))
+    if any(row["is_base"] for row in arms):
+        handles.append(Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="", label="the base"))
     handles.append(Line2D([], [], color=INK, marker="|", markersize=8, linestyle="", label="one seed"))
     figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
     save(figure, path)
 
 
 def _arm(axes: Axes, row: Mapping[Any, Any], place: float) -> None:
-    """One arm: a dot with its interval and a stroke for each seed, or the word "failed"."""
+    """One arm: a dot with its interval and a stroke for each seed, or why there is none."""
     if row["is_base"]:
         axes.plot(0, place, "o", color=INK, markerfacecolor="white", zorder=3)
     elif pd.notna(row["difference"]):
@@ -65,7 +66,8 @@ def _arm(axes: Axes, row: Mapping[Any, Any], place: float) -> None:
         axes.plot((low, high), (place, place), color=colour, linewidth=2, solid_capstyle="butt", zorder=2)
         axes.plot(row["difference"], place, "o", color=colour, zorder=3)
         axes.plot(row["by_seed"], [place] * len(row["by_seed"]), "|", color=INK, markersize=8, zorder=4)
-        words = f"{row['difference']:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
+        words = difference_words(row).replace("-", "−")
         axes.annotate(words, (1.02, place), xycoords=("axes fraction", "data"), va="center", color=INK, fontsize=9)
     else:
-        axes.annotate("failed", (0, place), (6, 0), textcoords="offset points", va="center", color=INK, style="italic")
+        words = "no seed that the base has too" if row["seeds"] else "failed"
+        axes.annotate(words, (0, place), (6, 0), textcoords="offset points", va="center", color=INK, style="italic")

@@ -22,7 +22,7 @@ from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
 from .markdown import markdown_table, write_markdown
-from .metrics import SEX_LABELS, Agreement, agreement, by_group, concordance, coverage_by_group, groups_of
+from .metrics import FEW, SEX_LABELS, Agreement, agreement, by_group, concordance, coverage_by_group, groups_of
 from .reasons import reasons_table
 from .results_io import film_row, read_measured, refuse_others, write_measured
 
@@ -42,7 +42,6 @@ _INTERVALS = (
     "The 90 % interval of the readings. Covered: share of films whose label lies inside, with its 95 % interval "
     "(Wilson); width: mean, in months.\n\n"
 )
-FEW = 30  # films; below, a percentile bootstrap is notably too narrow
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ not assessed; such films are counted, not drawn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...data.errors import BoneAgeError
-from ...data.text import for_plot
-from ..plotting import GRID, INK, YEAR, add_years, new_plot, save, tick_every
-from .metrics import SEX_LABELS, agreement
+from ..plotting import GRID, INK, YEAR, add_title, add_years, new_plot, save, tick_every
+from .metrics import FEW, SEX_LABELS, agreement
 
 _COLOURS = {"F": "#c2571a", "M": "#1f6fa8"}  # orange and blue, which colour-blind readers can distinguish
 _MARKERS = {"F": "o", "M": "^"}
+_STEPS = (6, 12, 24, 60, 120)  # months between ticks of ages
+_LABEL = 0.24  # of the half height of a Bland-Altman plot: what a label of two lines takes
 
 
 def scatter_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, model: str) -> None:
@@ -62,18 +64,20 @@ def bland_altman_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, mod
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     lines = {"bias": measured.bias}
     if films.n > 1:
-        lines |= {"bias + 1.96 SD": measured.limits_high, "bias − 1.96 SD": measured.limits_low}
-    for words, months in lines.items():
-        axes.axhline(months, color=INK, linewidth=1.2, linestyle="-" if words == "bias" else "--", zorder=3)
-        label = f"{words}\n{months:+.1f} months".replace("-", "−")
-        axes.annotate(label, (1.01, months), xycoords=("axes fraction", "data"), va="center", color=INK)
+        lines = {"bias − 1.96 SD": measured.limits_low, **lines, "bias + 1.96 SD": measured.limits_high}
     low, high = _whole_years(mean)
     reach = 1.08 * max(6, *np.abs(error), *map(abs, lines.values()))
+    for number, (words, months) in enumerate(lines.items()):
+        axes.axhline(months, color=INK, linewidth=1.2, linestyle="-" if words == "bias" else "--", zorder=1.5)
+        label = f"{words}\n{months:+.1f} months".replace("-", "−")
+        side = number - len(lines) // 2  # below the bias, at it, above it: labels of lines that are close stand apart
+        place = measured.bias + side * max(abs(months - measured.bias), _LABEL * reach)
+        axes.annotate(label, (1.01, place), xycoords=("axes fraction", "data"), va="center", color=INK)
     axes.set(xlim=(low, high), ylim=(-reach, reach))
     axes.set(xlabel="mean of predicted and labelled bone age (months)", ylabel="predicted minus labelled (months)")
     step = _tick_step(high - low)
     tick_every(step, axes.xaxis)
-    tick_every(_tick_step(2 * reach), axes.yaxis)
+    tick_every(_tick_step(2 * reach, (1, 2, 3, *_STEPS)), axes.yaxis)
     add_years(axes, "x", "mean of predicted and labelled bone age (years)", step)
     save(figure, path)
 
@@ -82,7 +86,7 @@ def before_and_after_plot(before: pd.DataFrame, after: pd.DataFrame, path: str |
     """Draw the errors of the same films against their labels, before and after, with the mean of each sex as a line."""
     figure = Figure(figsize=(9.6, 5.0), dpi=150, layout="constrained")
     films = _films(after)
-    figure.suptitle(for_plot(_title("Error before and after calibration", films, model)), fontsize=11, color=INK)
+    add_title(figure, _title("Error before and after calibration", films, model))
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes, frame, words in zip(panels, (before, after), ("before", "after, on films held back"), strict=True):
         films = _films(frame)
@@ -129,7 +133,8 @@ def _films(frame: pd.DataFrame) -> _Films:
 
 def _title(title: str, films: _Films, model: str) -> str:
     counted = f"n = {films.n:,}" + (f" ({films.not_assessed:,} more not assessed)" if films.not_assessed else "")
-    return f"{title}\n{counted}; model {model}"
+    rough = f"; figures of fewer than {FEW} films are rough" if films.n < FEW else ""
+    return f"{title}\n{counted}; model {model}{rough}"
 
 
 def _dots(axes: Axes, films: _Films, across: np.ndarray, up: np.ndarray) -> None:
@@ -148,6 +153,6 @@ def _whole_years(months: np.ndarray) -> tuple[float, float]:
     return float(low - 0.5) * YEAR, float(high + 0.5) * YEAR
 
 
-def _tick_step(span: float) -> float:
-    """Months between ticks: whole or half years, at most twelve ticks."""
-    return next((step for step in (6, 12, 24, 60, 120) if span / step <= 12), span / 8)
+def _tick_step(span: float, steps: Sequence[float] = _STEPS) -> float:
+    """Months between ticks, by default whole or half years: at most twelve ticks."""
+    return next((step for step in steps if span / step <= 12), span / 8)

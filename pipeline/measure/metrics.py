@@ -26,6 +26,7 @@ _BANDS = (
 # lower and upper edge in months of bone age, the upper one excluded (240 itself belongs to the last band)
 AGE_BANDS = dict(zip(_BANDS, pairwise((0, *BAND_EDGES, math.nextafter(240, math.inf))), strict=True))
 
+FEW = 30  # films; below, a percentile bootstrap is notably too narrow
 _FEWEST_TO_AGREE = 3  # films
 _MOST_LEVELS = 20
 _CHUNK = 2**20  # draws held in memory at once: 8 MiB of indices and 8 MiB of errors

@@ -10,8 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ...data.text import for_plot
-from ..plotting import GRID, INK, save
+from ..plotting import GRID, add_title, save
 
 _DOT, _BAR = "#1f6fa8", "#9bbcd4"
 
@@ -26,7 +25,7 @@ def stress_plot(summary: pd.DataFrame, titles: Mapping[str, str], path: str | Pa
     gaps = np.cumsum([0.0, *(0.6 * (one != other) for one, other in zip(kinds[1:], kinds, strict=False))])
     rows = np.arange(len(summary)) + gaps
     figure = Figure(figsize=(10.0, 0.24 * float(rows[-1]) + 1.6), dpi=150, layout="constrained")
-    figure.suptitle(for_plot(f"Readings of transformed films: n = {n:,}; model {model}"), fontsize=11, color=INK)
+    add_title(figure, f"Readings of transformed films: n = {n:,}; model {model}")
     share, change = figure.subplots(1, 2, sharey=True, width_ratios=(1.1, 1))
     low, high = (summary["changed"] - summary["changed_low"], summary["changed_high"] - summary["changed"])
     share.errorbar(summary["changed"], rows, xerr=[low.clip(0), high.clip(0)], fmt="o", color=_DOT, ms=4, elinewidth=1)

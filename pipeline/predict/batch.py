@@ -10,13 +10,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from ...data.child import Child
 from ...data.inputs_table import InputRow
 from ...data.remark import Remark, Verbatim
 from ...data.source import Source
+from ...handseg.pairs import Side
 from ..examination import Examination
 from .bone_age import BATCH, BoneAge
 from .parallel import ahead, in_batches
 from .rows import Row, row_of
+
+NO_FILE = "no file"  # in place of the digest of a file that cannot be opened
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +52,7 @@ class FilmReader:
     def __init__(self, bone_age: BoneAge, *, patient_ids: bool = False, fingerprints: bool = True) -> None:
         """`patient_ids`: rows also carry the PatientID and date of DICOMs. `fingerprints`: rows carry fingerprints."""
         self.bone_age, self._patient_ids, self._fingerprints = bone_age, patient_ids, fingerprints
-        side = "" if bone_age.finder.side == "left" else f" {bone_age.finder.side}"
-        self._model = f"{version('boneage')} {bone_age.digest}{side}{bone_age.reference.key}"
+        self._model = model_of(str(bone_age.digest), bone_age.finder.side, bone_age.reference.key)
 
     def open(self, item: InputRow) -> OpenedFilm:
         """Open an input, once, and say what is known of it without decoding it."""
@@ -86,11 +89,19 @@ class FilmReader:
         }
 
     def _fingerprint(self, item: InputRow, source: Source | None) -> str:
-        """SHA-256 of all that decides a reading: the file's bytes, the facts given of the child, the model."""
         if not self._fingerprints:
             return ""
-        content = source.sha256 if source else "no file"
-        return hashlib.sha256(repr((content, item.child, self._model)).encode()).hexdigest()
+        return fingerprint_of(source.sha256 if source else NO_FILE, item.child, self._model)
+
+
+def model_of(digest: str, hand: Side, reference: str = "") -> str:
+    """What decides a reading beside the film and the child: this version, the weights by digest, hand and reference."""
+    return f"{version('boneage')} {digest}{'' if hand == 'left' else f' {hand}'}{reference}"
+
+
+def fingerprint_of(content: str, child: Child, model: str) -> str:
+    """SHA-256 of all that decides a reading: the digest of the file's bytes or NO_FILE, facts of the child, model."""
+    return hashlib.sha256(repr((content, child, model)).encode()).hexdigest()
 
 
 def read_films(

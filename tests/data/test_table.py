@@ -250,6 +250,30 @@ def test_a_parquet_file_is_read_as_a_csv_of_the_same_cells_is(tmp_path):
         read_inputs_table(tmp_path / "missing.parquet")
 
 
+def test_pixels_in_a_parquet_file_are_left_out_and_a_folder_of_such_files_is_refused(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
+    from pyarrow import parquet
+
+    columns = {
+        "image": pyarrow.array([{"bytes": b"\x89PNG", "path": "inside.png"}] * 2),
+        "path": pyarrow.array(["a.png", "b.png"]).dictionary_encode(),
+        "thumbnail": pyarrow.array([b"\x89PNG", None]),
+        "labels": pyarrow.array([[1, 2], []]),
+        "sex": ["F", None],
+    }
+    (tmp_path / "parts.parquet").mkdir()
+    for file in ("t.parquet", "parts.parquet/0.parquet"):
+        parquet.write_table(pyarrow.table(columns), tmp_path / file)
+    rows = read_table(tmp_path / "t.parquet", {name: {name: (name,)} for name in columns}).rows
+    blank = dict.fromkeys(("image", "thumbnail", "labels"), "")
+    assert [row.cells for row in rows] == [
+        blank | {"path": "a.png", "sex": "F"},
+        blank | {"path": "b.png", "sex": ""},
+    ]
+    with pytest.raises(CohortError, match=r"is a folder of Parquet files; give the files in it \('parts\.parquet/\*"):
+        read_inputs_table(tmp_path / "parts.parquet")
+
+
 def test_whole_numbers_that_a_column_with_blanks_holds_as_reals_are_ids(tmp_path):
     pyarrow = pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
     from pyarrow import parquet

@@ -16,6 +16,7 @@ from boneage.data.inputs_table import InputRow
 from boneage.data.progress import shown_by
 from boneage.data.url import Url
 from boneage.pipeline.cli import main
+from boneage.pipeline.cluster import on_ray as on_ray_module
 from boneage.pipeline.cluster import worker as worker_module
 from boneage.pipeline.cluster.readings_folder import MANIFEST, TABLE
 from boneage.pipeline.cluster.run import Part, Piece, predict_on_cluster
@@ -140,6 +141,38 @@ def test_a_folder_of_something_else_is_left_as_it_is(films, weights, tmp_path, n
     assert {path.name: path.read_text() for path in (tmp_path / "r").iterdir()} == {name: content}
 
 
+def test_films_that_could_not_be_opened_are_read_once_they_can_be(films, weights, tmp_path):
+    options = {"out": tmp_path / "r", "weights": weights, "rows_per_part": 4}
+    late = films[9].rename(tmp_path / "late.png")
+    predict_on_cluster(Here(), films, "F", **options)
+    late.rename(films[9])
+    engine = Here()
+    tally = predict_on_cluster(engine, films, "F", resume=True, **options)
+    assert sorted(engine.read) == [film.name for film in films[8:]]  # not those of 05.png, which is still no picture
+    assert (tally.statuses["failed"], tally.before) == (1, 8)
+    assert (tmp_path / "r" / TABLE).read_bytes() == local_table(films, weights, tmp_path)
+
+
+def test_a_run_that_is_stopped_says_how_to_go_on(films, weights, tmp_path, caplog):
+    with pytest.raises(KeyboardInterrupt):
+        predict_on_cluster(Here(stop_after=1), films, "F", out=tmp_path / "r", weights=weights, rows_per_part=4)
+    assert f"{tmp_path / 'r'}: what is stored stays; go on with --resume" in caplog.messages
+
+
+def test_a_cohort_of_which_no_film_can_be_read_is_a_table_all_the_same(films, weights, tmp_path):
+    lost = [films[0].with_name(f"lost-{number}.png") for number in range(5)]
+    tally = predict_on_cluster(Here(), lost, "F", out=tmp_path / "r", weights=weights, rows_per_part=4)
+    assert (tally.films, tally.statuses["failed"], tally.exit_code) == (5, 5, 2)
+    assert (tmp_path / "r" / TABLE).read_bytes() == local_table(lost, weights, tmp_path)
+
+
+def test_without_ray_a_line_says_what_to_install_before_anything_is_read(films, tmp_path, monkeypatch):
+    monkeypatch.setattr(on_ray_module, "find_spec", lambda _: None)
+    done = CliRunner().invoke(main, ["predict", "lost.csv", "--sex", "F", "--on", "ray", "-o", str(tmp_path / "r")])
+    assert done.exit_code == 2
+    assert "--on needs ray, which is not installed; install it with: pip install 'boneage[ray]'" in done.stderr
+
+
 @pytest.mark.parametrize("name", [TABLE, "_parts/000000.parquet"])
 def test_a_table_or_part_that_is_not_ours_is_not_written_over(films, weights, tmp_path, name):
     import pyarrow
@@ -240,6 +273,7 @@ def test_ids_are_not_searched_in_a_store():
         (["--on", "ray", "-o", "r", "--rows-per-part", "6"], "is 6, expected a multiple of 4"),
         (["--on", "ray", "-o", "r", "--resume", "--overwrite"], "give one of them"),
         (["--on", "ray", "-o", "nosuch://r"], "nosuch:// cannot be opened here"),
+        (["--csv", "memory://r/r.csv"], "memory://r/r.csv is a URL, expected a path; boneage predict --on writes"),
     ],
 )
 def test_options_that_make_no_sense_together_are_refused_before_anything_is_read(films, tmp_path, options, said):

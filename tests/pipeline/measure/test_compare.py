@@ -311,7 +311,8 @@ def test_the_command_takes_data_and_split_from_the_plan_and_says_what_failed(
     assert "- broken, seed 1: " in done.stdout
     page = (tmp_path / "out" / "comparison.md").read_text("utf-8")
     assert done.stdout == page.removesuffix("\n<!-- made by boneage -->\n")
-    assert (tmp_path / "out" / "differences.png").exists()
+    assert f"comparison.md is in {tmp_path / 'out'}" in done.stderr  # and no plot, as there is no difference to draw
+    assert not (tmp_path / "out" / "differences.png").exists()
     record = json.loads((tmp_path / "out" / "runs" / "base" / "seed-1" / "run.json").read_text("utf-8"))
     assert record["settings"]["seed"] == 1
     assert yaml.safe_load((tmp_path / "out" / "plan.yaml").read_text("utf-8"))["split"] == str(tmp_path / "split.csv")
