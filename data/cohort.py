@@ -19,9 +19,9 @@ from .text import counted, shortened
 _GROUP = "group "  # before the name of a column that divides the films
 _OUTPUT = "fingerprint"  # a column that only this program's own tables of readings have
 _EXPECTED = (
-    "expected a CSV with the columns id,boneage,male (RSNA training); Image ID,male,Bone Age (months) (RSNA "
-    "validation); Case ID,Sex,Ground truth bone age (months) (RSNA test); or path or id, sex, and bone_age_months or "
-    "bone_age_years, where other names can be given"
+    "expected path or id, sex, and bone_age_months or bone_age_years, where other names are given as by --column "
+    "path=File --column 'bone_age_years=Bone age'; or the columns of RSNA's tables: id,boneage,male (training), Image "
+    "ID,male,Bone Age (months) (validation), Case ID,Sex,Ground truth bone age (months) (test)"
 )
 _OLDEST_MONTHS = 240  # 20 years; the standards of Greulich and Pyle end at 19 years (boys) and 18 (girls)
 

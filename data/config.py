@@ -58,6 +58,8 @@ def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, 
             text = Path(path).read_text("utf-8")
             refuse_aliases(text)
             read = yaml.load(text, _Loader)
+        except FileNotFoundError:
+            raise ConfigError(f"{path}: no such file") from None
         except (OSError, UnicodeError, RecursionError, ValueError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: not a readable YAML file ({one_line(error)})") from error
         if read is None:  # an empty file

@@ -90,7 +90,8 @@ def read_inputs_table(
     sheet = read_table(as_path(path), INPUTS, columns)
     if not {"path", "id"} & set(sheet.roles):
         raise CohortError(
-            f"{path}: no column called path, file or id among {shortened(', '.join(sheet.header))}; name it with path="
+            f"{path}: no column called path, file or id among {shortened(', '.join(sheet.header))}; name it as by "
+            "--column path=NAME"
         )
     _name_unused(sheet)
     files = TableFiles(sheet, images)

@@ -30,6 +30,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # first line of som
 _ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 # Column names that stand for a field where no column has a usual name of it
 _SECOND_NAMES = {  # field -> role, names
+    "path": ("path", ("filename", "file_name", "datei", "dateiname", "파일", "파일명")),
     "sex": ("sex", ("gender", "patient sex", "patientsex", "patient_sex", "geschlecht", "성별")),
     "age": ("age", ("alter", "나이", "만나이")),
     "birth date": ("birth_date", ("geburtsdatum", "생년월일")),

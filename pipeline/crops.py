@@ -48,13 +48,14 @@ def cache_crops(cohort: Cohort, store: CropStore, finder: Finder) -> None:
     """
     keyed = {store.key_of(film.path): film for film in cohort}
     todo = [(key, film) for key, film in keyed.items() if key not in store]
-    log.info("%d of %s cached already", len(keyed) - len(todo), counted(len(cohort), "film"))
+    there = f", {len(keyed) - len(todo):,} of which are there already" if len(todo) < len(keyed) else ""
+    log.info("cutting crops of %s%s", counted(len(keyed), "film"), there)
     cut = chain.from_iterable(ahead(partial(_cut, finder=finder), in_batches(todo, BATCH), cores()))
     films = tracked("Cutting crops", cut, len(todo))
     for shard in in_batches(films, SHARD):
         rows, crops = zip(*shard, strict=True)
         store.append(rows, crops)
-        log.info("%s cached", counted(len(store), "film"))
+        log.info("%s are stored", counted(len(store), "crop"))
 
 
 def labelled(cohort: Cohort, store: CropStore) -> LabelledCrops:

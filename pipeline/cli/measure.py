@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,7 @@ from .options import (
     device_option,
     engine_option,
     out_option,
+    reading_options,
     verbose_option,
     weights_option,
     workers_option,
@@ -270,14 +272,22 @@ def calibrate(
 @command()
 @click.argument("plan", type=PATH, metavar="PLAN")
 @click.argument("data", type=PATH, metavar="[DATA]", required=False)
+@reading_options
 @out_option
-@click.option("--split", metavar="CSV|rsna", help="A stored split, or rsna; default: the plan's, or a new one.")
+@click.option("--split", metavar="CSV|rsna|T:C:R", help="As for train; default: the plan's, or a new one.")
 @click.option("--segmenter", default="default", show_default=True, help=SEGMENTER_HELP)
 @workers_option
 @verbose_option
 @click.pass_context
 def compare(
-    ctx: click.Context, plan: Path, data: str | Path | None, out: Path, split: str | None, segmenter: str, workers: int
+    ctx: click.Context,
+    plan: Path,
+    data: str | Path | None,
+    reading: Mapping[str, Any],
+    out: Path,
+    split: str | None,
+    segmenter: str,
+    workers: int,
 ) -> None:
     """Compare ways to train the regressor.
 
@@ -300,7 +310,7 @@ def compare(
     settings = read_plan(plan)
     if not (data := data or settings.data):
         raise click.UsageError(f"{plan} names no data; give DATA too")
-    cohort = read_cohort(data)
+    cohort = read_cohort(data, **reading)
     parts = training_split(cohort, split or settings.split, out)
 
     from ...weights.bundle import segmenter_of

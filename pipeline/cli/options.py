@@ -108,24 +108,31 @@ def cohort_options(command: F) -> F:
     """Add the argument DATA and the options on how to read it, handed on as one `cohort`."""
 
     @functools.wraps(command)
-    def with_cohort(
-        data: Path, table: Path | None, images: Path | None, columns: Mapping[str, str], age_unit: Any, **others: Any
-    ) -> Any:
+    def with_cohort(data: Path, reading: Mapping[str, Any], **others: Any) -> Any:
         from ...data.cohort import read_cohort
 
-        cohort = read_cohort(
-            data, table=table, images=images, columns=columns, age_unit=age_unit, groups=others.get("by", ())
-        )
-        return command(cohort=cohort, **others)
+        return command(cohort=read_cohort(data, **reading, groups=others.get("by", ())), **others)
+
+    return click.argument("data", type=PATH, metavar="DATA")(reading_options(with_cohort))  # pyright: ignore
+
+
+def reading_options(command: F) -> F:
+    """Add the options on how to read a cohort, handed on as one `reading`, which `read_cohort` takes."""
+
+    @functools.wraps(command)
+    def with_reading(
+        table: Path | None, images: Path | None, columns: Mapping[str, str], age_unit: Any, **others: Any
+    ) -> Any:
+        reading = {"table": table, "images": images, "columns": columns, "age_unit": age_unit}
+        return command(reading=reading, **others)
 
     roles = "path, id, sex (words), male (True or False), bone_age_months, bone_age_years, bone_age, patient"
-    wrapped: Any = with_cohort
+    wrapped: Any = with_reading
     for option in (
         click.option("--age-unit", type=click.Choice(["months", "years"]), help="Of the column with role bone_age."),
         column_option(roles),
         click.option("--images", type=PATH, help="Folder of the radiographs; default: beside the CSV."),
         click.option("--table", type=PATH, help="The CSV in the folder DATA; default: the only usable one."),
-        click.argument("data", type=PATH, metavar="DATA"),
     ):
         wrapped = option(wrapped)
     return wrapped

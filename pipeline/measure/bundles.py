@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .evaluate import Evaluation, group_label
+from .evaluate import Evaluation, few_films, group_label
 from .markdown import markdown_table, write_markdown
-from .metrics import groups_of, paired_difference
+from .metrics import FEW, groups_of, paired_difference
 
 PAGE = "comparison.md"
 _HEAD = (
@@ -24,9 +24,7 @@ _TEXT = """Compared with {first}, on cohort {cohort}, {split}. Errors are in mon
 assessed, beside which films that one of them alone assessed are counted. Difference: MAE less that of \
 the first on the same films, below 0 where the bundle is better, with the 95 % interval of a paired \
 bootstrap over films. An interval that holds 0 decides nothing; among several groups one may miss 0 by \
-chance.
-
-"""
+chance."""
 
 
 def compare_bundles(evaluations: Sequence[Evaluation], names: Sequence[str]) -> str:
@@ -34,7 +32,8 @@ def compare_bundles(evaluations: Sequence[Evaluation], names: Sequence[str]) -> 
     first = evaluations[0]
     rows = [row for other, name in zip(evaluations[1:], names[1:], strict=True) for row in _rows(first, other, name)]
     text = _TEXT.format(first=names[0], cohort=first.cohort, split=first.split)
-    return f"{text}{markdown_table(_HEAD, rows, words=2)}\n"
+    few = dict.fromkeys(row[1] for row in rows if 0 < int(row[2].replace(",", "")) < FEW)
+    return "\n\n".join((text, markdown_table(_HEAD, rows, words=2), *([few_films(few)] if few else ()))) + "\n"
 
 
 def write_comparison(text: str, folder: Path) -> None:

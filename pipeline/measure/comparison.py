@@ -12,6 +12,7 @@ import pandas as pd
 from ...data.text import counted
 from ...weights.torch_engine import device_name
 from .markdown import markdown_table
+from .metrics import FEW
 from .plan import BASE, Plan
 
 _HEAD = ("question", "arm", "seeds", "n", "MAE (95 % interval)", "difference to base (95 % interval)", "by seed")
@@ -62,6 +63,8 @@ class Comparison:
         text = _TEXT.format(
             base=settings, cohort=self.cohort, trained_on=self.trained_on, n=n, device=device_name()
         ) + markdown_table(_HEAD, (_cells(row, arms[0]) for row in arms), words=2)
+        if 0 < n < FEW:
+            text += f"\n\nFewer than {FEW} films measured, so that figures and intervals are rough."
         if self.failures:
             text += "\n\nRuns that failed:\n\n" + "\n".join(f"- {failure}" for failure in self.failures)
         return f"{text}\n"

@@ -6,7 +6,7 @@ The evaluation can be made again from these files, without the films.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ class Evaluation:
             parts.append(_INTERVALS + coverage_table(coverage))
         small = [group_label(row) for row in self.groups.to_dict("records") if 0 < row["n"] < FEW]
         if small:
-            parts.append(f"Fewer than {FEW} films, so that figures and intervals are rough: {', '.join(small)}.")
+            parts.append(few_films(small))
         return "\n\n".join(parts) + "\n"
 
     def _coefficients(self) -> list[tuple[str, ...]]:
@@ -110,7 +110,7 @@ class Evaluation:
             if group != "age band":
                 found = concordance(films["bone_age_months"], films["labelled_months"])
                 cells = (
-                    "" if math.isnan(value[0]) else "{:.3f} ({:.3f} to {:.3f})".format(*value)
+                    "" if math.isnan(value[0]) else "{:z.3f} ({:z.3f} to {:z.3f})".format(*value)
                     for value in (found.r2, found.icc, found.ccc)
                 )
                 rows.append((group_label({"group": group, "level": level}), f"{found.n:,}", *cells))
@@ -221,6 +221,11 @@ def coverage_table(coverage: pd.DataFrame) -> str:
         for row in coverage.to_dict("records")
     )
     return markdown_table(("films", "n", "covered (95 % interval)", "width"), rows)
+
+
+def few_films(groups: Iterable[str]) -> str:
+    """A sentence that names groups of fewer than FEW films."""
+    return f"Fewer than {FEW} films, so that figures and intervals are rough: {', '.join(groups)}."
 
 
 def group_label(row: Mapping[Any, Any]) -> str:

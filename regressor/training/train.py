@@ -151,7 +151,8 @@ class Epochs(Callback):
         self._task.close()
         self._advance = None
         errors = [float(trainer.callback_metrics[name]) for name in ("train_mae", "val_mae")]
-        log.info("epoch %d: training MAE %.2f, validation MAE %.2f months", trainer.current_epoch, *errors)
+        epoch = f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}"
+        log.info("%s: MAE %.2f months on the films learned from, %.2f on the part choose", epoch, *errors)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """End the task."""

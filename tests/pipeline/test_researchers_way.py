@@ -37,7 +37,7 @@ def home(drawn_cohort, tmp_path_factory) -> Path:
     """A table as German spreadsheets save it, a recipe and a plan."""
     home = tmp_path_factory.mktemp("way")
     words = {"F": "weiblich", "M": "männlich"}
-    rows = ["path;Geschlecht;Knochenalter;Scanner;patient"]
+    rows = ["Datei;Geschlecht;Knochenalter;Scanner;patient"]
     for k, film in enumerate(drawn_cohort):
         years = f"{film.bone_age_months / 12:.4f}".replace(".", ",")
         rows.append(f"{film.path};{words[film.sex]};{years};{'AB'[k % 2]};P{k // 2}")
@@ -87,24 +87,23 @@ def test_the_way_from_a_table_to_figures(home, tiny_bundle, finds_hands):
     comparison = (home / "compared" / "comparison.md").read_text("utf-8")
     assert comparison.count("| alone | ") >= 5
     assert "| alone | all | " in comparison
+    assert "Fewer than 30 films, so that figures and intervals are rough: all, girls" in comparison
     with (home / "compared" / "1-own" / "predictions.csv").open(encoding="utf-8") as file:
         assert {row["Scanner"] for row in csv.DictReader(file)} == {"A", "B"}
 
     refused = run("evaluate", *data, "--by", "Room")
-    assert "no column Room; it has path, Geschlecht" in refused.stderr
+    assert "no column Room; it has Datei, Geschlecht" in refused.stderr
     run("card", out / "own", "--evaluation", home / "compared" / "1-own")
 
 
 def test_ways_to_train_are_compared(home, tiny_bundle, finds_hands):
     save_config(Plan((Arm("MSE", changes={"loss": "mse"}),), SMALL, seeds=(1,)), home / "plan.yaml")
-    (home / "plain.csv").write_text(
-        (home / "films.csv").read_text("utf-8").replace("Knochenalter", "bone_age_years"), "utf-8"
-    )
     done = run(
-        *("compare", home / "plan.yaml", home / "plain.csv", "--split", "50:38:12", "--segmenter", tiny_bundle),
-        *("--workers", 0, "-o", home / "ways"),
+        *("compare", home / "plan.yaml", home / "films.csv", "--column", "bone_age_years=Knochenalter"),
+        *("--split", "50:38:12", "--segmenter", tiny_bundle, "--workers", 0, "-o", home / "ways"),
     )
     assert "comparison.md and differences.png are in" in done.stderr
+    assert "Fewer than 30 films measured" in done.stdout
 
 
 def test_growth_needs_patients(home, tiny_bundle, finds_hands):

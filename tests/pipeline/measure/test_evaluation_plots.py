@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import matplotlib
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from boneage.data.errors import BoneAgeError
 from boneage.pipeline.measure.evaluation_plots import bland_altman_plot, scatter_plot
+from boneage.pipeline.plotting import new_plot
 
 NAMES = {"cohort": "made of numbers", "model": "tiny"}
 
@@ -66,3 +68,29 @@ def test_nothing_predicted_is_an_error_and_leaves_no_file(tmp_path):
     with pytest.raises(BoneAgeError, match="none of 4 films"):
         scatter_plot(frame_of(4, lost=4), tmp_path / "plot.png", **NAMES)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_labels_of_lines_that_are_close_stand_apart(tmp_path):
+    frame = frame_of(5)
+    frame["bone_age_months"] = frame["labelled_months"] + [2.0, 2.1, 2.2, 2.1, 2.0]
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        bland_altman_plot(frame, tmp_path / "plot.svg", **NAMES)
+    heights = re.findall(r"translate\([\d.]+ ([\d.]+)\)[^<]*>bias", (tmp_path / "plot.svg").read_text())
+    below, at, above = sorted(map(float, heights))
+    assert min(at - below, above - at) > 20  # points; a label has two lines of 10
+
+
+def test_a_long_title_stays_within_the_picture():
+    figure, _ = new_plot((6.4, 6.9), f"Predicted and labelled bone age: {'films of a clinic, ' * 8}\nn = 5; model tiny")
+    figure.draw_without_rendering()
+    (title,) = figure.texts
+    assert figure.bbox.x0 <= title.get_window_extent().x0 < title.get_window_extent().x1 <= figure.bbox.x1
+    assert title.get_text().endswith("\nn = 5; model tiny")
+
+
+def test_figures_of_few_films_are_called_rough(tmp_path):
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        for n in (29, 30):
+            scatter_plot(frame_of(n), tmp_path / f"{n}.svg", **NAMES)
+    assert "figures of fewer than 30 films are rough" in (tmp_path / "29.svg").read_text()
+    assert "rough" not in (tmp_path / "30.svg").read_text()
