@@ -22,6 +22,7 @@ class FilmError(BoneAgeError):
     def __init__(self, subject: str | Path | None, remark: Remark) -> None:
         """`subject`: the file, column or option that `remark` is about; None where it names it itself."""
         super().__init__(subject, remark)
+        self.subject = subject
         self.remark = remark if subject is None else remark.about(subject)
 
     def __str__(self) -> str:

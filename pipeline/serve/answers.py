@@ -74,6 +74,7 @@ class ProblemAnswer(BaseModel):
     title: str
     status: int
     detail: str = Field(description="The sentence that the command prints: what is wrong, and what to do.")
+    field: str | None = Field(description="The field of the request that `detail` begins with; null for other errors.")
     request_id: str
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...data.child import Child, parse_age, parse_height, parse_parent, parse_pseudonym, parse_weight
+from ...data.errors import FilmError
 from ...data.remark import Remark, Verbatim
 from ...data.sex import parse_sex
 from ...data.side import parse_side
 from .bodies import Body, parts_of
-from .problems import Problem
+from .problems import Problem, as_problem
 
 FORM = "multipart/form-data"
 RAW = (
@@ -50,7 +51,7 @@ def asked_for(body: Body, query: Iterable[tuple[str, str]], raw: tuple[str, ...]
     """The files in a body, and the child that its fields and the query describe.
 
     raw: the kinds of bodies that are a file themselves. Raises Problem for other kinds, for fields that are not known
-    or contradict each other, and ChildError or SexError for values that cannot be.
+    or contradict each other, and for values that cannot be.
     """
     facts: dict[str, str] = {}
     for name, text in query:
@@ -78,8 +79,13 @@ def asked_for(body: Body, query: Iterable[tuple[str, str]], raw: tuple[str, ...]
 
 
 def child_of(facts: Mapping[str, str]) -> Child:
-    """The child of some texts, by FACTS. Raises SexError or ChildError for what cannot be."""
-    parsed: dict[str, Any] = {_OF_CHILD.get(name, name): FACTS[name](text, name) for name, text in facts.items()}
+    """The child of some texts, by FACTS. Raises Problem with its field for what cannot be."""
+    parsed: dict[str, Any] = {}
+    for name, text in facts.items():
+        try:
+            parsed[_OF_CHILD.get(name, name)] = FACTS[name](text, name)
+        except FilmError as error:
+            raise as_problem(error, name) from error
     return Child(**parsed)
 
 

@@ -38,10 +38,12 @@ KINDS: Mapping[str, tuple[int, str]] = {  # name, which a type ends in -> status
 class Problem(Exception):
     """A request that is refused: `kind` is one of KINDS, `remark` says why and what to do."""
 
-    def __init__(self, kind: str, remark: Remark, headers: Mapping[str, str] | None = None) -> None:
-        """`headers`: of the answer, beside its own."""
+    def __init__(
+        self, kind: str, remark: Remark, headers: Mapping[str, str] | None = None, field: str | None = None
+    ) -> None:
+        """`headers`: of the answer, beside its own. `field`: of the request, with which `remark` begins."""
         super().__init__(kind)
-        self.kind, self.remark, self.headers = kind, remark, dict(headers or {})
+        self.kind, self.remark, self.headers, self.field = kind, remark, dict(headers or {}), field
 
     @property
     def status(self) -> int:
@@ -53,10 +55,10 @@ class ClientGone(Exception):
     """The client went away before its answer."""
 
 
-def as_problem(error: FilmError) -> Problem:
-    """The problem that a film's error is."""
+def as_problem(error: FilmError, field: str | None = None) -> Problem:
+    """The problem that a film's error is; `field`: as Problem's."""
     kinds = ((SexError, "sex"), (ChildError, "child"), (FilmOutputError, "no-such-result"))
-    return Problem(next((kind for type_, kind in kinds if isinstance(error, type_)), "film"), error.remark)
+    return Problem(next((kind for type_, kind in kinds if isinstance(error, type_)), "film"), error.remark, field=field)
 
 
 def answer(problem: Problem, request: Request) -> JSONResponse:
@@ -65,7 +67,7 @@ def answer(problem: Problem, request: Request) -> JSONResponse:
     code = wanted_language(request.headers.get("accept-language", ""))
     detail = str(problem.remark) if code == "en" else Language(code).say(problem.remark)
     content: dict[str, Any] = {"type": TYPE + problem.kind, "title": title, "status": status, "detail": detail}
-    content["request_id"] = request.scope["state"]["id"]
+    content |= {"field": problem.field, "request_id": request.scope["state"]["id"]}
     headers = problem.headers | {"Content-Language": code}
     return JSONResponse(content, status, headers, media_type="application/problem+json")
 

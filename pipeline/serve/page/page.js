@@ -17,7 +17,7 @@ async function ask(path, options = {}) {
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({ detail: words.lost }));
   if (answer.status === 401) askForToken();
-  throw new Error(problem.detail);
+  throw Object.assign(new Error(problem.detail), { field: problem.field });
 }
 
 function askForToken() {
@@ -34,12 +34,11 @@ function complain(sentence, where) {
   where.focus();
 }
 
-function refused(sentence) {
-  // a sentence on a field begins with its name: the label says it in the language of the page
-  const [, name, rest] = /^(\w+): (.*)$/s.exec(sentence) || [];
-  const field = { age: "years", height: "height", weight: "weight", mother: "mother", father: "father", name: "name" }[name];
-  if (field) complain(`${words[name]}: ${rest}`, at(field));
-  else complain(sentence);
+function refused({ message, field }) {
+  // a sentence on a field begins with its name; here it begins with the label, in the language of the page
+  const input = at(field === "age" ? "years" : field);
+  if (field in words && input) complain(words[field] + message.slice(field.length), input);
+  else complain(message);
 }
 
 function take(file, name) {
@@ -83,7 +82,7 @@ async function read(event) {
   } catch (error) {
     if (error.name === "AbortError") at("status").textContent = words.cancelled;
     else if (error instanceof TypeError) complain(words.lost);
-    else refused(error.message);
+    else refused(error);
   } finally {
     busy(false);
   }

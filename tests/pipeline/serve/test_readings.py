@@ -69,6 +69,7 @@ def test_all_that_is_known_of_a_child_goes_in_a_form_or_in_the_query(client, han
 def test_a_field_that_cannot_be_is_named_with_what_was_expected(client, hand, field, text, words):
     answer = client.post(READINGS, files={"film": hand}, data={"sex": "F", field: text})
     assert problem(answer, "child").startswith(words)
+    assert answer.json()["field"] == field
 
 
 def test_a_film_is_a_body_itself_too(client, hand, dicom):
