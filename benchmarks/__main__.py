@@ -20,6 +20,8 @@ PARTS = (
     "film",
     "folder",
     "floor",
+    "install",
+    "parity",
     "rivals",
     "service",
     "training",
@@ -29,6 +31,7 @@ PATH = click.Path(path_type=Path)
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--only", "parts", multiple=True, type=click.Choice(PARTS), help="A part to measure; may be repeated.")
+@click.option("--rsna", type=PATH, metavar="DATA", help="RSNA's films, for the part parity, left out without them.")
 @click.option("--quick", is_flag=True, help="Few films and rounds: to see that it runs. The figures mean little.")
 @click.option(
     "-o",
@@ -39,7 +42,7 @@ PATH = click.Path(path_type=Path)
     help="Folder for results.md and .json.",
 )
 @click.option("--write", type=PATH, metavar="PAGE", help="Also fill the marked places of this Markdown page.")
-def main(parts: tuple[str, ...], quick: bool, out: Path, write: Path | None) -> None:
+def main(parts: tuple[str, ...], rsna: Path | None, quick: bool, out: Path, write: Path | None) -> None:
     """Measure how fast boneage is on this machine, beside the machine's floor and what people would use instead.
 
     Medians over rounds in which everything compared takes its turn. Let nothing else run meanwhile.
@@ -47,7 +50,9 @@ def main(parts: tuple[str, ...], quick: bool, out: Path, write: Path | None) -> 
     if write and quick:
         raise click.UsageError("--quick and --write were given; a page takes figures of a whole run")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    chosen = [part for part in PARTS if part in (parts or PARTS)]
+    if "parity" in parts and rsna is None:
+        raise click.UsageError("--only parity was given without films; name RSNA's with --rsna DATA")
+    chosen = [part for part in PARTS if part in (parts or PARTS) and (part != "parity" or rsna)]
     terminal, facts = Console(), machine.facts()
     if not terminal.is_terminal:
         terminal.width = 132
@@ -55,7 +60,7 @@ def main(parts: tuple[str, ...], quick: bool, out: Path, write: Path | None) -> 
         terminal.print(f"{name}: {value}", highlight=False)
     found: dict[str, report.Findings] = {}
     with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(Path(folder), quick)
+        setting = Setting(Path(folder), quick, rsna)
         for part in chosen:
             start, busy = time.monotonic(), machine.load()
             with terminal.status(f"measuring: {part}"):

@@ -11,10 +11,11 @@ from .films import AGES, draw
 
 @dataclass(frozen=True)
 class Setting:
-    """`quick`: few films and rounds, to see that everything runs. `folder`: for temporary files."""
+    """`quick`: few films and rounds, to see that everything runs. `folder`: for temporary files. `rsna`: its films."""
 
     folder: Path
     quick: bool = False
+    rsna: Path | None = None
 
     def rounds(self, number: int) -> int:
         """How often to measure what a thorough run measures `number` times."""

@@ -118,3 +118,38 @@ def test_a_quick_run_writes_stages_that_lie_within_each_other(
     held_to = [bar["held to"] for bar in found["bars"]]
     assert [name in " ".join(held_to) for name in ("outside nets and decoder", "for what a film shows")] == [True] * 2
     assert all(name in shown for name in held_to)
+
+
+def test_parity_counts_films_that_the_engines_read_otherwise(monkeypatch, tmp_path):
+    from benchmarks import parity
+    from benchmarks.setting import Setting
+    from boneage.pipeline.reading import Reading
+
+    readings = {
+        "onnx": [
+            Reading("a", "ok", bone_age_months=100.0),
+            Reading("b", "rejected"),
+            Reading("c", "ok", hand_box=None),
+        ],
+        "torch": [
+            Reading("a", "ok", bone_age_months=100.04),
+            Reading("b", "ok", bone_age_months=50.0),
+            Reading("c", "ok", hand_box=(0, 0, 9, 9)),
+        ],
+    }
+    monkeypatch.setattr(parity, "shipped_bundles", lambda: ("one",))
+    monkeypatch.setattr(parity, "_films", lambda folder, most: ["a", "b", "c"])
+    monkeypatch.setattr(parity, "_readings", lambda subject, films: readings[subject.engine])
+    found = parity.measure(Setting(tmp_path))
+    ((_, apart, cells),) = found.tables[0].rows
+    assert apart.values == pytest.approx((0.04,))
+    assert cells == ("1", "1")
+    assert [bar.met for bar in found.bars] == [False]  # for the film that only one of them reads
+
+
+def test_parity_is_asked_for_with_films():
+    from benchmarks.__main__ import main
+
+    done = CliRunner().invoke(main, ["--only", "parity"])
+    assert done.exit_code == 2
+    assert "--rsna" in done.output
