@@ -81,7 +81,7 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
     age, fault = stated_age(patient_age_of(dataset, notes), birth, exam, dates)
     stored = read_stored(path, dataset, photometric not in _COLOUR, notes, doubts)
     if photometric in _GREY:
-        pixels, colour = greys_of(path, dataset, stored, photometric, notes, doubts), 0.0
+        pixels, colour = greys_of(dataset, stored, photometric, notes, doubts), 0.0
     else:
         pixels, colour = _greys_of_colour(dataset, stored, photometric, doubts)
     spacing, (sex, odd_sex) = spacing_of(dataset, notes), sex_of(dataset, notes)

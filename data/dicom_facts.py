@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import cast
 
 from pydicom.dataset import Dataset
@@ -56,6 +57,8 @@ def _sides(dataset: Dataset, name: str, notes: list[Remark]) -> tuple[float, flo
 def sex_of(dataset: Dataset, notes: list[Remark]) -> tuple[Sex | None, str]:
     """Sex by PatientSex, and what stands there where that is neither F nor M nor a word for one of them."""
     stated = text_of(dataset, "PatientSex", notes)
+    with suppress(UnicodeError):  # a code has no character set; words in UTF-8 stand there all the same
+        stated = stated.encode("latin-1").decode()
     sex = parsed_sex(stated)
     return sex, "" if sex else stated[:16]
 

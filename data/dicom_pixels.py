@@ -30,6 +30,7 @@ _ROUGH = 0.15  # of the spread: over it, no picture; of 11 films up to 0.09, wit
 _ROUGH_SIGN = 0.9  # the same for the sign, which with the right one is never rougher
 _DIFFERING = 0.05  # share of pixels that the sign makes differ; letters burnt in may be fewer
 _SAMPLE = 512  # rows that tell roughness well enough
+_ROUNDING = 0.005  # of the range, by which equal samples of a pixel may differ
 _MOST_MORE = 0.01  # of the length of pixel data, which may stand after their end
 
 
@@ -56,6 +57,8 @@ def read_stored(path: str, dataset: Dataset, grey: bool, notes: list[Remark], do
         bits = _check_frame(path, dataset, shape, samples, bits, doubts)
     else:
         _check_length(path, dataset, doubts)
+        if samples == 3:
+            _state_colour(dataset, doubts)
     values = _grey_of_equal(path, pixel_array(dataset, correct_unused_bits=False), grey, notes)
     if values.shape[:2] != shape or values.ndim != (2 if grey else values.ndim):
         found = Verbatim(" x ".join(map(str, values.shape)))
@@ -166,6 +169,36 @@ def _check_length(path: str, dataset: Dataset, doubts: list[Remark]) -> None:
             columns=int(dataset.Columns),
         )
         raise ReadError(path, remark)
+
+
+def _state_colour(dataset: Dataset, doubts: list[Remark]) -> None:
+    """State the order and the kind of colour that uncompressed samples of a grey picture have, and doubt other ones.
+
+    A film in colour is grey: its last two samples are equal in RGB and in YBR, in which the first is another one.
+    """
+    if dataset.PhotometricInterpretation not in ("RGB", "YBR_FULL"):
+        return
+    stated = pixel_array(dataset, raw=True, correct_unused_bits=False)
+    shape, planar = stated.shape, dataset.PlanarConfiguration
+    other = stated.transpose(2, 0, 1).reshape(shape) if planar else stated.reshape(3, *shape[:2]).transpose(1, 2, 0)
+    if _is_equal(other) and _difference(other) < _difference(stated) / 4:
+        doubts.append(_misfit(Verbatim("PlanarConfiguration")))
+        dataset.PlanarConfiguration, stated = 1 - planar, other
+    if dataset.PhotometricInterpretation != "RGB" and _is_equal(stated) and _is_equal(stated[..., :2]):
+        doubts.append(_misfit(Verbatim("PhotometricInterpretation")))
+        dataset.PhotometricInterpretation = "RGB"
+
+
+def _is_equal(samples: np.ndarray) -> bool:
+    """Whether the last two samples of the pixels are equal, but for rounding."""
+    return _difference(samples) <= _ROUNDING * np.iinfo(samples.dtype).max
+
+
+def _difference(samples: np.ndarray) -> float:
+    """Mean difference of the last two samples of the pixels."""
+    step = max(samples.shape[0] // _SAMPLE, 1)
+    one, other = (samples[::step, :, k].astype(np.float32) for k in (-1, -2))
+    return float(np.abs(one - other).mean())
 
 
 def _check_frame(

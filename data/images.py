@@ -18,6 +18,7 @@ from typing import cast
 import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from .codestream import read_codestream
 from .damage import damage_of_codestream
@@ -138,12 +139,24 @@ def _begun_as(content: bytes) -> str | None:
     return next((format for begin, format in _BEGINNINGS.items() if content.startswith(begin)), None)
 
 
+def _is_of_unknown_samples(content: bytes) -> bool:
+    """Whether Pillow understands a TIFF but for its samples, such as reals of 64 bits."""
+    try:
+        TiffImageFile(io.BytesIO(content))
+    except Exception as error:  # of any kind, for damaged ones
+        return str(error) == "unknown pixel mode"
+    return False
+
+
 def _opened(source: Source) -> Image.Image:
     path = source.name
     check_chunks(path, source.content)
     try:
         return Image.open(io.BytesIO(source.content), formats=FORMATS)
     except UnidentifiedImageError:
+        if _begun_as(source.content) == "TIFF" and _is_of_unknown_samples(source.content):
+            remark = Remark("is a TIFF whose kind of samples is not known; save it in grey levels of 8 or 16 bits")
+            raise ReadError(path, remark) from None
         if format := _begun_as(source.content):
             raise _damaged(path, format, EOFError("its header is not whole")) from None
         remark = Remark(

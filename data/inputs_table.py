@@ -84,8 +84,8 @@ def read_inputs_table(
     columns, bone ages too, are not used, and the log names those that look like one of the usual. `columns` maps these
     names to others. Relative paths start at the CSV's folder. Whether a file exists is left to the reader, so that a
     missing one fails its row only.
-    Raises CohortError: no column for path or id, no rows, or every blank path or id, every id of several files and
-    every fact that cannot be read, with its line number.
+    Raises CohortError: no column for path or id, no rows, or every blank path or id, every id of several files, every
+    film of two sexes and every fact that cannot be read, with its line number.
     """
     sheet = read_table(as_path(path), INPUTS, columns)
     if not {"path", "id"} & set(sheet.roles):
@@ -96,10 +96,15 @@ def read_inputs_table(
     _name_unused(sheet)
     files = TableFiles(sheet, images)
     rows: list[InputRow] = []
+    stated: dict[Path, tuple[int, str]] = {}
     for row in sheet.rows:
         if row.cells[files.by]:
             child, patient = _child(row, sheet), row.cells.get("patient") or None
             rows.append(InputRow(files.meant(row), child, patient, table=sheet.path))
+            if child.sex:
+                line, sex = stated.setdefault(rows[-1].path, (row.line, child.sex))
+                if sex != child.sex:
+                    sheet.faults.add(row.line, "sex", f"{child.sex}, but {sex} for the same film on line {line}")
         else:
             sheet.faults.add(row.line, "blank cell", f"no {files.by}")
     sheet.faults.raise_any()

@@ -23,11 +23,18 @@ from .workbook import workbook_lines
 # Field of a row -> roles that its column can have (sex as a word, or as male yes or no) -> usual names of the column
 Fields = Mapping[str, Mapping[str, tuple[str, ...]]]
 
-TABLES = (".csv", WORKBOOK, PARQUET)  # suffixes of the tables of films that are read
+TABLES = (".csv", ".tsv", WORKBOOK, PARQUET)  # suffixes of the tables of films that are read
 _FAULTS_SHOWN = 20
 _LONGEST_DETAIL = 300  # characters of one fault
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # first line of some spreadsheets' CSV
-_ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_ENCODINGS = (  # by the byte order mark, or by the zeros of the first letter
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_WITHOUT_MARK = ((slice(1, 2), "utf-16-le"), (slice(0, 1), "utf-16-be"))
+_ARCHIVE = b"PK\x03\x04"  # with which a workbook begins, too
 # Column names that stand for a field where no column has a usual name of it
 _SECOND_NAMES = {  # field -> role, names
     "path": ("path", ("filename", "file_name", "datei", "dateiname", "파일", "파일명")),
@@ -210,10 +217,15 @@ def list_ids(ids: Iterable[str], shown: int = 10) -> str:
 
 
 def _text_of(path: Path) -> str:
-    """The text of a CSV: UTF-8, or UTF-16 with a byte order mark, as spreadsheets save "Unicode text"."""
+    """The text of a CSV: UTF-8, or UTF-16 or 32 as spreadsheets save "Unicode text"."""
     try:
         content = path.read_bytes()
-        encoding = next((name for mark, name in _ENCODINGS if content.startswith(mark)), "utf-8-sig")
+        if content.startswith(_ARCHIVE):
+            raise CohortError(
+                f"{path}: is a workbook or an archive, not text; call it .xlsx, or save it as CSV (UTF-8)"
+            )
+        encoding = next((name for mark, name in _ENCODINGS if content.startswith(mark)), None)
+        encoding = encoding or next((name for part, name in _WITHOUT_MARK if content[part] == b"\0"), "utf-8-sig")
         return io.TextIOWrapper(io.BytesIO(content), encoding).read()
     except FileNotFoundError:
         raise CohortError(f"{path}: no such file or folder") from None

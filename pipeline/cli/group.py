@@ -45,7 +45,9 @@ class Output(click.Path):
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """A path of this machine, which a file:// URL may give too."""
+        """A path of this machine, which a file:// URL may give too; a blank one (the shell's folder) is refused."""
+        if not str(value).strip():
+            self.fail("is blank, expected a file or a folder", param, ctx)
         if is_url(value) and isinstance(value := as_path(value), Url):
             self.fail(f"{value} is a URL, expected a path; boneage predict --on writes its table to URLs", param, ctx)
         return super().convert(value, param, ctx)
@@ -53,7 +55,9 @@ class Output(click.Path):
 
 class _OrUrl(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """A URL as one, any other place as a path."""
+        """A URL as one, any other place as a path; a blank one is refused."""
+        if not str(value).strip():
+            self.fail("is blank, expected a file or a folder", param, ctx)
         return as_path(value) if is_url(value) else super().convert(value, param, ctx)
 
 
@@ -110,6 +114,7 @@ class LazyCommands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command named; BoneAgeError, and a lack of files, memory or an extra become Failure."""
+        _have_streams()
         _print_anything()
         try:
             with _stops_told(), shown_by(Bars()):
@@ -133,6 +138,13 @@ class LazyCommands(click.Group):
             if error.filename is None and error.errno is not None:
                 _drop_output()
             raise Failure(f"{error.filename or 'the output'}: {with_remedy(error)}") from error
+
+
+def _have_streams() -> None:
+    """Let what is printed go nowhere where a stream was closed before the program began, for which Python has None."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
 
 
 def _print_anything() -> None:

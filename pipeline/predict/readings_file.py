@@ -220,8 +220,11 @@ class ReadingsFile:
 
 
 def partial_of(table: str | Path) -> Path:
-    """The file in which a table grows."""
-    return Path(table).with_name(f"{Path(table).name}.partial")
+    """The file in which a table grows. Raises OutputError for a folder without a name of its own, as . is."""
+    path = Path(table)
+    if not path.name:
+        raise OutputError(f"{path}: is a folder, expected a file for the table; give its name too")
+    return path.with_name(f"{path.name}.partial")
 
 
 def _locked(path: Path) -> BinaryIO:

@@ -147,9 +147,10 @@ def test_padding_is_black_and_does_not_count_in_the_range(tmp_path, photometric,
     assert_shows(read(tmp_path, ds), expected)
 
 
-def test_unknown_voi_function_is_refused(tmp_path):
-    with pytest.raises(ReadError, match="LOGISTIC, expected LINEAR"):
-        read(tmp_path, dataset(LEVELS, VOILUTFunction="LOGISTIC", **WHOLE_RANGE))
+def test_an_unknown_voi_function_is_named_and_its_windows_left_out(tmp_path):
+    radiograph = read(tmp_path, dataset(LEVELS, VOILUTFunction="LOGISTIC", **WHOLE_RANGE))
+    assert "LOGISTIC, expected LINEAR" in str(radiograph.doubts[0])
+    assert_shows(radiograph, (LEVELS - LEVELS.min()) / np.ptp(LEVELS), 1e-5)
 
 
 # Encodings

@@ -235,6 +235,33 @@ def test_grey_ybr_samples_called_rgb_are_read_by_their_grey_level(tmp_path, plan
     assert radiograph.colour == 0
 
 
+@pytest.mark.parametrize(
+    ("stated", "planar", "of_planes", "misfit"),
+    [
+        ("RGB", 0, True, "PlanarConfiguration"),
+        ("RGB", 1, False, "PlanarConfiguration"),
+        ("YBR_FULL", 0, False, "PhotometricInterpretation"),
+        ("YBR_FULL", 1, False, "PlanarConfiguration"),
+        ("RGB", 1, True, None),
+    ],
+)
+def test_grey_rgb_samples_are_read_whatever_the_header_calls_them(tmp_path, stated, planar, of_planes, misfit):
+    fine = np.rint(TRUTH * 255).repeat(4, axis=1)  # neighbours are nearly equal, as in a film of many pixels
+    samples = np.stack([fine] * 3, 0 if of_planes else 2).astype(np.uint8)
+    film = dataset(np.zeros((*fine.shape, 3), np.uint8), 8, PhotometricInterpretation=stated)
+    film.PlanarConfiguration, film.PixelData = planar, samples.tobytes()
+    radiograph = read(tmp_path, film)
+    np.testing.assert_allclose(radiograph.pixels * 255, fine, atol=2)
+    assert f"{misfit} does not fit the samples" in doubts(radiograph) if misfit else doubts(radiograph) == ""
+    assert radiograph.colour < 0.001
+
+
+def test_a_table_that_bends_the_grey_levels_is_named(tmp_path):
+    curve = 65535 / (1 + np.exp(-(np.arange(4096) - 2048) / 150))
+    radiograph = read(tmp_path, lut(dataset(HAND), [4096, 0, 16], "US", curve.astype(int).tolist()))
+    assert "the VOI LUT bends the grey levels" in doubts(radiograph)
+
+
 def test_a_window_beside_what_the_samples_can_hold_is_named(tmp_path):
     named = "does not fit what the samples can hold"
     for centre, intercept in ((900, 0), (2048, -1024)):
@@ -330,6 +357,7 @@ def test_a_table_that_cannot_be_used_is_named(tmp_path, descriptor, data, name):
         ([4096, 0, 16], RAMP.astype("<u2")[:2048], "has no entry for"),
         ([4096, 3000, 16], RAMP.astype("<u2"), "has no entry for"),
         ([4096, 0, 16], np.linspace(0, 65535, 4096).astype(">u2"), "has its bytes swapped"),
+        ([4096, 0, 12], np.arange(4096).astype(">u2"), "has its bytes swapped"),
     ],
 )
 def test_a_table_that_does_not_fit_its_descriptor_or_the_values(tmp_path, name, descriptor, data, doubt):
@@ -483,6 +511,9 @@ def test_an_odd_fact_is_noted_and_the_film_is_read(tmp_path, case):
         ("f", "F", ""),
         ("MALE", "M", ""),
         ("female", "F", ""),
+        ("MÄNNLICH", "M", ""),
+        ("남", "M", ""),
+        ("garçon", None, "garçon"),
         ("O", None, "O"),
         ("?", None, "?"),
         ("", None, ""),

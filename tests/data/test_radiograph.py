@@ -270,6 +270,8 @@ def bad_file(tmp_path: Path, case: str) -> Path:
         picture.save(path, format="TIFF", save_all=True, append_images=[picture])
     elif case == "animated":
         picture.convert("RGB").save(path, format="WEBP", save_all=True, append_images=[Image.new("RGB", (100, 100))])
+    elif case == "reals of 64 bits":
+        path.write_bytes(cv2.imencode(".tif", np.zeros((100, 100), np.float64))[1].tobytes())
     elif case == "gif":
         picture.save(path, format="GIF")
     elif case == "dicom-like":
@@ -288,6 +290,7 @@ def bad_file(tmp_path: Path, case: str) -> Path:
         ("several pages", "holds several pictures"),
         ("animated", "holds several pictures"),
         ("gif", "is not a picture"),
+        ("reals of 64 bits", "kind of samples is not known"),
         ("dicom-like", "DICOM without preamble"),
     ],
 )

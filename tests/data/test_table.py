@@ -51,9 +51,26 @@ def test_a_first_line_may_name_the_separator(tmp_path, first):
         cells(tmp_path / "t.csv", f"{first}\npath;sex;note\na.png;M\n")
 
 
-def test_unicode_text_of_a_spreadsheet_is_read(tmp_path):
-    (tmp_path / "t.csv").write_bytes("path\tsex\nö.png\tF\n".encode("utf-16"))
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_unicode_text_of_a_spreadsheet_is_read_with_its_mark_and_without(tmp_path, encoding):
+    (tmp_path / "t.csv").write_bytes("path\tsex\nö.png\tF\n".encode(encoding))
     assert read_table(tmp_path / "t.csv", FIELDS).rows[0].cells["path"] == "ö.png"
+
+
+def test_a_workbook_that_is_called_csv_is_named(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"PK\x03\x04\x14\0")
+    with pytest.raises(CohortError, match="is a workbook or an archive"):
+        read_table(tmp_path / "t.csv", FIELDS)
+
+
+def test_one_film_of_two_sexes_is_a_fault_and_of_one_is_not(tmp_path):
+    for text, faults in (("M\na.png,F", "line 3: sex: F, but M for the same film on line 2"), ("M\na.png,M", "")):
+        (tmp_path / "t.csv").write_text(f"path,sex\na.png,{text}\na.png,\n")
+        if faults:
+            with pytest.raises(CohortError, match=faults):
+                read_inputs_table(tmp_path / "t.csv")
+        else:
+            assert len(read_inputs_table(tmp_path / "t.csv")) == 3
 
 
 @pytest.mark.parametrize("name", ["Gender", "gender", "Patient Sex"])

@@ -50,6 +50,23 @@ def test_burnt_out_bone_is_said_with_its_share(hand):
     assert BRIGHT in said(0.6 * np.minimum(bright, 1), hand)  # white is the brightest there is, not 255
 
 
+@pytest.mark.parametrize(("ends", "words"), [((5, 100), "plain black"), ((0, 95), BRIGHT)])
+def test_a_twentieth_of_the_hand_that_a_window_makes_black_or_white_is_said(hand, ends, words):
+    low, high = np.percentile(hand.pixels[hand.mask > 0], ends)
+    assert words in said((hand.pixels - low) / (high - low), hand)
+
+
+def test_logarithms_lie_higher_and_powers_lower_than_the_grey_levels_of_a_film(hand):
+    above_air = np.clip(hand.pixels - hand.pixels.min(), 0, None)
+    for curve in (np.log1p(100 * above_air) / np.log(101), above_air**8):
+        assert re.search("half of the hand is brighter|plain black", said(curve, hand))
+
+
+def test_a_film_of_four_bits_has_too_few_levels(hand):
+    assert "only" in said(np.floor(hand.pixels * 15.99) / 15, hand)
+    assert said(np.floor(hand.pixels * 63.99) / 63, hand) == ""
+
+
 def test_a_hand_of_a_few_grey_levels_is_too_dark_where_there_are_no_finer_ones(hand):
     dark = 0.05 * hand.pixels
     assert DARK in said(dark, hand)

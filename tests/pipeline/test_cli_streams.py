@@ -57,6 +57,26 @@ def test_a_closed_pipe_ends_quietly():
     assert done.stderr == b""
 
 
+def test_streams_that_were_closed_before_are_done_without(tmp_path):
+    Image.fromarray(np.zeros((80, 60), np.uint8)).save(tmp_path / "blank.png")
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        command = f"{' '.join(PROGRAM)} predict blank.png --sex F --json --csv t{len(closed)}.csv {closed}"
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, timeout=300, check=False)
+        assert done.returncode == 1
+        assert b"Traceback" not in done.stderr
+        assert (b'"status": "rejected"' in done.stdout) == (closed == "2>&-")
+        assert len((tmp_path / f"t{len(closed)}.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("option", [[""], ["a.png", "--csv", ""], ["a.png", "--csv", "."], ["a.png", "--report", ""]])
+def test_a_blank_name_is_not_the_folder_of_the_shell(tmp_path, option):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = CliRunner().invoke(main, ["predict", "--sex", "F", *option])
+    assert done.exit_code == 2
+    assert "is blank" in done.output or "is a folder" in done.output
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_ends_a_command_with_its_signals_code_and_a_second_one_at_once(tmp_path, number):
     program = tmp_path / "stop.py"
