@@ -19,7 +19,7 @@ from .options import PATH, column_option, out_option, reference_option, verbose_
 @out_option
 @column_option(
     "patient, chronological_age_months, exam_date, bone_age_months, sex, interval_90_low, interval_90_high, file, "
-    "status, model, adult heights  [default: the names that predict gives them]"
+    "status, model, height_cm, adult heights  [default: the names that predict gives them]"
 )
 @reference_option
 @click.option(

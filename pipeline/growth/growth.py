@@ -31,6 +31,7 @@ from ..predict.readings_file import parquet_rows
 from ..reading import AdultHeight
 
 _Z_90 = NormalDist().inv_cdf(0.95)  # a normal distribution has 90 % within so many SDs of its mean
+_SHRUNK = 1.0  # cm: a fall of height that two measurements of a child do not explain
 _SAME_CHILD = 13.0  # months: the largest spread of implied birth dates that ages in whole years can explain
 
 _HEIGHTS = {  # method of an adult height -> beginning of its columns
@@ -49,6 +50,7 @@ _COLUMNS = {
     "exam date": {"exam_date": ("exam_date",)},
     "status": {"status": ("status",)},
     "model": {"model": ("model",)},
+    "height": {"height_cm": ("height_cm",)},
     **{
         name: {name: (name,)}
         for height in _HEIGHTS.values()
@@ -63,7 +65,7 @@ _WORDS = ("patient", "file", "sex", "exam date", "status", "model")  # fields th
 class Film:
     """One reading of a child, as in its table; None where the cell is blank. Ages are in months.
 
-    adult_heights: those predicted. target_height: with the lower and upper end of its range, in cm.
+    height: in cm. adult_heights: those predicted. target_height: with the lower and upper end of its range, in cm.
     """
 
     patient: str
@@ -75,6 +77,7 @@ class Film:
     exam_date: date | None
     status: str
     model: str
+    height: float | None = None
     adult_heights: tuple[AdultHeight, ...] = ()
     target_height: tuple[float, float, float] | None = None
 
@@ -127,9 +130,9 @@ def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) ->
     """Read a table of readings, a CSV or Parquet, as `boneage predict` writes them, or any with such columns.
 
     Needed: `patient`, `bone_age_months`, and `chronological_age_months` or `exam_date` (2015-03-27). Used where they
-    are there: `sex`, `interval_90_low` and `interval_90_high`, `file`, `status`, `model`, adult heights and target
-    height. `columns` maps these to other names, of a CSV. Raises CohortError: a column that is not there, no patient at
-    all, or cells that cannot be read.
+    are there: `sex`, `interval_90_low` and `interval_90_high`, `file`, `status`, `model`, `height_cm`, adult heights
+    and target height. `columns` maps these to other names, of a CSV. Raises CohortError: a column that is not there, no
+    patient at all, or cells that cannot be read.
     """
     path = Path(path)
     if path.suffix.lower() == ".parquet":
@@ -239,6 +242,7 @@ def _film(line: int, row: Mapping[str, Any], faults: Faults) -> Film:
         exam_date=cells.exam_date(),
         status=row.get("status", ""),
         model=row.get("model", ""),
+        height=cells.number("height"),
         adult_heights=tuple(cells.adult_heights()),
         target_height=cells.target_height(),
     )
@@ -350,12 +354,27 @@ def _notes(
         yield Remark("{doubtful} of {films} readings to be reviewed", doubtful=doubtful, films=len(used))
     if rate and rate.interval_90 and rate.interval_90[0] < 0:
         yield Remark("films too close in time, or intervals too wide, to tell growth from none")
+    yield from _falls(used)
+
+
+def _falls(used: Sequence[Film]) -> Iterator[Remark]:
+    """Remarks on what only grows and is less at a later film."""
     for film, following in pairwise(used):
         fall = (film.bone_age or 0) - (following.bone_age or 0)
         if fall > 0:
             yield Remark(
                 "bone age falls by {months:.1f} months from {film} to {later_film}, which bones do not",
                 months=fall,
+                film=Verbatim(film.file),
+                later_film=Verbatim(following.file),
+            )
+    for (film, height), (following, later) in pairwise((film, film.height) for film in used if film.height is not None):
+        if height - later > _SHRUNK:
+            yield Remark(
+                "the height falls from {height:.1f} to {later:.1f} cm from {film} to {later_film}, which children's do not; "
+                "check both, for adult heights are made of them",
+                height=height,
+                later=later,
                 film=Verbatim(film.file),
                 later_film=Verbatim(following.file),
             )

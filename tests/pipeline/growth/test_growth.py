@@ -134,6 +134,13 @@ def test_what_is_odd_is_noted():
     assert any(note.startswith("films too close in time") for note in notes)
 
 
+def test_a_height_that_falls_is_noted_and_one_that_was_measured_a_little_lower_is_not():
+    heights = {84.0: 108.7, 96.0: 102.0, 108.0: 118.0, 120.0: 117.4}
+    notes = "\n".join(map(str, growth(*(film(bone=age, age=age, height=cm) for age, cm in heights.items())).notes))
+    assert "the height falls from 108.7 to 102.0 cm from P-84.0.png to P-96.0.png" in notes
+    assert notes.count("the height falls") == 1
+
+
 def write_readings(path: Path, films) -> Path:
     with ReadingsFile(path) as file:
         file.add(
