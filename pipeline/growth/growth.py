@@ -289,7 +289,7 @@ def _rate(fit: Sequence[tuple[float, Film]]) -> Rate | None:
     sds = np.array([_sd(film) for _, film in fit])
     known = bool(np.all(sds > 0))
     (slope, start), covariance = np.polyfit(years, bones, 1, w=1 / sds if known else None, cov="unscaled")
-    slope, reach = float(slope), _Z_90 * math.sqrt(covariance[0, 0])
+    slope, reach = round(float(slope), 6) + 0.0, _Z_90 * math.sqrt(covariance[0, 0])
     return Rate(slope, (slope - reach, slope + reach) if known else None, float(np.ptp(years)), float(start))
 
 
@@ -371,8 +371,8 @@ def _falls(used: Sequence[Film]) -> Iterator[Remark]:
     for (film, height), (following, later) in pairwise((film, film.height) for film in used if film.height is not None):
         if height - later > _SHRUNK:
             yield Remark(
-                "the height falls from {height:.1f} to {later:.1f} cm from {film} to {later_film}, which children's do not; "
-                "check both, for adult heights are made of them",
+                "the height falls from {height:.1f} to {later:.1f} cm from {film} to {later_film}, which children's do "
+                "not; check both, for adult heights are made of them",
                 height=height,
                 later=later,
                 film=Verbatim(film.file),

@@ -122,9 +122,10 @@ def draw_velocity(axes: Axes, growth: Growth, language: Language, _: Reference) 
     _prepare(axes, growth, language)
     axes.axhline(12, color=INK, linewidth=1, linestyle="--", label=say(Remark("as fast as age: 12")), zorder=1)
     label, ends = say(Remark("from film to film")), say(Remark("90 % interval"))
-    for rate, start, end in zip(growth.steps, across, across[1:], strict=False):
-        if rate is None:
-            continue
+    steps = [(rate, *span) for rate, *span in zip(growth.steps, across, across[1:], strict=False) if rate is not None]
+    for rate, start, end in sorted(
+        steps, key=lambda step: step[0].months_a_year < 0
+    ):  # the legend has no fall's colour
         colour = _FALL if rate.months_a_year < 0 else _COLOUR
         axes.hlines(rate.months_a_year, start, end, color=colour, linewidth=2.2, label=label, zorder=3)
         if rate.interval_90:

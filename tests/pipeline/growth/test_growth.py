@@ -134,6 +134,13 @@ def test_what_is_odd_is_noted():
     assert any(note.startswith("films too close in time") for note in notes)
 
 
+def test_bone_age_that_stays_is_no_fall():
+    ages = (60.0, 66.0, 72.0, 78.0)
+    for rate in growth(*(film(bone=83.7, age=age) for age in ages)).steps:
+        assert rate is not None
+        assert str(rate).startswith("0.0 months")
+
+
 def test_a_height_that_falls_is_noted_and_one_that_was_measured_a_little_lower_is_not():
     heights = {84.0: 108.7, 96.0: 102.0, 108.0: 118.0, 120.0: 117.4}
     notes = "\n".join(map(str, growth(*(film(bone=age, age=age, height=cm) for age, cm in heights.items())).notes))
