@@ -146,10 +146,11 @@ def compare(
             done[run.arm.folder, run.seed] = run
     trained_on = len(next(iter(crops.values()))[TRAIN])
     rows = _rows(plan, done, trained_on)
-    files = (out / "comparison.md", *([out / "differences.png"] if rows["difference"].notna().any() else []))
-    comparison = Comparison(plan, cohort.name, trained_on, rows, tuple(failures), files)
-    write_markdown(files[0], comparison.table())
-    for plot in files[1:]:
+    plots = (out / "differences.png",) if rows["difference"].notna().to_numpy(bool).any() else ()
+    page = out / "comparison.md"
+    comparison = Comparison(plan, cohort.name, trained_on, rows, tuple(failures), (page, *plots))
+    write_markdown(page, comparison.table())
+    for plot in plots:
         difference_plot(rows, plot, cohort=cohort.name, trained_on=trained_on)
     return comparison
 
