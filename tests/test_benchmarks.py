@@ -153,3 +153,26 @@ def test_parity_is_asked_for_with_films():
     done = CliRunner().invoke(main, ["--only", "parity"])
     assert done.exit_code == 2
     assert "--rsna" in done.output
+
+
+def test_what_a_further_film_takes_on_a_cluster_is_told_apart_from_start_and_end(hand_films, monkeypatch, tmp_path):
+    from benchmarks import cluster
+    from benchmarks.setting import Setting
+
+    start_and_film = {cluster.THREADS: (2.0, 0.1), cluster.RAY: (10.0, 0.12)}  # seconds
+
+    def pretended(how: str, folder: Path, _: Path) -> float:
+        start, film = start_and_film[how]
+        return start + film * len(list(folder.iterdir()))
+
+    monkeypatch.setattr(cluster, "_seconds", pretended)
+    monkeypatch.setattr(Setting, "films", hand_films)
+    found = cluster.measure(Setting(tmp_path))
+    (bar,), (table,) = found.bars, found.tables
+    assert (bar.found, bar.met) == ("1.20 x", True)
+    assert "by --on ray a further film takes 120 ms" in table.note
+    assert table.note.endswith("start and end 10.0 s.")
+    assert [row[0] for row in table.rows] == [
+        f"{count} films, {how}" for count in (40, 400) for how in (cluster.THREADS, cluster.RAY)
+    ]
+    assert table.rows[3][2] == (f"{58 / 42:.2f} x",)

@@ -181,7 +181,8 @@ def _stops_told() -> Iterator[None]:
 def _stop(number: int, _: FrameType | None) -> None:
     for each in _SIGNALS:
         signal.signal(each, lambda number, _: os._exit(_code(number)))
-    click.echo(f"stopping ({signal.Signals(number).name}); once more to stop at once", err=True)
+    # to the stream that stands for stderr while a bar is shown, so that the line is above it
+    print(f"stopping ({signal.Signals(number).name}); once more to stop at once", file=sys.stderr, flush=True)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(_code(number))

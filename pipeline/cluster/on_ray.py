@@ -68,6 +68,11 @@ def _joined(address: str) -> Iterator[None]:
         own: Any = {"include_dashboard": False} if address == "local" else {}
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except Exception as error:  # of a connection: of every kind
+        if address == "local":
+            raise ClusterError(
+                f"Ray cannot be started on this machine ({one_line(error)}); try again when it is less busy, or read "
+                "without --on"
+            ) from error
         raise ClusterError(
             f"{address}: the cluster cannot be reached ({one_line(error)}); check the address, that it runs, that it "
             "has the same versions of Python and Ray, and the token (RAY_AUTH_TOKEN)"
