@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import ctypes
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
+from typing import Any
+
+from PIL import Image
 
 _lock = Lock()
 _inside = 0  # threads that are in a silent block
 _saved: warnings.catch_warnings | None = None
+_printers: list[int | None] = []  # what libtiff called with warnings and errors before
 
 
 @contextmanager
 def no_warnings() -> Iterator[None]:
     """Ignore warnings within the block: those of decoders quote the file, a patient's name included.
+
+    libtiff, which prints lines of its own, prints none; Pillow raises its errors all the same.
 
     `warnings.catch_warnings` alone is not for threads: one that ends between another's begin and end leaves the other's
     filters behind. Here the first thread to begin saves the filters, and the last to end puts them back.
@@ -22,6 +30,7 @@ def no_warnings() -> Iterator[None]:
     global _inside, _saved
     with _lock:
         if not _inside:
+            _printers[:] = [setter(None) for setter in _libtiff_setters()]
             _saved = warnings.catch_warnings()
             _saved.__enter__()
             warnings.simplefilter("ignore")
@@ -34,3 +43,21 @@ def no_warnings() -> Iterator[None]:
             if not _inside and _saved is not None:
                 _saved.__exit__(None, None, None)
                 _saved = None
+                for setter, printer in zip(_libtiff_setters(), _printers, strict=True):
+                    setter(printer)
+
+
+@cache
+def _libtiff_setters() -> tuple[Any, ...]:
+    """The functions of the libtiff that Pillow decodes with which set what is called with a message.
+
+    None where it cannot be reached through Pillow's own library, as on Windows.
+    """
+    try:
+        library = ctypes.CDLL(Image.core.__file__)
+        setters = library.TIFFSetWarningHandler, library.TIFFSetErrorHandler
+    except (AttributeError, OSError):
+        return ()
+    for setter in setters:
+        setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+    return setters
