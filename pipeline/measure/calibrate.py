@@ -170,7 +170,11 @@ def _check(name: str, films: Iterable[Film], where: str) -> None:
     films = [*films]
     sexes = Counter(film.sex for film in films)
     children = Counter(sex for sex, _ in {(film.sex, film.patient) for film in films})
-    few = [f"{sexes.get(sex, 0)} of {words}" for sex, words in SEX_LABELS.items() if sexes.get(sex, 0) < FEWEST_A_SEX]
+    few = [
+        f"{counted(sexes.get(sex, 0), 'film')} of {words}"
+        for sex, words in SEX_LABELS.items()
+        if sexes.get(sex, 0) < FEWEST_A_SEX
+    ]
     if few:
         raise TrainingError(
             f"{name}: {' and '.join(few)} {where}, expected at least {FEWEST_A_SEX} films of each sex, and better "

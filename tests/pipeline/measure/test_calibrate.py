@@ -140,7 +140,7 @@ def test_no_gain_is_said_to_be_none(base, tmp_path):
 
 @pytest.mark.parametrize(("cohort", "lost"), [(site(29, 60), 0), (site(31, 60), 2)])
 def test_too_few_films_of_a_sex_are_refused_and_nothing_is_written(base, tmp_path, cohort, lost):
-    with pytest.raises(TrainingError, match=r"29 of girls .*expected at least 30 films of each sex"):
+    with pytest.raises(TrainingError, match=r"29 films of girls .*expected at least 30 films of each sex"):
         fitted(base, cohort, tmp_path / "clinic", lost=lost)
     assert not (tmp_path / "clinic").exists()
 
