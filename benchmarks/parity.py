@@ -41,7 +41,7 @@ def measure(setting: Setting) -> Findings:
             sum(getattr(one, name) != getattr(other, name) for one, other in pairs) for name in ("status", "hand_box")
         )
         rows.append((bundle, apart, (str(statuses), str(boxes))))
-        asked = f"{bundle}: both engines within {LIMIT} months on every film"
+        asked = f"{bundle}: both engines within {LIMIT} months and of one status on every film"
         bars.append(Bar(asked, f"{short(apart.high)} months, n = {apart.n}", apart.high <= LIMIT and not statuses))
     columns = "films of another status", "of another hand box"
     return Findings([Table(f"{' against '.join(ENGINES)}, {len(films)} films", "months", rows, columns)], bars)

@@ -11,7 +11,11 @@ from .films import AGES, draw
 
 @dataclass(frozen=True)
 class Setting:
-    """`quick`: few films and rounds, to see that everything runs. `folder`: for temporary files. `rsna`: its films."""
+    """How thoroughly is measured, and with what.
+
+    `folder`: for temporary files. `quick`: few films and rounds, to see that everything runs. `rsna`: the folder of
+    RSNA's films, None where they are not at hand.
+    """
 
     folder: Path
     quick: bool = False

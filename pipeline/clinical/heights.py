@@ -206,18 +206,21 @@ def _with_regressions(reading: Reading, bone_age: float, sex: Sex) -> Reading:
         each = [rwt_height(sex, age, length, weight, midparent, end) for end in reading.interval_90]
         ends = min(filter(None, each)), max(filter(None, each))  # it is linear in the bone age, up or down
     without_film = khamis_roche_height(sex, age, height, weight, midparent)
-    for name, table, found in (("RWT", rwt(sex), by_rwt), ("Khamis-Roche", khamis_roche(sex), without_film)):
-        if found is None:
-            reading = reading.noted(_outside(Verbatim(name), table, sex, age))
-        elif unlikely := _unlikely(Verbatim(name), found):
-            reading = reading.noted(unlikely)
-            by_rwt, ends, without_film = (None, None, without_film) if name == "RWT" else (by_rwt, ends, None)
+    if fault := _fault(Verbatim("RWT"), by_rwt, rwt(sex), sex, age):
+        reading, by_rwt, ends = reading.noted(fault), None, None
+    if fault := _fault(Verbatim("Khamis-Roche"), without_film, khamis_roche(sex), sex, age):
+        reading, without_film = reading.noted(fault), None
     return replace(
         reading,
         adult_height_rwt_cm=by_rwt,
         adult_height_rwt_interval_90=ends,
         adult_height_khamis_roche_cm=without_film,
     )
+
+
+def _fault(method: Verbatim, height_cm: float | None, table: Curve, sex: Sex, age: float) -> Remark | None:
+    """Why a method gives no adult height; None where it gives one."""
+    return _outside(method, table, sex, age) if height_cm is None else _unlikely(method, height_cm)
 
 
 def _unlikely(method: Verbatim, height_cm: float) -> Remark | None:

@@ -123,9 +123,8 @@ def draw_velocity(axes: Axes, growth: Growth, language: Language, _: Reference) 
     axes.axhline(12, color=INK, linewidth=1, linestyle="--", label=say(Remark("as fast as age: 12")), zorder=1)
     label, ends = say(Remark("from film to film")), say(Remark("90 % interval"))
     steps = [(rate, *span) for rate, *span in zip(growth.steps, across, across[1:], strict=False) if rate is not None]
-    for rate, start, end in sorted(
-        steps, key=lambda step: step[0].months_a_year < 0
-    ):  # the legend has no fall's colour
+    steps.sort(key=lambda step: step[0].months_a_year < 0)  # falls last, so that the legend has not their colour
+    for rate, start, end in steps:
         colour = _FALL if rate.months_a_year < 0 else _COLOUR
         axes.hlines(rate.months_a_year, start, end, color=colour, linewidth=2.2, label=label, zorder=3)
         if rate.interval_90:
