@@ -21,7 +21,7 @@ CATEGORY_MONTHS = (
     12.0  # bone age less chronological age from which maturation is accelerated, and below minus which it is delayed
 )
 STANDING = 24.0  # months; younger children are measured lying
-LYING_CM = 1.25  # added to a standing height, as programs made from the article do; docs/explanation/clinical.md
+LYING_CM = 1.25  # added to a standing height, as in a transcription of the article; docs/explanation/clinical.md
 TARGET_CM = 6.5  # half of 13 cm, men's mean height less women's (Tanner, Goldstein and Whitehouse 1970)
 TARGET_RANGE_CM = 8.5  # on each side of the target height (the same)
 CM_PER_INCH, KG_PER_POUND = 2.54, 0.45359237  # exact by definition
