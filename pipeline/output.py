@@ -20,7 +20,8 @@ from .reading import Reading, in_years
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .growth.growth import Film, Growth
+    from .growth.films import Film
+    from .growth.growth import Growth
     from .predict.cohort import Tally
 
 _COLOURS = {"ok": "green", "review": "yellow", "rejected": "red", "failed": "red"}

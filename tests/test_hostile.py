@@ -25,7 +25,8 @@ from boneage.pipeline.cli.options import LogLines
 from boneage.pipeline.clinical.reference import brush_reference
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.growth.files import file_names
-from boneage.pipeline.growth.growth import Film, growths_of
+from boneage.pipeline.growth.films import Film
+from boneage.pipeline.growth.growth import growths_of
 from boneage.pipeline.growth.plot import growth_plot
 from boneage.pipeline.predict.rows import from_line, row_of, to_line
 from boneage.pipeline.reading import Reading

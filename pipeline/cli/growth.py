@@ -50,7 +50,8 @@ def growth(
     from .. import output
     from ..clinical.reference import read_reference
     from ..growth.files import write_growth
-    from ..growth.growth import growths_of, read_readings
+    from ..growth.films import read_readings
+    from ..growth.growth import growths_of
 
     compared = read_reference(reference) if reference else None
     films = read_readings(readings, columns)

@@ -10,76 +10,22 @@ rate; the interval is therefore too wide rather than too narrow.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from pathlib import Path
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
 from ...data.child import YEAR, in_years, months_between
-from ...data.dates import parse_date
-from ...data.errors import ChildError, CohortError, SexError
 from ...data.remark import Remark, Verbatim
-from ...data.sex import Sex, parse_sex
-from ...data.table import Faults, read_table
-from ...data.text import counted
-from ..predict.readings_file import parquet_rows
-from ..reading import AdultHeight
+from ...data.sex import Sex
+from .films import Film
 
 _Z_90 = NormalDist().inv_cdf(0.95)  # a normal distribution has 90 % within so many SDs of its mean
 _SHRUNK = 1.0  # cm: a fall of height that two measurements of a child do not explain
 _SAME_CHILD = 13.0  # months: the largest spread of implied birth dates that ages in whole years can explain
-
-_HEIGHTS = {  # method of an adult height -> beginning of its columns
-    "Bayley-Pinneau": "adult_height",
-    "RWT": "adult_height_rwt",
-    "Khamis-Roche": "adult_height_khamis_roche",
-}
-_COLUMNS = {
-    "patient": {"patient": ("patient", "patient_id")},
-    "file": {"file": ("file", "path")},
-    "sex": {"sex": ("sex",)},
-    "bone age": {"bone_age_months": ("bone_age_months",)},
-    "lower end": {"interval_90_low": ("interval_90_low",)},
-    "upper end": {"interval_90_high": ("interval_90_high",)},
-    "age": {"chronological_age_months": ("chronological_age_months",)},
-    "exam date": {"exam_date": ("exam_date",)},
-    "status": {"status": ("status",)},
-    "model": {"model": ("model",)},
-    "height": {"height_cm": ("height_cm",)},
-    **{
-        name: {name: (name,)}
-        for height in _HEIGHTS.values()
-        for name in (f"{height}_cm", f"{height}_interval_90_low", f"{height}_interval_90_high")
-    },
-    **{name: {name: (name,)} for name in ("target_height_cm", "target_height_range_low", "target_height_range_high")},
-}
-_WORDS = ("patient", "file", "sex", "exam date", "status", "model")  # fields that are no numbers
-
-
-@dataclass(frozen=True)
-class Film:
-    """One reading of a child, as in its table; None where the cell is blank. Ages are in months.
-
-    height: in cm. adult_heights: those predicted. target_height: with the lower and upper end of its range, in cm.
-    """
-
-    patient: str
-    file: str
-    sex: Sex | None
-    bone_age: float | None
-    interval_90: tuple[float, float] | None
-    age: float | None
-    exam_date: date | None
-    status: str
-    model: str
-    height: float | None = None
-    adult_heights: tuple[AdultHeight, ...] = ()
-    target_height: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,42 +72,6 @@ class Growth:
     notes: tuple[Remark, ...]
 
 
-def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) -> tuple[Film, ...]:
-    """Read a table of readings, a CSV or Parquet, as `boneage predict` writes them, or any with such columns.
-
-    Needed: `patient`, `bone_age_months`, and `chronological_age_months` or `exam_date` (2015-03-27). Used where they
-    are there: `sex`, `interval_90_low` and `interval_90_high`, `file`, `status`, `model`, `height_cm`, adult heights
-    and target height. `columns` maps these to other names, of a CSV. Raises CohortError: a column that is not there, no
-    patient at all, or cells that cannot be read.
-    """
-    path = Path(path)
-    if path.suffix.lower() == ".parquet":
-        faults, found, rows = _parquet(path)
-    else:
-        sheet = read_table(path, _COLUMNS, columns)
-        faults, found = sheet.faults, set(sheet.roles)
-        rows = [
-            (row.line, {name: cell if name in _WORDS else sheet.number(cell) for name, cell in row.cells.items()})
-            for row in sheet.rows
-        ]
-    lacking = [field for field in ("patient", "bone age") if field not in found]
-    lacking += [] if found & {"age", "exam date"} else ["age or exam date"]
-    if lacking:
-        raise CohortError(
-            f"{path}: no column for {', '.join(lacking)}; expected a table of boneage predict, from a CSV with the "
-            "column patient or made with --patient-ids"
-        )
-    films = [_film(line, cells, faults) for line, cells in rows]
-    faults.raise_any()
-    if not any(film.patient for film in films):
-        raise CohortError(
-            f"{path}: {counted(len(films), 'reading')}, none with a patient, so no child can be followed; fill "
-            "the column patient, name the one that has it (--column patient=NAME), or predict from a table with such a "
-            "column or, of DICOMs, with --patient-ids"
-        )
-    return tuple(films)
-
-
 def growths_of(films: Sequence[Film]) -> tuple[Growth, ...]:
     """The growth of each child, in order of the patient; films without a patient are left out."""
     by_patient: dict[str, list[Film]] = {}
@@ -169,83 +79,6 @@ def growths_of(films: Sequence[Film]) -> tuple[Growth, ...]:
         if film.patient:
             by_patient.setdefault(film.patient, []).append(film)
     return tuple(_growth(patient, by_patient[patient]) for patient in sorted(by_patient))
-
-
-def _parquet(path: Path) -> tuple[Faults, set[str], list[tuple[int, dict[str, Any]]]]:
-    names = {field: next(iter(roles)) for field, roles in _COLUMNS.items()}
-    raw = parquet_rows(path)
-    found = {field for field, name in names.items() if raw and name in raw[0]}
-    cells = ({field: row[names[field]] for field in found if row[names[field]] is not None} for row in raw)
-    return Faults(path), found, list(enumerate(cells, 2))  # as in a CSV, whose header is line 1
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """The cells of a row: numbers where the table is typed, else text; a blank one is missing or ""."""
-
-    line: int
-    cells: Mapping[str, Any]
-    faults: Faults
-
-    def number(self, field: str) -> float | None:
-        cell = self.cells.get(field, "")
-        try:
-            value = None if cell == "" else float(cell)
-        except ValueError:
-            value = math.nan
-        if value is not None and not math.isfinite(value):
-            self.faults.add(self.line, field, f"{cell!r} is not a number")
-        return value
-
-    def ends(self, low: str, high: str) -> tuple[float, float] | None:
-        least, most = self.number(low), self.number(high)
-        return None if least is None or most is None else (least, most)
-
-    def sex(self) -> Sex | None:
-        try:
-            return parse_sex(self.cells["sex"]) if self.cells.get("sex") else None
-        except SexError:
-            self.faults.add(self.line, "sex", f"{self.cells['sex']!r}, expected F or M")
-            return None
-
-    def exam_date(self) -> date | None:
-        try:
-            return parse_date(self.cells["exam date"], "exam_date") if self.cells.get("exam date") else None
-        except ChildError as error:
-            self.faults.add(self.line, "exam date", str(error))
-            return None
-
-    def adult_heights(self) -> Iterator[AdultHeight]:
-        for method, name in _HEIGHTS.items():
-            if (cm := self.number(f"{name}_cm")) is not None:
-                over = self.ends(f"{name}_interval_90_low", f"{name}_interval_90_high")
-                yield AdultHeight(Verbatim(method), cm, over, method)
-
-    def target_height(self) -> tuple[float, float, float] | None:
-        target, within = (
-            self.number("target_height_cm"),
-            self.ends("target_height_range_low", "target_height_range_high"),
-        )
-        return None if target is None or within is None else (target, *within)
-
-
-def _film(line: int, row: Mapping[str, Any], faults: Faults) -> Film:
-    """The film of a row."""
-    cells = _Cells(line, row, faults)
-    return Film(
-        patient=str(row.get("patient", "")),
-        file=row.get("file") or f"line {line}",
-        sex=cells.sex(),
-        bone_age=cells.number("bone age"),
-        interval_90=cells.ends("lower end", "upper end"),
-        age=cells.number("age"),
-        exam_date=cells.exam_date(),
-        status=row.get("status", ""),
-        model=row.get("model", ""),
-        height=cells.number("height"),
-        adult_heights=tuple(cells.adult_heights()),
-        target_height=cells.target_height(),
-    )
 
 
 def _growth(patient: str, films: Sequence[Film]) -> Growth:

@@ -17,7 +17,8 @@ from ..reading import DISCLAIMER
 from ..report.language import Language
 from ..report.page import Figure, Page
 from ..report.summary import SEXES, adult_height_words, as_sentences
-from .growth import Film, Growth, Rate
+from .films import Film
+from .growth import Growth, Rate
 from .plot import draw_bone_age, draw_heights, draw_velocity, has_heights, has_velocity, part_of
 
 _MOST_FILMS = 10  # of a child's, the last ones, that have a row each

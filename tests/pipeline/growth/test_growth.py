@@ -17,7 +17,8 @@ from boneage.data.remark import Remark
 from boneage.pipeline.cli import main
 from boneage.pipeline.clinical.reference import brush_reference, read_reference
 from boneage.pipeline.growth.files import file_names
-from boneage.pipeline.growth.growth import Film, growths_of, read_readings
+from boneage.pipeline.growth.films import Film, read_readings
+from boneage.pipeline.growth.growth import growths_of
 from boneage.pipeline.growth.plot import growth_plot
 from boneage.pipeline.growth.report import write_growth_report
 from boneage.pipeline.predict.readings_file import ReadingsFile
