@@ -152,6 +152,9 @@ def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[Path]) -
             raise OutputError(f"{option}: {path} is asked for by {other} too; give each its own place")
 
 
+# By `filelock` alone it would be shorter, but other than on Windows that leaves its file beside every table.
+
+
 def locked(handle: int) -> bool:
     """Lock an open file until it is closed; whether no other process has it. Not every file system has locks."""
     try:
