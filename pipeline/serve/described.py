@@ -11,9 +11,16 @@ from .asked import FACTS, FORM, RAW
 from .problems import KINDS
 
 PROBLEM = "application/problem+json"
-_TEXTS = {"sex": "F or M", "age": "10y3m, 10.25y or 123mo", "height": "140.5cm or 1.405m"}
-_TEXTS |= {"weight": "32.5kg", "mother": "165cm or 1.65m", "father": "180cm or 1.80m"}
-_TEXTS |= {"side": "left or right: the hand that is shown", "name": "what reports call the child, such as a pseudonym"}
+_TEXTS = {  # what each of FACTS is
+    "sex": "F or M, of every film; without it each DICOM has to state it.",
+    "age": "At the examination: 10y3m, 10.25y or 123mo.",
+    "height": "At the examination: 140.5cm or 1.405m.",
+    "weight": "At the examination: 32.5kg.",
+    "mother": "Height of the mother: 165cm or 1.65m.",
+    "father": "Height of the father: 180cm or 1.80m.",
+    "side": "The hand that is shown: left or right.",
+    "name": "What reports call the child, such as a pseudonym.",
+}
 _BINARY = {"type": "string", "format": "binary"}
 
 
@@ -29,12 +36,17 @@ def problems(*kinds: str) -> dict[int | str, dict[str, Any]]:
     } | ({} if 422 in by_status else {422: {"description": "not used"}})
 
 
-def film_body(raw: tuple[str, ...] = RAW, *, several: bool = False) -> dict[str, Any]:
-    """The body of a request with a film, or `several`."""
+def film_request(raw: tuple[str, ...] = RAW, *, several: bool = False) -> dict[str, Any]:
+    """A request with a film, or `several`, and what is given of the child in the form's fields or in the query."""
     fields: dict[str, Any] = {name: {"type": "string", "description": _TEXTS[name]} for name in FACTS}
     film = {"type": "array", "items": _BINARY} if several else _BINARY
     form = {"type": "object", "properties": {"film": film} | fields, "required": ["film"]}
-    return {"required": True, "content": {FORM: {"schema": form}} | {kind: {"schema": _BINARY} for kind in raw}}
+    body = {"required": True, "content": {FORM: {"schema": form}} | {kind: {"schema": _BINARY} for kind in raw}}
+    query = [
+        {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": _TEXTS[name]}
+        for name in FACTS
+    ]
+    return {"parameters": query, "requestBody": body}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

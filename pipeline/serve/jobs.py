@@ -8,9 +8,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from ...data.child import Child
 from ...data.errors import as_film_error
@@ -21,7 +21,7 @@ from ..reading import Reading
 from .answers import JobAnswer
 from .asked import RAW, asked_for
 from .bodies import Body, received
-from .described import film_body, problems
+from .described import film_request, problems
 from .packed import Later, unpacked
 from .pool import Place
 from .problems import Problem
@@ -101,19 +101,11 @@ def router(service: Service) -> APIRouter:
         status_code=202,
         response_model=JobAnswer,
         responses=problems(*refusals),
-        openapi_extra={"requestBody": film_body(_BODIES, several=True)},
+        openapi_extra=film_request(_BODIES, several=True),
     )
     async def start(
         request: Request,
         response: Response,
-        sex: Annotated[str | None, Query(description="F or M, of every film; else each DICOM has to state it.")] = None,
-        age: Annotated[str | None, Query(description="At the examination: 10y3m, 10.25y or 123mo.")] = None,
-        height: Annotated[str | None, Query(description="At the examination: 140.5cm.")] = None,
-        weight: Annotated[str | None, Query(description="At the examination: 32.5kg.")] = None,
-        mother: Annotated[str | None, Query(description="Height of the mother: 165cm.")] = None,
-        father: Annotated[str | None, Query(description="Height of the father: 180cm.")] = None,
-        side: Annotated[str | None, Query(description="The hand that is shown: left or right.")] = None,
-        name: Annotated[str | None, Query(description="What reports call the child, such as a pseudonym.")] = None,
     ) -> dict[str, Any]:
         """Read several films of one child, or a zipped study; what is given of the child holds for all of them.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 
 from ...data.remark import Remark, Verbatim
 from ..examination import Examination
 from .answers import ReadingAnswer
 from .asked import asked_for
 from .bodies import Body, received
-from .described import film_body, problems
+from .described import film_request, problems
 from .problems import Problem
 from .results import as_answer
 from .service import Service, outcome
@@ -32,18 +32,10 @@ def router(service: Service) -> APIRouter:
         "/v1/readings",
         response_model=ReadingAnswer,
         responses=problems(*REFUSALS),
-        openapi_extra={"requestBody": film_body()},
+        openapi_extra=film_request(),
     )
     async def read_film(
         request: Request,
-        sex: Annotated[str | None, Query(description="F or M; without it a DICOM has to state it.")] = None,
-        age: Annotated[str | None, Query(description="At the examination: 10y3m, 10.25y or 123mo.")] = None,
-        height: Annotated[str | None, Query(description="At the examination: 140.5cm.")] = None,
-        weight: Annotated[str | None, Query(description="At the examination: 32.5kg.")] = None,
-        mother: Annotated[str | None, Query(description="Height of the mother: 165cm.")] = None,
-        father: Annotated[str | None, Query(description="Height of the father: 180cm.")] = None,
-        side: Annotated[str | None, Query(description="The hand that is shown: left or right.")] = None,
-        name: Annotated[str | None, Query(description="What reports call the child, such as a pseudonym.")] = None,
     ) -> dict[str, Any]:
         """Read bone age from one film.
 
