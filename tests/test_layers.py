@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from sources import ROOT, modules, name, tree_of
 
-ROOT = Path(__file__).parents[1]
 BELOW = {
     "data": set(),
     "weights": {"data"},
@@ -41,7 +41,7 @@ ROOMS = [
 ]
 LONGEST = 60  # lines of a function
 
-MODULES = [path for layer in BELOW for path in sorted((ROOT / layer).rglob("*.py"))]
+MODULES = modules(*BELOW)
 # what the command line and its help may read without the slow libraries
 LIGHT = ["handseg/config.py", "regressor/config.py", "pipeline/recipe.py", "pipeline/measure/plan.py"]
 LIGHT += [
@@ -54,15 +54,6 @@ LIGHT += ["pipeline/predict/bone_age.py", "data/inputs.py", "pipeline/output.py"
 LIGHT += ["pipeline/predict/film_files.py", "handseg/finder.py", "regressor/reader.py", "weights/onnx_engine.py"]
 SLOW = {"torch", "torchvision", "timm", "lightning", "segmentation_models_pytorch"}
 ONLY_WHERE_USED = SLOW | {"matplotlib", "pandas", "pydicom", "rich", "scipy"}
-
-
-def name(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
 
 
 @cache
@@ -124,7 +115,10 @@ def used_by(path: Path) -> Iterator[str]:
             yield module_of(place.parent / "__init__.py")
 
 
-ARROWS = {module_of(path): {*used_by(path)} for path in MODULES}
+@cache
+def arrows() -> dict[str, set[str]]:
+    """Of each module, the modules that it imports."""
+    return {module_of(path): {*used_by(path)} for path in MODULES}
 
 
 def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
@@ -149,24 +143,28 @@ def test_the_parts_are_where_they_are_looked_for():
     assert all((ROOT / path).is_file() for path in LIGHT)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_layers_point_one_way(path):
-    layer = path.relative_to(ROOT).parts[0]
-    used = {module.split(".")[1] for module in imported(path) if module.startswith("boneage.")} & set(BELOW)
-    assert used <= BELOW[layer] | {layer}
+@pytest.mark.parametrize("layer", BELOW)
+def test_layers_point_one_way(layer):
+    allowed = BELOW[layer] | {layer}
+    used = {
+        name(path): {module.split(".")[1] for module in imported(path) if module.startswith("boneage.")} & set(BELOW)
+        for path in modules(layer)
+    }
+    assert used
+    assert not {module: others - allowed for module, others in used.items() if not others <= allowed}
 
 
 def test_every_module_is_in_a_room():
-    unknown = {room_of(module) for module in ARROWS} - {*ROOMS}
+    unknown = {room_of(module) for module in arrows()} - {*ROOMS}
     assert not unknown, f"rooms that ROOMS does not have: {unknown}; say there on which others they build"
-    assert {room_of(module) for module in ARROWS} == {*ROOMS}
+    assert {room_of(module) for module in arrows()} == {*ROOMS}
 
 
 def test_rooms_build_on_lower_rooms_alone():
     rank = {room: number for number, room in enumerate(ROOMS)}
     up = {
         (module, other)
-        for module, others in ARROWS.items()
+        for module, others in arrows().items()
         for other in others
         if rank[room_of(other)] > rank[room_of(module)]
     }
@@ -174,22 +172,24 @@ def test_rooms_build_on_lower_rooms_alone():
 
 
 def test_no_module_needs_itself():
-    assert circles(ARROWS) == []
+    assert circles(arrows()) == []
 
 
 def test_a_circle_would_be_noticed():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name == "data"], ids=name)
-def test_data_knows_no_torch(path):
-    assert not {module.split(".")[0] for module in imported(path)} & SLOW
+def libraries(path: Path) -> set[str]:
+    """The libraries, and the standard library's modules, that a module imports."""
+    return {module.split(".")[0] for module in imported(path)}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_only_one_module_knows_albumentations(path):
-    knows = any(module.split(".")[0] == "albumentations" for module in imported(path))
-    assert knows == (name(path) == "data/augment.py")
+def test_data_knows_no_torch():
+    assert not {name(path): slow for path in MODULES if path.parent.name == "data" if (slow := libraries(path) & SLOW)}
+
+
+def test_only_one_module_knows_albumentations():
+    assert [name(path) for path in MODULES if "albumentations" in libraries(path)] == ["data/augment.py"]
 
 
 def reached(start: Path) -> dict[str, Path]:
@@ -229,7 +229,7 @@ def lines_of(node: ast.stmt) -> int:
 
 def functions(folder: str) -> Iterator[tuple[str, str, int]]:
     """File, name and number of lines of every function below a folder, without decorators and docstring."""
-    for path in (ROOT / folder).rglob("*.py"):
+    for path in modules(folder):
         for node in ast.walk(tree_of(path)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 docstring = node.body[:1] if ast.get_docstring(node) is not None else []

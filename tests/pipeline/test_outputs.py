@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from sources import ROOT, modules, tree_of
 
 from boneage.data.cohort import Cohort, Film
 from boneage.data.errors import OutputError
@@ -20,7 +21,6 @@ from boneage.data.split import Split, training_split, write_split
 from boneage.pipeline.cli import main
 from boneage.pipeline.cli.group import Output, SafeCommand
 
-ROOT = Path(__file__).parents[2]
 # Parameters whose paths are read. A new one for what is written has the type Output, or nothing can be written there.
 READ = {"inputs", "readings", "data", "table", "images", "folder", "plan", "evaluation", "robustness"}
 READ |= {"recipe", "cutouts", "negatives", "exclude", "finer", "authorization", "token_file", "reference"}
@@ -118,13 +118,12 @@ def test_what_is_read_is_not_written_over_though_this_program_wrote_it(tmp_path)
 def test_nothing_is_written_but_as_a_whole_file():
     """Each call that writes has the temporary file of `whole_file` as its target, by that name, or memory."""
     allowed = {"data/files.py", "pipeline/predict/readings_file.py", "pipeline/cli/group.py", "pipeline/node/spool.py"}
-    for layer in ("data", "weights", "handseg", "regressor", "pipeline"):
-        for path in sorted((ROOT / layer).rglob("*.py")):
-            if path.relative_to(ROOT).as_posix() in allowed:
-                continue
-            for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-                target = _written(call) if isinstance(call, ast.Call) else None
-                assert target in (None, "temporary", "buffer"), f"{path}:{getattr(call, 'lineno', 0)}"
+    for path in modules():
+        if path.relative_to(ROOT).as_posix() in allowed:
+            continue
+        for call in ast.walk(tree_of(path)):
+            target = _written(call) if isinstance(call, ast.Call) else None
+            assert target in (None, "temporary", "buffer"), f"{path}:{getattr(call, 'lineno', 0)}"
 
 
 def _written(call: ast.Call) -> str | None:
