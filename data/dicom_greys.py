@@ -260,7 +260,7 @@ def _table(item: Dataset, name: Remark, values: np.ndarray, doubts: list[Remark]
     """The table of a LUT item (PS3.3 C.11.1.1, C.11.2.1.1), None where it cannot be used, which is doubted.
 
     LUTDescriptor holds the number of entries (0 means 65,536), the first value mapped, and the bits of an entry. The
-    first value is of the sign of `values`, which are mapped, whatever its tag says. Entries of 8 bits may be packed.
+    first value is of the sign that suits `values`, whatever its tag says. Entries of 8 bits may be packed.
     """
     found: list[Remark] = []
     descriptor = numbers_of(item, "LUTDescriptor", found)
@@ -269,15 +269,14 @@ def _table(item: Dataset, name: Remark, values: np.ndarray, doubts: list[Remark]
     if not held.size or held.min() == held.max():
         doubts.append(Remark("{name} is malformed or empty and was ignored", name=name))
         return None
-    stated, first = int(descriptor[0]) or 2**16, int(descriptor[1])
-    if first >= 2**15 and values.min() < 0:
-        first -= 2**16
+    values = values.astype(np.float64)
+    stated, first = _count(descriptor), _first_mapped(int(descriptor[1]), len(held), values)
     if len(held) < stated or values.max() - first >= stated < len(held):
         remark = Remark("{name} states {stated} entries and holds {held}", name=name, stated=stated, held=len(held))
         doubts.append(remark)
     else:
         held = held[:stated]
-    outside = float(((values < first) | (values >= first + len(held))).mean())
+    outside = _outside(first, len(held), values)
     if outside > _MOST_OUTSIDE or (outside > _OUTSIDE and len(held) < stated):
         remark = Remark("{name} has no entry for {share:.0%} of the values and was ignored", name=name, share=outside)
         doubts.append(remark)
@@ -291,6 +290,22 @@ def _table(item: Dataset, name: Remark, values: np.ndarray, doubts: list[Remark]
     return _Table(held, first)
 
 
+def _count(descriptor: tuple[float, ...]) -> int:
+    """Entries that a LUTDescriptor states, whatever the sign of its tag."""
+    return int(descriptor[0]) % 2**16 or 2**16
+
+
+def _first_mapped(stated: int, entries: int, values: np.ndarray) -> int:
+    """The first value that a table maps, of the sign with which the table has an entry for more of the values."""
+    other = stated + 2**16 if stated < 0 else stated - 2**16 if stated >= 2**15 else stated
+    return min(stated, other, key=lambda first: _outside(first, entries, values))
+
+
+def _outside(first: int, entries: int, values: np.ndarray) -> float:
+    """Share of values for which a table of some entries from `first` on has none."""
+    return float(((values < first) | (values >= first + entries)).mean())
+
+
 def _turns(entries: np.ndarray) -> float:
     """How many times the entries of a table pass over their range: 1 for each curve that only rises or falls."""
     return float(np.abs(np.diff(entries)).sum() / (np.ptp(entries) or 1))
@@ -298,7 +313,7 @@ def _turns(entries: np.ndarray) -> float:
 
 def _entries(item: Dataset, data: object, descriptor: tuple[float, ...]) -> np.ndarray:
     """All entries that a LUT holds."""
-    count, bits = int(descriptor[0]) or 2**16, descriptor[2]
+    count, bits = _count(descriptor), descriptor[2]
     if not isinstance(data, bytes):
         words = np.atleast_1d(np.asarray(data, np.int64))
         packed = bits <= 8 and len(words) == -(-count // 2) < count and int(words.max()) > 255

@@ -27,6 +27,7 @@ from ...data.files import MARK, refuse_foreign, whole_file
 from ...data.progress import progress, tracked
 from ...data.read import read_radiograph
 from ...data.text import counted
+from ...weights.fitting import stops_told
 from ...weights.header import Header
 from ...weights.weights_file import load_net
 from ..config import SegmenterConfig
@@ -287,11 +288,12 @@ def _fit(
             log_every_n_steps=min(20, config.steps),
             num_sanity_val_steps=0,
         )
-        trainer.fit(
-            task,
-            DataLoader(training, config.batch_size, num_workers=workers, persistent_workers=workers > 0),
-            DataLoader(validation, config.batch_size),
-        )
+        with stops_told():
+            trainer.fit(
+                task,
+                DataLoader(training, config.batch_size, num_workers=workers, persistent_workers=workers > 0),
+                DataLoader(validation, config.batch_size),
+            )
     task.net.cpu()
     return {"iou": float(trainer.callback_metrics["iou"])}
 

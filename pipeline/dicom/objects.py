@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -40,19 +42,26 @@ def as_dicom(examination: Examination, kind: Kind, *, heat_map: bool = False) ->
     heat_map: add the heat map to the picture. Raises OutputError for a film that is not DICOM, for one that lacks or
     contradicts what the result must state, and where there is nothing of this kind to write.
     """
-    file = examination.reading.file
-    source = source_of(examination.radiograph_and_hand()[0])
-    odd = take_odd_texts(source)
+    with _faults_named(examination.reading.file):
+        source = source_of(examination.radiograph_and_hand()[0])
+        odd = take_odd_texts(source)
     evidence = examination.evidence() if heat_map and kind == "sc" else None
+    with _faults_named(examination.reading.file):
+        made = _made(kind, examination, source, evidence)
+        if source.get("SpecificCharacterSet"):
+            made.SpecificCharacterSet = source.SpecificCharacterSet
+        put_back(made, odd)
+        buffer = io.BytesIO()
+        made.save_as(buffer, enforce_file_format=True)
+        return buffer.getvalue()
+
+
+@contextmanager
+def _faults_named(file: str) -> Iterator[None]:
+    """Let whatever is raised within the block be an error about the film `file`."""
     with no_warnings():  # they quote the source's values, a patient's name included
         try:
-            made = _made(kind, examination, source, evidence)
-            if source.get("SpecificCharacterSet"):
-                made.SpecificCharacterSet = source.SpecificCharacterSet
-            put_back(made, odd)
-            buffer = io.BytesIO()
-            made.save_as(buffer, enforce_file_format=True)
-            return buffer.getvalue()
+            yield
         except BoneAgeError:
             raise
         except Exception as error:  # highdicom and pydicom raise errors of every kind on values they do not expect

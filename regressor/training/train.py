@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -17,7 +16,6 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from ...data.config import config_values, load_config, save_config
@@ -25,6 +23,7 @@ from ...data.errors import TrainingError, one_line
 from ...data.files import MARK, whole_file
 from ...data.progress import progress
 from ...data.text import counted
+from ...weights.fitting import stops_told
 from ...weights.header import Header
 from ...weights.weights_file import load_net
 from ..config import RegressorConfig, Stage
@@ -215,11 +214,7 @@ def train_regressor(
 
 
 def _fit(trainer: L.Trainer, task: RegressorTask, loaders: CropLoaders, last: Path | None) -> None:
-    """Train, from the checkpoint `last` if there is one.
-
-    A SIGTERM ends the process with the code 143, where Lightning would end it with 0. Raises TrainingError for a
-    damaged checkpoint, and where the workers have too little shared memory.
-    """
+    """Train, from the checkpoint `last` if there is one; TrainingError for a damaged one."""
     if last is not None:
         try:
             torch.load(last, map_location="cpu", weights_only=True, mmap=True)
@@ -228,19 +223,9 @@ def _fit(trainer: L.Trainer, task: RegressorTask, loaders: CropLoaders, last: Pa
                 f"{last}: is damaged ({one_line(error)}), so the run cannot go on; put back a copy of it, or begin "
                 "again in another folder"
             ) from error
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Checkpoint directory")  # it holds the run's settings already
-            trainer.fit(task, datamodule=loaders, ckpt_path=None if last is None else str(last), weights_only=True)
-    except SIGTERMException as error:
-        raise SystemExit(128 + signal.SIGTERM) from error
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise TrainingError(
-            f"a process that prepares batches was ended ({one_line(error)}); give --workers 0, or more memory in "
-            "/dev/shm"
-        ) from error
+    with stops_told(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Checkpoint directory")  # it holds the run's settings already
+        trainer.fit(task, datamodule=loaders, ckpt_path=None if last is None else str(last), weights_only=True)
 
 
 def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int, steps: int) -> L.Trainer:

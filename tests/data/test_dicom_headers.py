@@ -313,6 +313,24 @@ def lut(film: FileDataset, descriptor: list[int], vr: str, data: object, name: s
     return film
 
 
+@pytest.mark.parametrize("name", ["VOILUTSequence", "ModalityLUTSequence"])
+@pytest.mark.parametrize(
+    ("values", "first", "vr"),
+    [
+        (HAND, -2000, "SS"),  # the table begins below all values
+        (HAND + 40000, 40000 - 2**16, "SS"),
+        (HAND - 2048, 2**16 - 2048, "US"),
+    ],
+)
+def test_the_first_value_of_a_table_is_of_the_sign_that_suits_the_values(tmp_path, values, first, vr, name):
+    film = lut(dataset(values, bits=16), [4096, 0, 16], "OW", np.arange(8192).astype("<u2").tobytes(), name)
+    film[name].value[0].add_new("LUTDescriptor", vr, [8192, first, 16])
+    radiograph = read(tmp_path, film)
+    assert doubts(radiograph) == ""
+    greys = radiograph.pixels
+    assert np.corrcoef(greys.ravel(), TRUTH.ravel())[0, 1] > 0.9999
+
+
 RAMP = np.linspace(0, 255, 4096).astype(np.uint8)
 
 

@@ -161,3 +161,17 @@ def test_every_round_draws_other_films_by_the_seed(films):
     assert first == bootstrap._drawn(films, CONFIG, 0)
     assert len(set(first)) == len(first) == 6
     assert first != second
+
+
+def test_a_sigterm_is_no_success(films, cutouts, tmp_path, monkeypatch):
+    import lightning as L
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    def stopped(*_, **__):
+        raise SIGTERMException
+
+    monkeypatch.setattr(L.Trainer, "fit", stopped)
+    with pytest.raises(SystemExit) as stop:
+        train_segmenter(films, cutouts, tmp_path, CONFIG, workers=0)
+    assert stop.value.code == 143
+    assert not (tmp_path / "segmenter.safetensors").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -494,6 +495,18 @@ def test_a_film_that_cannot_be_referred_to_is_named_with_what_it_lacks(tmp_path,
     with pytest.raises(OutputError, match=rf"film\.dcm: this DICOM has no {name}"):
         write_dicom("seg", seen, tmp_path / "seg.dcm")
     assert [path.name for path in tmp_path.iterdir()] == ["film.dcm"]
+
+
+@pytest.mark.parametrize("element", [0x0018, 0x0050, 0x1030])
+def test_an_attribute_of_no_known_kind_is_an_error_about_the_film(tmp_path, element):
+    path = in_order(a_film(), tmp_path / "film.dcm")
+    tag = struct.pack("<HH", 0x0008, element)
+    content = path.read_bytes()
+    assert content.count(tag) == 1
+    place = content.index(tag) + 5
+    path.write_bytes(content[:place] + content[place : place + 1].lower() + content[place + 1 :])
+    with pytest.raises(OutputError, match=r"film\.dcm: .*cannot be carried over .*correct that attribute"):
+        write_dicom("sr", examined(path), tmp_path / "sr.dcm")
 
 
 def test_instance_and_class_are_found_in_the_file_header_too(tmp_path):

@@ -1,0 +1,54 @@
+"""What ends a training from outside, told as that: a SIGTERM, and too little shared memory."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from ..data.errors import TrainingError
+
+_ENDED = "DataLoader worker ("  # begins what torch says of a process of its own that ended, not of what it raised
+
+
+@contextmanager
+def stops_told() -> Iterator[None]:
+    """Within the block, which fits a net by Lightning, a SIGTERM ends the process with the code 143, not with 0.
+
+    Raises TrainingError where a process that prepares batches was ended, or has no room in shared memory.
+    """
+    try:
+        yield
+    except SIGTERMException as error:
+        raise SystemExit(128 + signal.SIGTERM) from error
+    except (RuntimeError, OSError) as error:
+        cause = next(filter(_is_of_shared_memory, _causes(error)), None)
+        if cause is None:
+            raise
+        raise TrainingError(
+            f"the processes that prepare batches cannot go on ({_last_line(cause)}); give --workers 0, or more memory "
+            "in /dev/shm"
+        ) from error
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and those behind it: Lightning's clean-up may fail, too, and hide what was wrong."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _is_of_shared_memory(error: BaseException) -> bool:
+    """Whether an error is of a worker that ended, or of a full disk that names no file, as that of a semaphore."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC and error.filename is None
+    return _ENDED in str(error) or "shared memory" in str(error)
+
+
+def _last_line(error: BaseException) -> str:
+    """The last line of a message; before it stands the traceback, where another process raised the error."""
+    return str(error).strip().rpartition("\n")[2][:200]
