@@ -72,6 +72,9 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
             photometric=Verbatim(photometric[:16]) if photometric else Remark("missing"),
         )
         raise ReadError(path, remark)
+    if photometric in _COLOUR and number_of(dataset, "SamplesPerPixel", []) == 1:
+        doubts.append(_misfit())
+        photometric = "MONOCHROME2"
     dataset.PhotometricInterpretation = photometric
     if not text_of(dataset.file_meta, "TransferSyntaxUID", notes):
         dataset.file_meta.TransferSyntaxUID = _syntax_as_read(dataset)
@@ -133,11 +136,15 @@ def _greys_of_colour(
         rgb, bits = stored.values, number_of(dataset, "BitsStored", [])
         white = 2 ** int(bits) - 1 if bits and int(rgb.max()) < 2**bits else np.iinfo(rgb.dtype).max
     if photometric == "RGB" and rgb.shape[2] == 3 and _are_colourless(rgb[..., 1:], white):
-        doubts.append(Remark("{name} does not fit the samples, which were read the other way", name=_PHOTOMETRIC))
+        doubts.append(_misfit())
         rgb = np.repeat(rgb[..., :1], 3, axis=2)
     grey, colour = grey_of_colour(np.ascontiguousarray(rgb))
     scale = np.iinfo(rgb.dtype).max / white
     return np.clip(grey / np.float32(white), 0, 1), min(colour * scale, 1.0)
+
+
+def _misfit() -> Remark:
+    return Remark("{name} does not fit the samples, which were read the other way", name=_PHOTOMETRIC)
 
 
 def _are_colourless(chroma: np.ndarray, white: int) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_fragments, generate_frames
+from pydicom.pixels.processing import convert_color_space
 from pydicom.pixels.utils import get_expected_length, pixel_array
 from pydicom.uid import UID, RLELossless
 
@@ -23,6 +24,7 @@ from .tags import number_of, numbers_of
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _SIDES = ("Rows", "Columns")
+_OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")  # of frames, which a single one does not need
 _VOI = ("WindowCenter", "VOILUTSequence")
 _MOST_BITS = 32
 _ROUGH_BYTES = 0.6  # of the roughness as stated: under it, the bytes are plainly swapped
@@ -57,9 +59,7 @@ def read_stored(path: str, dataset: Dataset, grey: bool, notes: list[Remark], do
         bits = _check_frame(path, dataset, shape, samples, bits, doubts)
     else:
         _check_length(path, dataset, doubts)
-        if samples == 3:
-            _state_colour(dataset, doubts)
-    values = _grey_of_equal(path, pixel_array(dataset, correct_unused_bits=False), grey, notes)
+    values = _grey_of_equal(path, _decoded(dataset, samples, doubts), grey, notes)
     if values.shape[:2] != shape or values.ndim != (2 if grey else values.ndim):
         found = Verbatim(" x ".join(map(str, values.shape)))
         remark = Remark(
@@ -99,6 +99,9 @@ def _check_frames(path: str, dataset: Dataset, notes: list[Remark]) -> None:
     if frames is not None and frames > 1:
         raise ReadError(path, several_frames(int(frames)))
     dataset.add_new("NumberOfFrames", "IS", 1)  # pydicom reads it again; where it is malformed, the pixel data tell
+    for name in _OFFSETS:
+        if name in dataset:
+            del dataset[name]
 
 
 def several_frames(frames: int) -> Remark:
@@ -171,22 +174,28 @@ def _check_length(path: str, dataset: Dataset, doubts: list[Remark]) -> None:
         raise ReadError(path, remark)
 
 
-def _state_colour(dataset: Dataset, doubts: list[Remark]) -> None:
-    """State the order and the kind of colour that uncompressed samples of a grey picture have, and doubt other ones.
+def _decoded(dataset: Dataset, samples: int, doubts: list[Remark]) -> np.ndarray:
+    """The samples as they are stored; those of colour as RGB.
 
-    A film in colour is grey: its last two samples are equal in RGB and in YBR, in which the first is another one.
+    Where uncompressed samples are those of a grey picture, their order and kind are found, and other ones doubted: a
+    film in colour is grey, so its last two samples are equal in RGB and in YBR, in which the first is another one.
     """
-    if dataset.PhotometricInterpretation not in ("RGB", "YBR_FULL"):
-        return
-    stated = pixel_array(dataset, raw=True, correct_unused_bits=False)
+    native = not UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated
+    colour = native and samples == 3 and dataset.PhotometricInterpretation in ("RGB", "YBR_FULL")
+    stated = pixel_array(dataset, raw=colour, correct_unused_bits=False)
+    if not colour:
+        return stated
     shape, planar = stated.shape, dataset.PlanarConfiguration
     other = stated.transpose(2, 0, 1).reshape(shape) if planar else stated.reshape(3, *shape[:2]).transpose(1, 2, 0)
     if _is_equal(other) and _difference(other) < _difference(stated) / 4:
         doubts.append(_misfit(Verbatim("PlanarConfiguration")))
-        dataset.PlanarConfiguration, stated = 1 - planar, other
-    if dataset.PhotometricInterpretation != "RGB" and _is_equal(stated) and _is_equal(stated[..., :2]):
+        stated = other
+    if dataset.PhotometricInterpretation == "RGB":
+        return stated
+    if _is_equal(stated) and _is_equal(stated[..., :2]):
         doubts.append(_misfit(Verbatim("PhotometricInterpretation")))
-        dataset.PhotometricInterpretation = "RGB"
+        return stated
+    return convert_color_space(stated, "YBR_FULL", "RGB")
 
 
 def _is_equal(samples: np.ndarray) -> bool:

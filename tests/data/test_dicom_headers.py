@@ -12,7 +12,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.tag import Tag
-from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
 
 from boneage.data.errors import ReadError
 from boneage.data.radiograph import Radiograph
@@ -423,6 +423,29 @@ def test_two_compressed_frames_that_the_header_does_not_state(tmp_path):
     film.PixelData = encapsulate([frame, frame])
     with pytest.raises(ReadError, match="multi-frame DICOM of 2"):
         read(tmp_path, film)
+
+
+@pytest.mark.parametrize("syntax", [None, RLELossless, JPEGLSLossless])
+@pytest.mark.parametrize("stated", ["RGB", "YBR_FULL", "YBR_FULL_422"])
+def test_one_sample_a_pixel_is_grey_whatever_the_header_calls_it(tmp_path, syntax, stated):
+    film = dataset(HAND)
+    if syntax:
+        film.compress(syntax, generate_instance_uid=False)
+    film.PhotometricInterpretation = stated
+    radiograph = read(tmp_path, film)
+    assert_hand(radiograph)
+    assert "PhotometricInterpretation does not fit the samples" in doubts(radiograph)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+def test_wrong_offsets_of_the_frame_cannot_fail_it(tmp_path, syntax):
+    film = dataset(HAND)
+    film.compress(syntax, generate_instance_uid=False)
+    film.add_new("ExtendedOffsetTable", "OV", (5000).to_bytes(8, "little"))
+    film.add_new("ExtendedOffsetTableLengths", "OV", (10).to_bytes(8, "little"))
+    radiograph = read(tmp_path, film)
+    assert_hand(radiograph)
+    assert doubts(radiograph) == ""
 
 
 def test_equal_samples_are_grey_and_others_refused(tmp_path):
