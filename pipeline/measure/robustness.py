@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -78,11 +79,15 @@ class Robustness:
         and 95th percentile of the absolute change between the two; far: share of changes over 12 months. Months; NaN
         where nothing was assessed.
         """
+        return self._summary.copy()
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
         return pd.DataFrame([_summarised(name, self._rows_of(name)) for name in COPIES])
 
     def promises(self) -> list[Promise]:
         """What is promised of the copies, and whether it holds."""
-        summary = self.summary().set_index("copy")
+        summary = self._summary.set_index("copy")
         rows = {name: summary.loc[name] for name in SAME}
         most = summary.loc[PLAIN, "compared"]
         measured = "; ".join(
@@ -109,7 +114,7 @@ class Robustness:
             "assessed films. Change: absolute difference of the reading to that of the first copy, its mean and 95th "
             f"percentile, and the share of films that it moves by more than {FAR:g} months.",
             "",
-            markdown_table(_HEAD, map(_cells, self.summary().to_dict("records"))),
+            markdown_table(_HEAD, map(_cells, self._summary.to_dict("records"))),
             "",
             *(f"- {promise}" for promise in self.promises()),
             f"- Films with such a note as they are: {np.sum(self._rows_of(PLAIN)['rotation_noted'] == YES)} of {n:,}.",
