@@ -143,6 +143,7 @@ exec setpriv --reuid=10001 --regid=10001 --clear-groups --no-new-privs --boundin
 """
 
 
+@pytest.mark.slow
 def test_the_same_start_works_as_another_user_without_network_on_a_tree_that_cannot_be_written():
     needed = ("unshare", "setpriv", "ip", "mount")
     if not hasattr(os, "getuid") or os.getuid() != 0 or not all(map(shutil.which, needed)):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 CAMPAIGN = Path(__file__).with_name("campaign.py")
 
 

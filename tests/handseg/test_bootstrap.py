@@ -17,6 +17,7 @@ from boneage.handseg.training.bootstrap import train_segmenter
 from boneage.weights.bundle import NetFile
 from boneage.weights.weights_file import load_weights
 
+pytestmark = pytest.mark.slow
 CONFIG = SegmenterConfig(
     encoder="tu-test_efficientnet",
     decoder_channels=(8, 8, 8, 8, 8),

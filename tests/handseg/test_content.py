@@ -69,6 +69,7 @@ def test_pictures_are_listed_by_what_they_show_without_lateral_hands(pictures):
         listed_pictures(pictures)
 
 
+@pytest.mark.slow
 def test_the_head_is_added_and_nothing_else_changes(pictures, segmenter, tmp_path):
     hand = synthetic_hand(120, "M", 1, (120, 96))
     film = write(tmp_path / "film.png", hand.pixels)

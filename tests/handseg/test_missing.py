@@ -40,6 +40,7 @@ def test_an_amount_is_the_share_of_the_hand_outside_a_window_and_negative_within
     np.testing.assert_allclose(copies.missing(film, window), [0.1, -5 / length, 0.2, 0.0], atol=0.01)
 
 
+@pytest.mark.slow
 def test_the_head_learns_from_films_and_changes_nothing_else(tmp_path):
     paths = [
         Path(write(tmp_path / f"{seed}.png", synthetic_hand(60 + 4 * seed, "F", seed, (160, 128)).pixels))

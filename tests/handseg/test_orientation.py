@@ -263,6 +263,7 @@ class Blurred(torch.nn.Module):
         return [squares, self.layers(squares)]
 
 
+@pytest.mark.slow
 def test_the_head_learns_from_films_and_changes_nothing_else(tmp_path):
     paths = []
     for seed in range(40):
@@ -328,6 +329,7 @@ def test_the_fitted_layer_takes_features_as_they_come():
         assert (layer(turned_features(20, seed=1)).argmax(-1) == torch.arange(4)).all()
 
 
+@pytest.mark.slow
 def test_the_shipped_segmenter_turns_films_upright(shared_data):
     """Twelve films of the choosing part, which no training saw, each laid four ways; one shows a slanted hand."""
     finds, folder = load_finder(engine="onnx")[0], shared_data / "rsna"

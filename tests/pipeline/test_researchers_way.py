@@ -46,6 +46,7 @@ def home(drawn_cohort, tmp_path_factory) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_the_way_from_a_table_to_figures(home, tiny_bundle, finds_hands):
     data = (home / "films.csv", "--column", "bone_age_years=Knochenalter")
     out, options = home / "run", ("--segmenter", tiny_bundle, "--workers", 0)
@@ -96,6 +97,7 @@ def test_the_way_from_a_table_to_figures(home, tiny_bundle, finds_hands):
     run("card", out / "own", "--evaluation", home / "compared" / "1-own")
 
 
+@pytest.mark.slow
 def test_ways_to_train_are_compared(home, tiny_bundle, finds_hands):
     save_config(Plan((Arm("MSE", changes={"loss": "mse"}),), SMALL, seeds=(1,)), home / "plan.yaml")
     done = run(

@@ -56,6 +56,7 @@ def _one_film_is_copied(monkeypatch):
     monkeypatch.setattr("boneage.pipeline.train.ROBUSTNESS_FILMS", 1)
 
 
+@pytest.mark.slow
 def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
     cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
@@ -105,6 +106,7 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
         train_bundle(cohort, split, tmp_path, other, segmenter=segmenter, resume=True, workers=0)
 
 
+@pytest.mark.slow
 def test_one_training_makes_several_bundles_each_of_the_nets_and_zooms_it_names(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
@@ -122,6 +124,7 @@ def test_one_training_makes_several_bundles_each_of_the_nets_and_zooms_it_names(
     assert readings[0] != readings[1]
 
 
+@pytest.mark.slow
 def test_a_later_regressor_can_imitate_the_one_before(cohort, split, tiny_bundle, finds_hands, tmp_path):
     student = replace(SMALL, teacher=Distillation())
     recipe = replace(RECIPE, regressors=(SMALL, student))
@@ -131,6 +134,7 @@ def test_a_later_regressor_can_imitate_the_one_before(cohort, split, tiny_bundle
     assert (first.label_mean, first.label_sd) == (final.label_mean, final.label_sd)
 
 
+@pytest.mark.slow
 def test_a_later_regressor_starts_from_the_one_before_and_keeps_what_is_frozen(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
@@ -145,6 +149,7 @@ def test_a_later_regressor_starts_from_the_one_before_and_keeps_what_is_frozen(
     assert not torch.equal(first["backbone.blocks.2.0.bn1.running_mean"], final["backbone.blocks.2.0.bn1.running_mean"])
 
 
+@pytest.mark.slow
 def test_a_later_regressor_from_imagenet_begins_anew_so_it_may_be_another_net(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
@@ -157,6 +162,7 @@ def test_a_later_regressor_from_imagenet_begins_anew_so_it_may_be_another_net(
     assert BoneAge.load(bundle).predict(cohort.films[40].path, cohort.films[40].sex).assessed
 
 
+@pytest.mark.slow
 def test_finer_copies_are_learned_from_but_only_those_of_the_part_train(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
@@ -227,6 +233,7 @@ def test_a_start_a_segmenter_and_a_disk_that_will_not_do_are_found_too(
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_before_it_began_to_train_does_not_block_its_folder(
     cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
@@ -243,6 +250,7 @@ def test_a_run_that_failed_before_it_began_to_train_does_not_block_its_folder(
         train_bundle(cohort, split, tmp_path, other, segmenter=segmenter, resume=True, workers=0)
 
 
+@pytest.mark.slow
 def test_terms_of_nets_that_others_trained_travel_with_the_bundle(cohort, split, tiny_bundle, finds_hands, tmp_path):
     """The shipped segmenter, and a shipped regressor as teacher, have terms and a citation of their own."""
     shipped = read_bundle("default")
@@ -266,6 +274,7 @@ def test_terms_of_nets_that_others_trained_travel_with_the_bundle(cohort, split,
         read_bundle(shipped.segmenter.path)
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_regressor_by_the_same_command(cohort, tmp_path):
     """The shipped segmenter finds drawn hands; gloo joins two processes on the CPU as NCCL joins GPUs."""
     films, config = tmp_path / "films.csv", tmp_path / "small.yaml"

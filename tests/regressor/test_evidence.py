@@ -100,6 +100,7 @@ def shipped() -> BoneAgeReader:
     return BoneAgeReader.load(read_bundle("fast").regressors, CROP_VERSION, Backend("onnx"))
 
 
+@pytest.mark.slow
 def test_the_maps_mass_is_where_a_hand_was_changed(shipped):
     """Share of the map's mass on the disc over the disc's share of the hand, which is what chance gives: 1.
 

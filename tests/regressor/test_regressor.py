@@ -60,6 +60,7 @@ def settings(epochs: int, **changes) -> RegressorConfig:
     return RegressorConfig(**{**values, **changes})
 
 
+@pytest.mark.slow
 def test_training_learns_from_synthetic_hands(cohort, tmp_path):
     training, validation = part(cohort, 0, 96), part(cohort, 96, 128)
     config = settings(12, learning_rate=1e-2, batch_size=8)
@@ -97,6 +98,7 @@ def uninterrupted(cohort, request, tmp_path_factory) -> tuple[Path, RegressorCon
     return folder, config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [None, 1], ids=["between epochs", "within an epoch"])
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(cohort, tmp_path, uninterrupted, batch, monkeypatch):
     training, validation = part(cohort, 0, 48), part(cohort, 48, 64)
@@ -237,6 +239,7 @@ def test_two_processes_share_an_epoch_without_overlap():
     assert [len(s) for s in shares] == [len(EpochOrder(11, 2, 9, rank, 2)) for rank in (0, 1)]
 
 
+@pytest.mark.slow
 def test_a_teacher_shares_its_scale_and_is_not_trained(cohort, tmp_path):
     training, validation = part(cohort, 0, 48), part(cohort, 48, 64)
     first = train_regressor(training, validation, tmp_path / "teacher", settings(1), workers=0)

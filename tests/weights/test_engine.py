@@ -292,6 +292,7 @@ def test_a_film_is_read_without_the_slow_libraries(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["hand.png"]
 
 
+@pytest.mark.slow
 def test_the_shipped_weights_read_alike_on_both_engines(tmp_path):
     with_onnx, with_torch = (BoneAge.load("default", "cpu", engine) for engine in ("onnx", "torch"))
     assert isinstance(with_onnx.finder.segmenter.engine, OnnxEngine)

@@ -154,6 +154,7 @@ def test_real_films_are_aged(bone_age, real_films):
     assert all(reading.assessed for reading in readings), [(r.file, r.reasons) for r in readings]
 
 
+@pytest.mark.slow
 def test_real_films_are_read_better_than_their_mean(bone_age, shared_data):
     """Films of the reporting part, at most 30: the full figure stands in the model card."""
     cohort = rsna_split().take(read_cohort(shared_data / "rsna"), "report")
@@ -194,6 +195,7 @@ def test_a_mirrored_film_has_the_mirrored_hand(bone_age, real_films):
         assert np.allclose((width - x - w, y, w, h), hand.box.as_tuple(), atol=0.01 * width)
 
 
+@pytest.mark.slow
 def test_keypoints_of_real_films_lie_inside_the_default_crop(bone_age, shared_data):
     """568 annotated films, none of which the segmenter was trained on."""
     folder = shared_data / "rsna" / "boneage-training-dataset"

@@ -28,6 +28,7 @@ from boneage.weights.bundle import read_bundle
 
 pytest.importorskip("ray", reason="the extra ray is not installed, so no cohort is read on a cluster")
 
+pytestmark = pytest.mark.slow
 PARTS = 8  # films of a part
 FAST: dict[str, Any] = {
     "weights": "fast",

@@ -44,6 +44,7 @@ def run(plan, cohort, split, tiny_bundle, out):
     return compare(cohort, split, plan, out, segmenter=segmenter_of(tiny_bundle), workers=0)
 
 
+@pytest.mark.slow
 def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stays_its_own(
     drawn_cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
@@ -96,6 +97,7 @@ def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stay
     assert {file.parts[-3] for file in tmp_path.rglob("*.ckpt")} == {"net-broken"}  # what finished keeps none
 
 
+@pytest.mark.slow
 def test_a_comparison_that_was_stopped_goes_on_and_ends_as_if_it_had_not(
     drawn_cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
@@ -139,6 +141,7 @@ def test_a_comparison_that_was_stopped_goes_on_and_ends_as_if_it_had_not(
     assert not trained
 
 
+@pytest.mark.slow
 def test_the_weights_of_the_last_epoch_are_measured_not_those_of_the_best(
     drawn_cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
@@ -296,6 +299,7 @@ def test_every_fusion_starts_from_the_same_imagenet_features(fusion, size):
     assert net.backbone.conv_stem.weight.grad[:, 1].abs().max() > 0
 
 
+@pytest.mark.slow
 def test_the_command_takes_data_and_split_from_the_plan_and_says_what_failed(
     drawn_cohort, split, tiny_bundle, finds_hands, tmp_path
 ):

@@ -54,8 +54,8 @@ def reader(changes: dict[str, float | None]) -> Any:
 
 
 @pytest.fixture
-def cohort(hand_films) -> Cohort:
-    return Cohort("three", tuple(Film(path.stem, path, "F", 100.0, path.stem, ("8y4m",)) for path in hand_films))
+def cohort(small_films) -> Cohort:
+    return Cohort("three", tuple(Film(path.stem, path, "F", 100.0, path.stem, ("8y4m",)) for path in small_films))
 
 
 def row(stress: Stress, copy: str) -> Any:
@@ -124,8 +124,8 @@ def test_with_chronological_ages_the_assessment_is_that_of_the_child(cohort):
     assert row(measure_protocol(reader({}), cohort, PUBLISHED, ages=young), "inverted")["compared"] == 0
 
 
-def test_the_count_is_in_the_published_form(hand_films):
-    films = tuple(Film(str(n), hand_films[0], "M", 100.0, str(n)) for n in range(8))
+def test_the_count_is_in_the_published_form(small_films):
+    films = tuple(Film(str(n), small_films[0], "M", 100.0, str(n)) for n in range(8))
     stress = measure_protocol(reader({"inverted": 60.0, "marker": -60.0}), Cohort("eight", films), PUBLISHED)
     assert row(stress, "inverted")["p"] == pytest.approx(2 / 2**8)
     assert "for 2 of 33 transformations" in stress.table()
@@ -157,10 +157,10 @@ def test_ages_are_read_as_the_column_states_them(cohort):
         ages_of(numbers, "age")
 
 
-def test_a_protocol_of_another_name_is_refused_with_those_there_are(hand_films, tmp_path):
+def test_a_protocol_of_another_name_is_refused_with_those_there_are(small_films, tmp_path):
     with pytest.raises(BoneAgeError, match="there are santomartino-2024"):
         protocol_of("other")
-    (tmp_path / "t.csv").write_text(f"path,sex,bone_age_months,age\n{hand_films[0]},F,100,8y4m\n")
+    (tmp_path / "t.csv").write_text(f"path,sex,bone_age_months,age\n{small_films[0]},F,100,8y4m\n")
     run = CliRunner().invoke(main, ["robustness", str(tmp_path / "t.csv"), "--age", "age", "-o", str(tmp_path / "o")])
     assert run.exit_code == 2
     assert "--age is for --protocol" in run.stderr

@@ -44,8 +44,8 @@ def reader(changes: dict[str, float | Remark | None] | None = None) -> Any:
 
 
 @pytest.fixture
-def cohort(hand_films) -> Cohort:
-    films = tuple(Film(path.stem, path, "F", 90.0 + 10 * k, path.stem) for k, path in enumerate(hand_films))
+def cohort(small_films) -> Cohort:
+    films = tuple(Film(path.stem, path, "F", 90.0 + 10 * k, path.stem) for k, path in enumerate(small_films))
     return Cohort("three", films)
 
 

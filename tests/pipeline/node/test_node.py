@@ -99,6 +99,7 @@ def test_one_from_elsewhere_is_not_listened_to(tmp_path):
         assert asked.recv(1) == b""
 
 
+@pytest.mark.slow
 def test_two_hundred_films_at_once_are_each_read_once(tmp_path):
     films, reader = [film(number) for number in range(1, 201)], Stub()
     with running(tmp_path / "spool", Folder(tmp_path / "out"), reader, kinds=("sr",)) as port:
@@ -134,6 +135,7 @@ def handles() -> int:
     return len([*listed.iterdir()]) if listed.is_dir() else 0
 
 
+@pytest.mark.slow
 def test_a_socket_that_is_opened_and_closed_two_hundred_times_leaves_nothing(tmp_path):
     with running(tmp_path / "spool", Folder(tmp_path / "out")) as port:
         handles_before, threads_before = handles(), threading.active_count()

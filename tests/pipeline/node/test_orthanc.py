@@ -21,6 +21,7 @@ pytest.importorskip("pynetdicom", reason="the extra serve is not installed")
 
 from nodes import until
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 HAND = ROOT / "data" / "example" / "synthetic-hand.png"
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")

@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 
+pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium")
 AXE = Path("node_modules", "axe-core", "axe.min.js")
 SERIOUS = ("serious", "critical")
