@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from told import reader
 
 from boneage.data.child import Age
 from boneage.data.cohort import Cohort, Film
@@ -27,30 +28,8 @@ from boneage.pipeline.measure.protocol import (
     protocol_of,
     read_stress,
 )
-from boneage.pipeline.reading import Reading
 
 PUBLISHED = PROTOCOLS["santomartino-2024"]
-
-
-class Reader:
-    """Stands for BoneAge: reads 100 months, more or less as it is told for a copy; None is rejected."""
-
-    model = "told"
-
-    def __init__(self, changes: dict[str, float | None]) -> None:
-        self.changes = changes
-
-    def predict_many(self, requests):
-        for file, sex in requests:
-            change = self.changes.get(Path(file).stem, 0.0)
-            if change is None:
-                yield Reading(str(file), "rejected", (Remark("no hand was found"),), sex)
-            else:
-                yield Reading(str(file), "ok", (), sex, 100 + change, (90 + change, 110 + change))
-
-
-def reader(changes: dict[str, float | None]) -> Any:
-    return Reader(changes)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from hands import sex_of
+from told import reader
 
 from boneage.data.cohort import Cohort, Film
 from boneage.data.errors import BoneAgeError
@@ -16,31 +17,6 @@ from boneage.handseg.orientation import ROTATED
 from boneage.pipeline.cli import main
 from boneage.pipeline.measure.copies import COPIES, PLAIN
 from boneage.pipeline.measure.robustness import Robustness, measure_robustness, read_robustness, sample
-from boneage.pipeline.reading import Reading
-
-
-class Reader:
-    """Stands for BoneAge: adds to 100 months what it is told for a copy; None is rejected, a text is a note."""
-
-    model = "told"
-
-    def __init__(self, changes: dict[str, float | Remark | None] | None = None) -> None:
-        self.changes = changes or {}
-
-    def predict_many(self, requests):
-        for file, sex in requests:
-            assert Path(file).is_file()
-            change = self.changes.get(Path(file).stem, 0.0)
-            if change is None:
-                yield Reading(str(file), "rejected", (Remark("no hand was found"),), sex, model=self.model)
-            elif isinstance(change, Remark):
-                yield Reading(str(file), "review", (), sex, 180.0, notes=(change,), model=self.model)
-            else:
-                yield Reading(str(file), "ok", (), sex, 100 + change, (90 + change, 110 + change), model=self.model)
-
-
-def reader(changes: dict[str, float | Remark | None] | None = None) -> Any:
-    return Reader(changes)
 
 
 @pytest.fixture
