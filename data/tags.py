@@ -7,13 +7,14 @@ import math
 import zlib
 from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import _read_file_meta_info, read_preamble
+from pydicom.filereader import _at_pixel_data, _read_file_meta_info, read_partial, read_preamble
+from pydicom.tag import BaseTag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from .child import DAYS_IN_MONTH
@@ -22,6 +23,7 @@ from .quiet import no_warnings
 from .remark import Remark, Verbatim
 
 _MOST_INFLATED = 180_000_000  # bytes, as many as a file may have (`source.MAX_BYTES`)
+_MOST_ELEMENTS = 100_000  # of a dataset; a million take over 3 s of CPU
 _PICTURE = 0x7FE0  # group of the pixels
 _MACROS = ("PixelMeasuresSequence", "FrameVOILUTSequence", "PixelValueTransformationSequence")
 
@@ -35,7 +37,7 @@ def parsed(path: str | Path, file: BinaryIO, *, with_picture: bool = False) -> F
 def _parsed(path: str | Path, file: BinaryIO, stop_before_pixels: bool) -> FileDataset:
     try:
         _check_inflation(file)
-        return pydicom.dcmread(file, stop_before_pixels=stop_before_pixels)
+        return _read(file, stop_before_pixels)
     except InvalidDicomError:
         pass  # no preamble; read on, but believe it only if the tags make sense
     except BaseException as error:
@@ -45,7 +47,7 @@ def _parsed(path: str | Path, file: BinaryIO, stop_before_pixels: bool) -> FileD
         raise ReadError(path, remark) from error
     try:
         file.seek(0)
-        dataset = pydicom.dcmread(file, force=True, stop_before_pixels=stop_before_pixels)
+        dataset = _read(file, stop_before_pixels, force=True)
         if "SOPClassUID" in dataset or ("Rows" in dataset and "PhotometricInterpretation" in dataset):
             return dataset
     except BaseException as error:  # whatever it is, it is not DICOM
@@ -56,6 +58,18 @@ def _parsed(path: str | Path, file: BinaryIO, stop_before_pixels: bool) -> FileD
         "export it again"
     )
     raise ReadError(path, remark)
+
+
+def _read(file: BinaryIO, stop_before_pixels: bool, *, force: bool = False) -> FileDataset:
+    """As pydicom.dcmread; raises ValueError for too many elements."""
+    elements = count(1)
+
+    def stop(tag: BaseTag, vr: str | None, length: int) -> bool:
+        if next(elements) > _MOST_ELEMENTS:
+            raise ValueError(f"it has more than {_MOST_ELEMENTS} elements")
+        return stop_before_pixels and _at_pixel_data(tag, vr, length)
+
+    return read_partial(file, stop, force=force)
 
 
 def _check_inflation(file: BinaryIO) -> None:

@@ -8,6 +8,7 @@ import random
 
 import numpy as np
 import pytest
+from dicom_files import dataset
 from PIL import Image
 
 from boneage.data import radiograph as limits
@@ -85,6 +86,19 @@ def test_a_jpeg_of_many_scans_is_refused(tmp_path):
     (tmp_path / "a.jpg").write_bytes(content[:-2] + content[start:-2] * (limits.MAX_SCANS + 1) + b"\xff\xd9")
     with pytest.raises(ReadError, match="parts"):
         read_radiograph(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("preamble", [True, False])
+def test_a_dicom_of_very_many_elements_is_refused(tmp_path, preamble):
+    memory = io.BytesIO()
+    dataset(HAND, bits=8).save_as(memory, enforce_file_format=True)
+    content = memory.getvalue()
+    place = content.index(b"\x28\0\x02\0US")
+    for number, refused in ((99_000, False), (101_000, True)):
+        many = content[:place] + b"\x09\0\x10\x10LO\x02\0a " * number + content[place:]
+        (tmp_path / "a.dcm").write_bytes(many if preamble else many[132:])
+        with pytest.raises(ReadError) if refused else contextlib.nullcontext():
+            assert read_radiograph(tmp_path / "a.dcm").pixels.std() > 0.1
 
 
 def test_a_tiff_of_many_pages_is_refused_at_its_second(tmp_path, monkeypatch):
