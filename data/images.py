@@ -34,6 +34,7 @@ from .webp import is_damaged_webp, is_lossless_webp
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 _BEGINNINGS = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 
+_MOST_PARTS = 100_000  # strips of a TIFF that Pillow decodes one by one
 _GREY = ("1", "L")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations
@@ -91,6 +92,11 @@ def _check_costs(source: Source, picture: Image.Image) -> list[Remark]:
     deep = picture.mode in _DEEP or _is_deep_colour(picture)
     sample = 4 if picture.mode in ("I", "F") else 2 if deep or picture.format == "WEBP" else 1  # which is decoded twice
     check_decoding(path, *picture.size, samples * sample)
+    if (parts := len(getattr(picture, "tile", ()))) > _MOST_PARTS:
+        raise ReadError(
+            path,
+            Remark("is stored in {parts} parts, which takes too long to decode; save the picture again", parts=parts),
+        )
     if source.content and picture.format == "WEBP" and is_damaged_webp(source.content):
         return [Remark("the WebP is damaged: its picture does not end where its data end")]
     if source.content and picture.format == "WEBP" and is_lossless_webp(source.content):

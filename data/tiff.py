@@ -15,6 +15,7 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _SAMPLES, _ROWS, _COUNTS, _PLANE
 )
 _LZW, _PACKED, _DEFLATED = 5, 32773, (8, 32946)
 _CLEAR, _END, _WIDEST = 256, 257, 12  # codes of LZW, and bits of its longest
+_SLACK = 1 << 16  # bytes that a strip may have beyond its rows
 _MOST = 4_000_000  # bytes of LZW, which are counted in a second; of more it is not known
 
 
@@ -27,10 +28,8 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     if not offsets or not counts:
         return False
     strips = [content[start : start + count] for start, count in zip(offsets, counts, strict=False)]
-    if compression in _DEFLATED:
-        return not all(map(_is_whole, strips))
     length: dict[Any, Callable[[bytes, int], int]] = {_LZW: _lzw_length, _PACKED: run_length}
-    if compression not in length or (compression == _LZW and sum(map(len, strips)) > _MOST):
+    if compression not in (*length, *_DEFLATED) or (compression == _LZW and sum(map(len, strips)) > _MOST):
         return False
     height = tags[_HEIGHT]
     rows = min(tags.get(_ROWS, height), height)
@@ -38,15 +37,17 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     row = -(-tags[_WIDTH] * sum(tags.get(_BITS, (1,))[:1]) * samples // 8)
     last = height - (height - 1) // rows * rows  # a strip that ends the picture may be shorter
     full = rows * row
+    if compression in _DEFLATED:
+        return not all(_is_whole(strip, 2 * full + _SLACK) for strip in strips)
     return any(length[compression](strip, full + 1) not in (full, last * row) for strip in strips)
 
 
-def _is_whole(strip: bytes) -> bool:
-    """Whether a stream of zlib ends with the checksum of what it decodes to."""
-    inflater = zlib.decompressobj()
+def _is_whole(strip: bytes, most: int) -> bool:
+    """Whether a stream of zlib ends with the checksum of what it decodes to, which is about `most` bytes or fewer."""
+    inflater, length = zlib.decompressobj(), 0
     try:
-        while strip and not inflater.eof:
-            inflater.decompress(strip, 1 << 20)
+        while strip and not inflater.eof and length <= most:
+            length += len(inflater.decompress(strip, 1 << 20))
             strip = inflater.unconsumed_tail
     except zlib.error:
         return False

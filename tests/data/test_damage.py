@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import random
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -86,6 +88,27 @@ def test_a_jpeg_of_many_scans_is_refused(tmp_path):
     (tmp_path / "a.jpg").write_bytes(content[:-2] + content[start:-2] * (limits.MAX_SCANS + 1) + b"\xff\xd9")
     with pytest.raises(ReadError, match="parts"):
         read_radiograph(tmp_path / "a.jpg")
+
+
+def tiff(compression: int, rows: int, strips: int, strip: bytes) -> bytes:
+    """A TIFF of 100 x 100 pixels, all of whose strips are the same bytes."""
+    place = 8 + 2 + 12 * 9 + 4
+    entries = [(256, 1, 100), (257, 1, 100), (258, 1, 8), (259, 1, compression), (262, 1, 1)]
+    entries += [(273, strips, place), (277, 1, 1), (278, 1, rows), (279, strips, place + 4 * strips)]
+    head = b"II*\0" + struct.pack("<IH", 8, 9) + b"".join(struct.pack("<HHII", tag, 4, *rest) for tag, *rest in entries)
+    offsets = struct.pack("<I", place + 8 * strips) * strips
+    return head + bytes(4) + offsets + struct.pack("<I", len(strip)) * strips + strip
+
+
+def test_a_tiff_whose_strips_inflate_to_more_than_their_rows_is_doubted(tmp_path):
+    (tmp_path / "a.tif").write_bytes(tiff(8, 1, 100, zlib.compress(bytes(50_000_000), 9)))
+    assert "damaged" in str(read_radiograph(tmp_path / "a.tif").doubts[0])
+
+
+def test_a_tiff_of_very_many_strips_is_refused(tmp_path):
+    (tmp_path / "a.tif").write_bytes(tiff(1, 1, 200_000, bytes(100)))
+    with pytest.raises(ReadError, match="is stored in 200000 parts"):
+        read_radiograph(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("preamble", [True, False])
