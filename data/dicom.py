@@ -1,6 +1,7 @@
 """DICOM files to radiographs: opened, bounded, decoded, and checked.
 
-`dicom_pixels` reads the stored values, `dicom_greys` maps them to greys, `dicom_facts` reads the facts about the child.
+`dicom_pixels` decodes the picture, `dicom_samples` tells what its samples are, `dicom_greys` maps them to greys,
+`dicom_facts` reads the facts about the child.
 The polarity that a DICOM states is kept: it is never corrected by the picture.
 """
 
@@ -16,7 +17,8 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 from .child import stated_age
 from .dicom_facts import aspect_of, laterality_of, patient_age_of, sex_of, spacing_of, towards_of, view_of
 from .dicom_greys import greys_of
-from .dicom_pixels import PIXELS, Stored, read_stored
+from .dicom_pixels import PIXELS, read_stored
+from .dicom_samples import Stored
 from .errors import ReadError, is_stop, one_line
 from .greys import grey_of_colour
 from .radiograph import Radiograph, finished

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from pydicom.dataset import Dataset
 
-from .dicom_pixels import Stored
+from .dicom_samples import Stored
 from .greys import percentiles, stretch
 from .remark import Remark, Verbatim
 from .tags import number_of, numbers_of, text_of, value_of

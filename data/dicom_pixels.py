@@ -1,12 +1,9 @@
-"""The stored values of a DICOM's picture: of the size that its header states, and of the bits that its samples use.
+"""The only picture of a DICOM, decoded: of the size, the samples and the length that its header states.
 
-A header may be wrong about its samples (BitsStored, HighBit, the sign, the number of frames). Compressed data are
-checked before they are decoded, and samples after; where these contradict the header, a doubt names its attribute.
+Compressed data are checked before they are decoded. What the samples are is worked out in `dicom_samples`.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -17,6 +14,7 @@ from pydicom.uid import UID, RLELossless
 
 from .codestream import is_codestream, read_codestream, rle_fits
 from .damage import damage_of_codestream
+from .dicom_samples import Bits, Stored, as_sampled, float_padding, misfit
 from .errors import ReadError
 from .radiograph import check_decoding, check_size
 from .remark import Remark, Verbatim
@@ -25,24 +23,9 @@ from .tags import number_of, numbers_of
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _SIDES = ("Rows", "Columns")
 _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")  # of frames, which a single one does not need
-_VOI = ("WindowCenter", "VOILUTSequence")
-_MOST_BITS = 32
-_ROUGH_BYTES = 0.6  # of the roughness as stated: under it, the bytes are plainly swapped
-_ROUGH = 0.15  # of the spread: over it, no picture; of 11 films up to 0.09, with their bytes swapped 0.26 and more
-_ROUGH_SIGN = 0.9  # the same for the sign, which with the right one is never rougher
-_DIFFERING = 0.05  # share of pixels that the sign makes differ; letters burnt in may be fewer
-_SAMPLE = 512  # rows that tell roughness well enough
+_SAMPLE = 512  # rows that tell a difference well enough
 _ROUNDING = 0.005  # of the range, by which equal samples of a pixel may differ
 _MOST_MORE = 0.01  # of the length of pixel data, which may stand after their end
-
-
-@dataclass(frozen=True, eq=False)
-class Stored:
-    """Stored values, height x width (x samples), which of them are padding (None: none are), and what they may be."""
-
-    values: np.ndarray
-    padding: np.ndarray | None
-    range: tuple[float, float] = (-np.inf, np.inf)
 
 
 def read_stored(path: str, dataset: Dataset, grey: bool, notes: list[Remark], doubts: list[Remark]) -> Stored:
@@ -74,9 +57,9 @@ def read_stored(path: str, dataset: Dataset, grey: bool, notes: list[Remark], do
             raise ReadError(
                 path, Remark("has pixels that are not numbers, expected finite grey levels; export it again")
             )
-        return Stored(values, _float_padding(dataset, values, notes))
+        return Stored(values, float_padding(dataset, values, notes))
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    return _as_sampled(dataset, values, bits, grey, notes, doubts)
+    return as_sampled(dataset, values, bits, grey, notes, doubts)
 
 
 def _shape(path: str, dataset: Dataset, notes: list[Remark]) -> tuple[int, int]:
@@ -119,16 +102,7 @@ def _samples(dataset: Dataset, grey: bool, notes: list[Remark]) -> int:
     return samples
 
 
-@dataclass(frozen=True)
-class _Bits:
-    """Bits of a sample: how many it takes up, how many of them are stored, and the highest of these."""
-
-    allocated: int
-    stored: int
-    high: int
-
-
-def _bits(path: str, dataset: Dataset, notes: list[Remark], doubts: list[Remark]) -> _Bits:
+def _bits(path: str, dataset: Dataset, notes: list[Remark], doubts: list[Remark]) -> Bits:
     """The bits of a sample as stated; all of them are stored where that is missing or impossible."""
     stated = number_of(dataset, "BitsAllocated", notes)
     if stated is None or not (stated == 1 or (stated % 8 == 0 and 8 <= stated <= 64)):
@@ -144,10 +118,10 @@ def _bits(path: str, dataset: Dataset, notes: list[Remark], doubts: list[Remark]
         high = stored - 1
     signed = number_of(dataset, "PixelRepresentation", notes)
     dataset.add_new("PixelRepresentation", "US", int(signed == 1))
-    return _stating(dataset, _Bits(allocated, int(stored), int(high)))
+    return _stating(dataset, Bits(allocated, int(stored), int(high)))
 
 
-def _stating(dataset: Dataset, bits: _Bits) -> _Bits:
+def _stating(dataset: Dataset, bits: Bits) -> Bits:
     """The bits, which the dataset states now."""
     for name, value in (("BitsAllocated", bits.allocated), ("BitsStored", bits.stored), ("HighBit", bits.high)):
         dataset.add_new(name, "US", value)
@@ -188,12 +162,12 @@ def _decoded(dataset: Dataset, samples: int, doubts: list[Remark]) -> np.ndarray
     shape, planar = stated.shape, dataset.PlanarConfiguration
     other = stated.transpose(2, 0, 1).reshape(shape) if planar else stated.reshape(3, *shape[:2]).transpose(1, 2, 0)
     if _is_equal(other) and _difference(other) < _difference(stated) / 4:
-        doubts.append(_misfit(Verbatim("PlanarConfiguration")))
+        doubts.append(misfit(Verbatim("PlanarConfiguration")))
         stated = other
     if dataset.PhotometricInterpretation == "RGB":
         return stated
     if _is_equal(stated) and _is_equal(stated[..., :2]):
-        doubts.append(_misfit(Verbatim("PhotometricInterpretation")))
+        doubts.append(misfit(Verbatim("PhotometricInterpretation")))
         return stated
     return convert_color_space(stated, "YBR_FULL", "RGB")
 
@@ -211,8 +185,8 @@ def _difference(samples: np.ndarray) -> float:
 
 
 def _check_frame(
-    path: str, dataset: Dataset, shape: tuple[int, int], samples: int, bits: _Bits, doubts: list[Remark]
-) -> _Bits:
+    path: str, dataset: Dataset, shape: tuple[int, int], samples: int, bits: Bits, doubts: list[Remark]
+) -> Bits:
     """Refuse compressed pixel data of more than one picture, of another size, or too costly; doubt damaged ones.
 
     Returns the bits of a sample, by the compressed picture where it has others than the tags can hold.
@@ -252,7 +226,7 @@ def _check_frame(
         bits=stated.bits,
     )
     doubts.append(remark)
-    return _stating(dataset, _Bits(8 * stated.sample_bytes, stated.bits, stated.bits - 1))
+    return _stating(dataset, Bits(8 * stated.sample_bytes, stated.bits, stated.bits - 1))
 
 
 def _grey_of_equal(path: str, values: np.ndarray, grey: bool, notes: list[Remark]) -> np.ndarray:
@@ -266,196 +240,3 @@ def _grey_of_equal(path: str, values: np.ndarray, grey: bool, notes: list[Remark
         "its grey pixels have {count} different samples, expected one; export it again", count=values.shape[2]
     )
     raise ReadError(path, remark)
-
-
-def _float_padding(dataset: Dataset, values: np.ndarray, notes: list[Remark]) -> np.ndarray | None:
-    for kind in ("Float", "DoubleFloat"):
-        name = f"{kind}PixelPaddingValue"
-        if (value := number_of(dataset, name, notes)) is not None:
-            limit = number_of(dataset, f"{kind}PixelPaddingRangeLimit", notes)
-            low, high = sorted((value, value if limit is None else limit))
-            return (values >= low) & (values <= high)
-    return None
-
-
-def _as_sampled(
-    dataset: Dataset, values: np.ndarray, bits: _Bits, grey: bool, notes: list[Remark], doubts: list[Remark]
-) -> Stored:
-    """Whole numbers as the header states them where the samples agree with it, else as the samples show."""
-    container = 8 * values.dtype.itemsize
-    pattern = values.view(f"u{values.dtype.itemsize}")
-    padding = _padding(dataset, values, bits.stored, notes) if grey else None
-    if bits.allocated == 1 or container > _MOST_BITS:
-        return Stored(values, padding)
-    stored, high = min(bits.stored, container), min(bits.high, container - 1)
-    signed = values.dtype.kind == "i"
-    field = _field(pattern, stored, high, signed)
-    used, overlays = pattern if padding is None else pattern[~padding], _overlay_bits(dataset)
-    fits = not _holds_more(used, stored, high, signed, overlays)
-    if not fits and grey and container == 16 and not _holds_more(used.byteswap(), stored, high, signed, overlays):
-        doubts.append(_misfit(Remark("the byte order")))
-        field = _field(pattern.byteswap(), stored, high, signed)
-    elif not fits:
-        upper = _field(pattern, high + 1, high, signed)
-        whole = not grey or not _is_smoother(upper, values, padding)
-        doubts.append(_other_bits(stored, high, int(np.bitwise_or.reduce(used, axis=None)).bit_length(), whole))
-        field, stored = (values, container) if whole else (upper, high + 1)
-    if grey:
-        if padding is None and not any(name in dataset for name in _VOI):
-            padding = _standing_apart(field, doubts)
-        field = _as_smooth(field, padding, stored, doubts)
-    lowest = -(2 ** (stored - 1)) if field.dtype.kind == "i" else 0
-    return Stored(field, padding, (lowest, lowest + 2**stored - 1))
-
-
-def _standing_apart(values: np.ndarray, doubts: list[Remark]) -> np.ndarray | None:
-    """Where the pixels have the one lowest or highest value that is further from all others than these from each other.
-
-    No picture has such a value; a frame, letters and blank pixels have, where nothing states it.
-    """
-    for extreme in (int(values.max()), int(values.min())) if values.dtype.itemsize > 1 else ():
-        apart = values == extreme
-        rest = values[~apart]
-        low, high = (int(rest.min()), int(rest.max())) if rest.size else (0, 0)
-        if max(low - extreme, extreme - high) > high - low > 0:
-            doubts.append(Remark("the value {value} stands apart and was taken as padding", value=extreme))
-            return apart
-    return None
-
-
-def _other_bits(stored: int, high: int, used: int, whole: bool) -> Remark:
-    if whole:
-        return Remark(
-            "BitsStored is {stored} and HighBit {high}, but the samples use {used} bits; all of their bits were read",
-            stored=stored,
-            high=high,
-            used=used,
-        )
-    return Remark(
-        "BitsStored is {stored} and HighBit {high}, but the samples use {used} bits; those above were left out",
-        stored=stored,
-        high=high,
-        used=used,
-    )
-
-
-def _is_smoother(upper: np.ndarray, values: np.ndarray, padding: np.ndarray | None) -> bool:
-    """Whether samples without their bits above HighBit make the better picture.
-
-    It is torn where bits of the picture were left out; bits that do not belong to it roughen it.
-    """
-    rough = _roughness(upper, padding)
-    return rough < _ROUGH * _spread(upper, padding) and rough <= _roughness(values, padding)
-
-
-def _overlay_bits(dataset: Dataset) -> int:
-    """Bits of the samples that hold overlays, as films of old devices have them (retired: PS3.3-2004 C.9.2)."""
-    bits = 0
-    for group in range(0x6000, 0x6020, 2):
-        element = dataset.get_item((group, 0x0102))
-        if element is None or (group, 0x3000) in dataset:
-            continue
-        try:
-            place = int(dataset[(group, 0x0102)].value)
-        except (TypeError, ValueError):
-            continue
-        bits |= 1 << place if 0 < place < _MOST_BITS else 0
-    return bits
-
-
-def _holds_more(used: np.ndarray, stored: int, high: int, signed: bool, overlays: int) -> bool:
-    """Whether bit patterns hold something beside the stored bits, their sign above them, and overlays."""
-    container, kind = 8 * used.dtype.itemsize, used.dtype.type
-    rest = ((1 << container) - 1) & ~(((1 << stored) - 1) << (high + 1 - stored)) & ~overlays
-    if not rest or not used.size:
-        return False
-    others = used & kind(rest)
-    if signed:
-        above = rest >> (high + 1) << (high + 1)
-        negative = (used >> kind(high)) & kind(1)
-        others = np.where(others == negative * kind(above), kind(0), others)
-    return bool(others.any())
-
-
-def _field(pattern: np.ndarray, stored: int, high: int, signed: bool) -> np.ndarray:
-    """The stored bits of the samples as numbers."""
-    container = 8 * pattern.dtype.itemsize
-    kind = np.dtype(f"{'i' if signed else 'u'}{pattern.dtype.itemsize}")
-    if stored == container:
-        return pattern.view(kind)
-    lifted = (pattern << pattern.dtype.type(container - 1 - high)).view(kind)
-    return lifted >> kind.type(container - stored)
-
-
-def _padding(dataset: Dataset, values: np.ndarray, stored: int, notes: list[Remark]) -> np.ndarray | None:
-    """True where a sample is padding: PixelPaddingValue, or up to PixelPaddingRangeLimit (PS3.3 C.7.5.1.1.2).
-
-    Both are compared as bit patterns: their tags may have the other sign, and samples need not extend it.
-    """
-    value = number_of(dataset, "PixelPaddingValue", notes)
-    if value is None:
-        return None
-    limit = number_of(dataset, "PixelPaddingRangeLimit", notes)
-    low, high = sorted(_in_type(number, values.dtype) for number in (value, value if limit is None else limit))
-    padding = (values >= low) & (values <= high)
-    if values.dtype.kind == "i" and limit is None and -(2 ** (stored - 1)) <= low < 0:
-        padding |= values == low & ((1 << stored) - 1)
-    return padding
-
-
-def _in_type(number: float, kind: np.dtype) -> int:
-    """A number by its bit pattern in a type of whole numbers: 65,535 is -1 among signed ones of 16 bits."""
-    bits = 8 * kind.itemsize
-    pattern = int(number) & ((1 << bits) - 1)
-    return pattern - (1 << bits) if kind.kind == "i" and pattern >> (bits - 1) else pattern
-
-
-def _as_smooth(values: np.ndarray, padding: np.ndarray | None, stored: int, doubts: list[Remark]) -> np.ndarray:
-    """The values with their stated sign and byte order, or with the other one where only that makes a picture.
-
-    Neighbours in a picture are alike; read with the wrong sign, bright parts turn black, and edges stand around them.
-    """
-    if values.dtype.itemsize > 2:
-        return values
-    size, unused = values.dtype.itemsize, 8 * values.dtype.itemsize - stored
-    other_sign = np.dtype(f"{'u' if values.dtype.kind == 'i' else 'i'}{size}")
-    raised = (values << values.dtype.type(unused)).view(other_sign) >> other_sign.type(unused)
-    differing = float((raised.astype(np.int64) != values).mean())
-    if differing > _DIFFERING and _roughness(raised, padding) < _ROUGH_SIGN * _roughness(values, padding):
-        doubts.append(_misfit(Verbatim("PixelRepresentation")))
-        return raised
-    if size == 2 and stored == 16:
-        swapped = values.byteswap()
-        rough, other = (_roughness(v, padding) / (_spread(v, padding) or 1) for v in (values, swapped))
-        if rough > _ROUGH and other < _ROUGH_BYTES * rough:
-            doubts.append(_misfit(Remark("the byte order")))
-            return swapped
-    return values
-
-
-def _misfit(name: Verbatim | Remark) -> Remark:
-    return Remark("{name} does not fit the samples, which were read the other way", name=name)
-
-
-def _roughness(values: np.ndarray, padding: np.ndarray | None) -> float:
-    """Mean step between neighbours in rows and columns; padding does not count."""
-    return (_steps(values, padding) + _steps(values.T, None if padding is None else padding.T)) / 2
-
-
-def _steps(values: np.ndarray, padding: np.ndarray | None) -> float:
-    """Mean step between neighbours in a row."""
-    rows, counted = _sampled(values, padding)
-    both = counted[:, 1:] & counted[:, :-1]
-    return float(np.abs(np.diff(rows, axis=1))[both].mean()) if both.any() else 0.0
-
-
-def _spread(values: np.ndarray, padding: np.ndarray | None) -> float:
-    rows, counted = _sampled(values, padding)
-    return float(rows[counted].std()) if counted.any() else 0.0
-
-
-def _sampled(values: np.ndarray, padding: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Some rows, float32, and which of their pixels count."""
-    step = max(values.shape[0] // _SAMPLE, 1)
-    rows = values[::step].astype(np.float32)
-    return rows, np.ones(rows.shape, bool) if padding is None else ~padding[::step]
