@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import copy
+import io
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import _at_pixel_data, _read_file_meta_info, read_partial, read_preamble
+from pydicom.filereader import _at_pixel_data, _read_file_meta_info, read_dataset, read_partial, read_preamble
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.valuerep import VR
 
 from .child import DAYS_IN_MONTH
 from .errors import ReadError, is_stop, one_line
@@ -23,7 +25,11 @@ from .quiet import no_warnings
 from .remark import Remark, Verbatim
 
 _MOST_INFLATED = 180_000_000  # bytes, as many as a file may have (`source.MAX_BYTES`)
-_MOST_ELEMENTS = 100_000  # of a dataset; a million take over 3 s of CPU
+_MOST_ELEMENTS = 100_000  # of a file, items of sequences included; a million take over 3 s of CPU
+_HEADER = 8  # bytes that pydicom reads of each
+_LONGEST_SEQUENCE = 2_000_000  # bytes of one that is looked at, as a LUT of 130 kB is; and items of it
+_MOST_ITEMS = 1000
+_ITEM = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # begins an item, in little and in big endian
 _PICTURE = 0x7FE0  # group of the pixels
 _MACROS = ("PixelMeasuresSequence", "FrameVOILUTSequence", "PixelValueTransformationSequence")
 
@@ -36,20 +42,20 @@ def parsed(path: str | Path, file: BinaryIO, *, with_picture: bool = False) -> F
 
 def _parsed(path: str | Path, file: BinaryIO, stop_before_pixels: bool) -> FileDataset:
     try:
-        _check_inflation(file)
         return _read(file, stop_before_pixels)
     except InvalidDicomError:
         pass  # no preamble; read on, but believe it only if the tags make sense
     except BaseException as error:
         if is_stop(error):
             raise
-        remark = Remark("this DICOM is damaged ({error}); export it again", error=one_line(error))
-        raise ReadError(path, remark) from error
+        raise _damaged(path, error) from error
     try:
         file.seek(0)
         dataset = _read(file, stop_before_pixels, force=True)
         if "SOPClassUID" in dataset or ("Rows" in dataset and "PhotometricInterpretation" in dataset):
             return dataset
+    except _TooMuchError as error:
+        raise _damaged(path, error) from error
     except BaseException as error:  # whatever it is, it is not DICOM
         if is_stop(error):
             raise
@@ -60,33 +66,77 @@ def _parsed(path: str | Path, file: BinaryIO, stop_before_pixels: bool) -> FileD
     raise ReadError(path, remark)
 
 
+def _damaged(path: str | Path, error: BaseException) -> ReadError:
+    return ReadError(path, Remark("this DICOM is damaged ({error}); export it again", error=one_line(error)))
+
+
+class _TooMuchError(ValueError):
+    """A dataset has more than is read of any."""
+
+
+class _Counted:
+    """A file that ends once more headers of elements and items were read than a DICOM may have.
+
+    pydicom reads each header as 8 bytes, in nested sequences too; values of 8 bytes are counted with them.
+    """
+
+    def __init__(self, file: BinaryIO, left: int) -> None:
+        self._read, self.seek, self.tell = file.read, file.seek, file.tell
+        self.left = left
+
+    def read(self, size: int = -1) -> bytes:
+        if size == _HEADER:
+            self.left -= 1
+        return b"" if self.left < 0 else self._read(size)
+
+
 def _read(file: BinaryIO, stop_before_pixels: bool, *, force: bool = False) -> FileDataset:
-    """As pydicom.dcmread; raises ValueError for too many elements."""
-    elements = count(1)
-
-    def stop(tag: BaseTag, vr: str | None, length: int) -> bool:
-        if next(elements) > _MOST_ELEMENTS:
-            raise ValueError(f"it has more than {_MOST_ELEMENTS} elements")
-        return stop_before_pixels and _at_pixel_data(tag, vr, length)
-
-    return read_partial(file, stop, force=force)
-
-
-def _check_inflation(file: BinaryIO) -> None:
-    """Raise ValueError for a deflated dataset that becomes too large, before pydicom inflates it at once."""
-    start = file.tell()
+    """As pydicom.dcmread; raises _TooMuchError for what is too large, too many or too deep."""
+    counted = _Counted(file, _MOST_ELEMENTS)
     try:
-        if read_preamble(file, force=True) is None:
-            return
-        if _read_file_meta_info(file).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-            return
-        inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
-        while not inflater.eof and (content := inflater.unconsumed_tail or file.read(1 << 16)):
-            size += len(inflater.decompress(content, 1 << 20))
-            if size > _MOST_INFLATED:
-                raise ValueError(f"it inflates to more than {_MOST_INFLATED} bytes")
-    finally:
+        dataset = _dataset_of(counted, _at_pixel_data if stop_before_pixels else None, force)
+        if counted.left >= 0:
+            return dataset
+    except Exception as error:
+        if _is_recursion(error):
+            raise _TooMuchError("its sequences are nested in one another too deep to be read") from error
+        if counted.left >= 0:
+            raise
+    raise _TooMuchError(f"it has more than {_MOST_ELEMENTS} elements and items of sequences")
+
+
+def _is_recursion(error: BaseException | None) -> bool:
+    """Whether an error, or what was handled when it was raised, is that calls are nested too deep."""
+    while error is not None and not isinstance(error, RecursionError):
+        error = error.__context__
+    return error is not None
+
+
+def _dataset_of(file: _Counted, stop: Callable[[BaseTag, str | None, int], bool] | None, force: bool) -> FileDataset:
+    """The dataset in a file. A deflated one is inflated here: pydicom does so without a bound."""
+    start = file.tell()
+    preamble, meta = read_preamble(cast(BinaryIO, file), force), _read_file_meta_info(cast(BinaryIO, file))
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         file.seek(start)
+        return read_partial(cast(BinaryIO, file), stop, force=force)
+    inflated = _Counted(_inflated(file), file.left)
+    try:
+        body = read_dataset(cast(BinaryIO, inflated), False, True, stop_when=stop)
+    finally:
+        file.left = inflated.left
+    dataset = FileDataset(cast(BinaryIO, inflated), body, preamble, meta, False, True)
+    dataset.set_original_encoding(False, True, body.original_character_set)
+    return dataset
+
+
+def _inflated(file: _Counted) -> io.BytesIO:
+    inflater, content = zlib.decompressobj(-zlib.MAX_WBITS), io.BytesIO()
+    while not inflater.eof and (deflated := inflater.unconsumed_tail or file.read(1 << 16)):
+        content.write(inflater.decompress(deflated, 1 << 20))
+        if content.tell() > _MOST_INFLATED:
+            raise _TooMuchError(f"it inflates to more than {_MOST_INFLATED} bytes")
+    content.seek(0)
+    return content
 
 
 def copy_of(dataset: Dataset, *, with_picture: bool = False) -> Dataset:
@@ -139,12 +189,22 @@ def value_of(dataset: Dataset, name: str, notes: list[Remark]) -> Any:
     pydicom converts a value when it is first asked for, and raises errors of any kind where it cannot.
     """
     try:
+        _check_length(dataset, name)
         value = dataset.get(name)
     except Exception:
         # not quoted: whatever stands there may be a name
         notes.append(Remark("{name} is malformed and was ignored", name=Verbatim(name)))
         return None
     return None if value is None or value == "" else value
+
+
+def _check_length(dataset: Dataset, name: str) -> None:
+    """Raise ValueError for a sequence of a stated length that would take seconds to convert."""
+    raw = dataset.get_item(name) if name in dataset else None
+    if raw is None or not isinstance(raw.value, bytes) or dictionary_VR(name) != VR.SQ:
+        return
+    if len(raw.value) > _LONGEST_SEQUENCE or max(map(raw.value.count, _ITEM)) > _MOST_ITEMS:
+        raise ValueError(f"{name} has {len(raw.value)} bytes")
 
 
 def text_of(dataset: Dataset, name: str, notes: list[Remark]) -> str:

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from dicom_files import dataset
 from PIL import Image
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from boneage.data import radiograph as limits
+from boneage.data import tags
 from boneage.data.damage import damage_of_codestream
 from boneage.data.errors import ReadError
 from boneage.data.read import read_radiograph
@@ -111,17 +113,62 @@ def test_a_tiff_of_very_many_strips_is_refused(tmp_path):
         read_radiograph(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("preamble", [True, False])
-def test_a_dicom_of_very_many_elements_is_refused(tmp_path, preamble):
+SEQUENCE, ITEM, END = b"SQ\0\0\xff\xff\xff\xff", b"\xfe\xff\0\xe0", b"\xfe\xff\xdd\xe0\0\0\0\0"
+ITEM_END = b"\xfe\xff\x0d\xe0\0\0\0\0"
+
+
+def _with_elements(elements: bytes, syntax: str = ExplicitVRLittleEndian) -> bytes:
+    """A DICOM of the hand with more elements before its picture."""
+    whole = dataset(HAND, bits=8)
+    whole.file_meta.TransferSyntaxUID = syntax
     memory = io.BytesIO()
-    dataset(HAND, bits=8).save_as(memory, enforce_file_format=True)
+    whole.save_as(memory, enforce_file_format=True)
     content = memory.getvalue()
-    place = content.index(b"\x28\0\x02\0US")
-    for number, refused in ((99_000, False), (101_000, True)):
-        many = content[:place] + b"\x09\0\x10\x10LO\x02\0a " * number + content[place:]
+    start = 144 + int.from_bytes(content[140:144], "little")
+    body, compressor = content[start:], zlib.compressobj(wbits=-15)
+    deflated = syntax != ExplicitVRLittleEndian
+    body = zlib.decompress(body, -15) if deflated else body
+    body = body.replace(b"\x28\0\x02\0US", elements + b"\x28\0\x02\0US", 1)
+    return content[:start] + (compressor.compress(body) + compressor.flush() if deflated else body)
+
+
+def _headers(kind: str, number: int) -> bytes:
+    text = b"\x09\0\x10\x10LO\x02\0a "
+    if kind == "elements":
+        return text * number
+    inside = {"items": (ITEM + bytes(4)) * number, "elements of an item": ITEM + b"\xff" * 4 + text * number + ITEM_END}
+    return b"\x09\0\x20\x10" + SEQUENCE + inside[kind] + END
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
+@pytest.mark.parametrize("preamble", [True, False])
+@pytest.mark.parametrize("kind", ["elements", "items", "elements of an item"])
+def test_a_dicom_of_very_many_elements_is_refused(tmp_path, monkeypatch, kind, preamble, syntax):
+    monkeypatch.setattr(tags, "_MOST_ELEMENTS", 10_000)  # of 100,000
+    for number, refused in ((9_900, False), (10_100, True)):
+        many = _with_elements(_headers(kind, number), syntax)
         (tmp_path / "a.dcm").write_bytes(many if preamble else many[132:])
-        with pytest.raises(ReadError) if refused else contextlib.nullcontext():
+        with pytest.raises(ReadError, match="more than 10000 elem") if refused else contextlib.nullcontext():
             assert read_radiograph(tmp_path / "a.dcm").pixels.std() > 0.1
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
+def test_sequences_that_nest_too_deep_are_named(tmp_path, syntax):
+    nested = (b"\x09\0\x20\x10" + SEQUENCE + ITEM + b"\xff" * 4) * 20_000
+    for elements in (nested, nested + (ITEM_END + END) * 20_000):
+        (tmp_path / "a.dcm").write_bytes(_with_elements(elements, syntax))
+        with pytest.raises(ReadError, match="sequences are nested in one another too deep"):
+            read_radiograph(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize("item", [ITEM + bytes(4), ITEM + b"\x00\xc0\x12\0" + b"\x09\0\x10\x10LO\0\0" * 153_600])
+def test_a_long_sequence_is_not_converted_and_doubted(tmp_path, monkeypatch, item):
+    items = item * max(1, 2000 // len(item) * 8)
+    sequence = b"\x28\0\x10\x30SQ\0\0" + len(items).to_bytes(4, "little") + items
+    monkeypatch.setattr(tags, "_LONGEST_SEQUENCE", 1_000_000)
+    (tmp_path / "a.dcm").write_bytes(_with_elements(sequence))
+    doubts = map(str, read_radiograph(tmp_path / "a.dcm").doubts)
+    assert "VOILUTSequence is malformed and was ignored" in doubts
 
 
 def test_a_tiff_of_many_pages_is_refused_at_its_second(tmp_path, monkeypatch):
