@@ -14,7 +14,7 @@ from .cohort import cohort_table_in
 from .errors import ChildError, ReadError, SexError
 from .files import bare_name, keep
 from .inputs_table import InputRow, read_inputs_table
-from .listing import files_below, is_hidden, is_pattern, matches
+from .listing import files_below, is_folder, is_hidden, is_pattern, matches
 from .remark import Remark, Value, Verbatim
 from .sex import Sex, parse_sex
 from .source import Film, as_source, is_film
@@ -114,11 +114,11 @@ def _rows(item: Film | InputRow, known: _Known) -> Iterator[InputRow]:
 def _rows_behind(path: Path, known: _Known) -> Iterator[InputRow]:
     if isinstance(path, Url):
         yield from _rows_at(path, known)
-    elif is_pattern(path) and not path.exists():
+    elif is_pattern(path) and not os.path.lexists(path):
         yield from _matches(path, known)
     elif path.suffix.lower() in TABLES:
         yield from _rows_of(path, known)
-    elif path.is_dir():
+    elif is_folder(path):
         yield from _rows_in(path, known)
     else:
         yield InputRow(path, known.child)
@@ -167,7 +167,7 @@ def _matches(pattern: Path, known: _Known) -> Iterator[InputRow]:
 
 
 def _below(match: Path) -> list[Path]:
-    return files_below(match) if match.is_dir() and not is_hidden(match.name) else [match]
+    return files_below(match) if is_folder(match) and not is_hidden(match.name) else [match]
 
 
 def _agreeing(table: Path, rows: Sequence[InputRow], child: Child) -> Sequence[InputRow]:

@@ -15,6 +15,14 @@ def is_hidden(name: str) -> bool:
     return name.startswith((".", "__MACOSX"))
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder, as far as that may be known: pathlib raises errors where a folder is closed."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def is_pattern(path: Path) -> bool:
     """Whether a path has signs of a pattern in it."""
     return bool(_MAGIC & set(str(path)))
@@ -61,7 +69,7 @@ def _expanded(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
         if fnmatch.fnmatchcase(path.name, first) and (first.startswith(".") or not path.name.startswith(".")):
             if not rest:
                 yield path
-            elif path.is_dir():
+            elif is_folder(path):
                 yield from _expanded(path, rest)
 
 
@@ -83,16 +91,18 @@ def _walk(folder: Path) -> Iterator[tuple[bool, Path]]:
             visited.add((stat.st_dev, stat.st_ino))
             yield True, here
             for path in inside:
-                if not path.is_dir() or is_hidden(path.name):
+                if not is_folder(path) or is_hidden(path.name):
                     yield False, path
                 else:
                     (links if path.is_symlink() else waiting).append(path)
 
 
 def _listed(folder: Path) -> tuple[list[Path], bool]:
-    """What is in a folder, sorted, and whether it may be listed."""
+    """What is in a folder, sorted, and whether it may be listed and entered."""
     try:
-        return sorted(folder.iterdir()), True
+        if os.access(folder, os.X_OK):
+            return sorted(folder.iterdir()), True
+        return [], False
     except OSError:
         return [], False
 

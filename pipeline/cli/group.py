@@ -65,7 +65,8 @@ class Readable(_OrUrl):
     """The type of what is read from a path or a URL."""
 
     def __init__(self) -> None:
-        super().__init__(path_type=Path)
+        # click would refuse what may not be read, and with it the films beside it
+        super().__init__(path_type=Path, readable=False)
 
 
 class Writable(_OrUrl, Output):

@@ -86,21 +86,32 @@ def test_what_is_neither_file_nor_folder_is_named_and_never_opened(tmp_path):
     )
 
 
-def test_a_folder_that_may_not_be_listed_is_a_row_of_its_own(tmp_path, monkeypatch):
-    touch(tmp_path, "a.png", "private/b.png")
-    listing = Path.iterdir
+@pytest.mark.parametrize("lists", [False, True])
+def test_a_folder_that_may_not_be_listed_or_entered_is_a_row_of_its_own(tmp_path, monkeypatch, lists):
+    touch(tmp_path, "a.png", "private/b.png", "private/c/d.png")
+    (tmp_path / "link.png").symlink_to("private/b.png")
+    listing, looking_up = Path.iterdir, Path.stat
 
     def refused(folder):
-        if folder.name == "private":
+        if folder.name == "private" and not lists:
             raise PermissionError(13, "Permission denied")
         return listing(folder)
 
+    def refused_within(path, **options):
+        followed = path.name == "link.png" and not options
+        if followed or path.parent.name == "private":
+            raise PermissionError(13, "Permission denied")
+        return looking_up(path, **options)
+
     monkeypatch.setattr(Path, "iterdir", refused)
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(Path, "stat", refused_within)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "private")
     rows = read_inputs([tmp_path])
-    assert names(rows, tmp_path) == ["a.png", "private"]
+    assert names(rows, tmp_path) == ["a.png", "link.png", "private"]
     with pytest.raises(ReadError, match="private: is a folder that may not be listed"):
-        open_source(rows[1].path, found=True)
+        open_source(rows[2].path, found=True)
+    for path in (tmp_path / "link.png", tmp_path / "private" / "b.png"):
+        assert names(read_inputs([path]), tmp_path) == [path.relative_to(tmp_path).as_posix()]
 
 
 def test_pictures_of_this_program_are_no_films(tmp_path):

@@ -123,6 +123,16 @@ def film(tmp_path) -> Path:
     return path
 
 
+def test_a_film_that_may_not_be_read_leaves_the_others_to_be_read(
+    finds_hands, tiny_bundle, film, tmp_path, monkeypatch
+):
+    (tmp_path / "closed.png").write_bytes(film.read_bytes())
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: access(path, mode) and "closed" not in str(path))
+    command = ["predict", film, tmp_path / "closed.png", "--sex", "F", "--weights", tiny_bundle]
+    assert "\n2 films: " in CliRunner().invoke(main, list(map(str, command))).output
+
+
 def test_no_output_is_an_input_or_someone_elses_file_by_whatever_name(film, tmp_path):
     os.link(film, tmp_path / "hard.png")
     (tmp_path / "soft.png").symlink_to(film.name)
