@@ -237,8 +237,12 @@ def _text_of(path: Path) -> str:
 
 def _joined(cells: Sequence[str], separator: str, columns: int) -> bool:
     """Whether a cell seems to hold whole further rows: a quote was opened and closed only lines later."""
-    further = (line for cell in cells for line in cell.splitlines()[1:])
-    return columns > 1 and any(line.count(separator) >= columns - 1 for line in further)
+    for place, cell in enumerate(cells if columns > 1 else ()):
+        first, *further = (line.count(separator) for line in cell.splitlines() or [""])
+        # the rest of one row and the begin of another, in which the quote is in the same column; or a row between them
+        if further and (max(further) >= columns - 1 or (first, further[-1]) == (columns - 1 - place, place)):
+            return True
+    return False
 
 
 def _written(value: Any) -> str:

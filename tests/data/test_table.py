@@ -30,6 +30,8 @@ def cells(path, text: str) -> list[dict[str, str]]:
         ('path,sex,note\na.png,M,\nb.png,M,"see film\nc.png,M,\nd.png,F,"\n', 3),  # to the next stray quote
         ('path,sex,note\na.png,M,"see" film\n', 2),
         ('path,sex\na.png,"M\nb.png,F\nc.png,M"\n', 2),
+        ('path,sex\n"a.png,M\nb.png",F\n', 2),
+        ('path,sex,note\na.png,"M,\nb.png,F",\n', 2),
     ],
 )
 def test_a_stray_quote_is_an_error_that_names_the_line_of_the_quote(tmp_path, text, line):
