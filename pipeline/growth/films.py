@@ -18,7 +18,7 @@ from ...data.text import counted
 from ..predict.readings_file import parquet_rows
 from ..reading import AdultHeight
 
-_HEIGHTS = {  # method of an adult height -> beginning of its columns
+HEIGHTS = {  # method of an adult height -> beginning of its columns
     "Bayley-Pinneau": "adult_height",
     "RWT": "adult_height_rwt",
     "Khamis-Roche": "adult_height_khamis_roche",
@@ -37,7 +37,7 @@ _COLUMNS = {
     "height": {"height_cm": ("height_cm",)},
     **{
         name: {name: (name,)}
-        for height in _HEIGHTS.values()
+        for height in HEIGHTS.values()
         for name in (f"{height}_cm", f"{height}_interval_90_low", f"{height}_interval_90_high")
     },
     **{name: {name: (name,)} for name in ("target_height_cm", "target_height_range_low", "target_height_range_high")},
@@ -147,7 +147,7 @@ class _Cells:
             return None
 
     def adult_heights(self) -> Iterator[AdultHeight]:
-        for method, name in _HEIGHTS.items():
+        for method, name in HEIGHTS.items():
             if (cm := self.number(f"{name}_cm")) is not None:
                 over = self.ends(f"{name}_interval_90_low", f"{name}_interval_90_high")
                 yield AdultHeight(Verbatim(method), cm, over, method)

@@ -12,12 +12,13 @@ from ...data.errors import OutputError
 from ...data.files import whole_file
 from ...data.remark import Remark, Value, Verbatim
 from ...data.text import shortened
+from ..clinical.heights import HEIGHT_CAVEATS
 from ..clinical.reference import Reference
 from ..reading import DISCLAIMER
 from ..report.language import Language
 from ..report.page import Figure, Page
-from ..report.summary import SEXES, adult_height_words, as_sentences
-from .films import Film
+from ..report.summary import SEXES, adult_height_words, as_sentences, rows
+from .films import HEIGHTS, Film
 from .growth import Growth, Rate
 from .plot import draw_bone_age, draw_heights, draw_velocity, has_heights, has_velocity, part_of
 
@@ -68,7 +69,9 @@ def growth_page(growth: Growth, language: Language, reference: Reference, now: d
         status=status,
         status_words=say(words),
         reasons=as_sentences(growth.contradictions, language),
-        facts=tuple((say(label), say(value)) for label, value in _facts(growth)),
+        facts=rows(_facts(growth), language),
+        measured=(),
+        predicted=rows(_predicted(growth), language),
         remarks=tuple(_remarks(growth, language, reference)),
         language=language.code,
         title=say(Remark("Report on growth")),
@@ -102,11 +105,15 @@ def _interval(rate: Rate | None, language: Language) -> str:
 
 
 def _facts(growth: Growth) -> Iterator[tuple[Value, Value]]:
-    """Labels and values: the child, the last films, each under its age or time, and the adult heights of the last."""
+    """Labels and values: the child, and the last films, each under its age or time."""
     yield Remark("Sex"), SEXES[growth.sex] if growth.sex else Remark("not known")
     yield Remark("Films"), len(growth.films)
     for film, time in list(zip(growth.films, growth.times, strict=True))[-_MOST_FILMS:]:
         yield _when(film, time, growth), _bone_age(film)
+
+
+def _predicted(growth: Growth) -> Iterator[tuple[Value, Value]]:
+    """The adult heights of the last film."""
     if not growth.films:
         return
     last = growth.films[-1]
@@ -141,7 +148,16 @@ def _remarks(growth: Growth, language: Language, reference: Reference) -> Iterat
     ]
     if growth.sex and not growth.by_date:
         about += [reference.about, *reference.caveats(growth.sex)]
+    about += _limits_of_heights(growth)
     yield language.say(Remark("Reference")), as_sentences(about, language)
+
+
+def _limits_of_heights(growth: Growth) -> list[Remark]:
+    """What limits the adult heights that the page shows, of any film."""
+    shown = {height.method for film in growth.films for height in film.adult_heights}
+    values = [f"{column}_cm" for method, column in HEIGHTS.items() if method in shown]
+    values += ["target_height_cm"] if any(film.target_height for film in growth.films) else []
+    return [HEIGHT_CAVEATS[value] for value in values]
 
 
 def _figures(growth: Growth, language: Language, reference: Reference) -> Iterator[Figure]:

@@ -21,6 +21,7 @@ END = HEIGHT - BOTTOM - 8  # where the footer begins
 GAP = 6.0
 COLUMN = (WIDTH - 2 * SIDE - GAP) / 2
 LABELS = 37.0  # width of the labels' column
+LONG_LABELS = 72.0  # of the labels of predicted heights
 SMALLEST_FILMS = 60.0  # height that the films keep; remarks shrink before they do
 
 INK, GREY, BLUE, AMBER, RULE = (29, 29, 27), (85, 85, 85), (31, 78, 107), (138, 75, 0), (220, 220, 216)
@@ -47,7 +48,7 @@ def as_pdf(page: Page) -> bytes:
     sheet.add_page()
 
     top = sheet.header_of(page) + 4
-    bottom = max(sheet.result(page, top), sheet.chart(page.chart, top))
+    bottom = sheet.heights(page, max(sheet.result(page, top), sheet.chart(page.chart, top)))
     size, heights = sheet.fitted_remarks(page, END - bottom - SMALLEST_FILMS)
     below = END - sum(heights) - 3
     sheet.remarks(page, sheet.films(page.figures, bottom + 3, below) + 3, size, heights)
@@ -85,10 +86,18 @@ class _Sheet(FPDF):
         )
         return self.get_y()
 
-    def rule(self, y: float, colour=RULE, thickness: float = 0.2, width: float = WIDTH - 2 * SIDE) -> None:
+    def rule(
+        self, y: float, colour=RULE, thickness: float = 0.2, width: float = WIDTH - 2 * SIDE, x: float = SIDE
+    ) -> None:
         self.set_draw_color(*colour)
         self.set_line_width(thickness)
-        self.line(SIDE, y, SIDE + width, y)
+        self.line(x, y, x + width, y)
+
+    def row(self, x: float, y: float, width: float, fact: tuple[str, str], labels: float = LABELS) -> float:
+        """A label and its value under a rule; `labels`: the width of the labels' column."""
+        self.rule(y, width=width, x=x)
+        below = self.words(x, y + 0.95, labels - 2, fact[0], 8.5, GREY)
+        return max(below, self.words(x + labels, y + 0.75, width - labels, fact[1], 9.5)) + 0.75
 
     def header_of(self, page: Page) -> float:
         half = (WIDTH - 2 * SIDE) / 2
@@ -113,10 +122,18 @@ class _Sheet(FPDF):
         for reason in page.reasons:
             y = self.words(SIDE, y, COLUMN, reason, 9.5, STATUS["review"][1]) + 0.8
         y += 1.4
-        for label, value in page.facts:
-            self.rule(y, width=COLUMN)
-            below = self.words(SIDE, y + 0.95, LABELS - 2, label, 8.5, GREY)
-            y = max(below, self.words(SIDE + LABELS, y + 0.75, COLUMN - LABELS, value, 9.5)) + 0.75
+        for fact in page.facts:
+            y = self.row(SIDE, y, COLUMN, fact)
+        return y
+
+    def heights(self, page: Page, y: float) -> float:
+        """What was measured, in two columns, and under it what is predicted."""
+        y += 2 if page.measured or page.predicted else 0
+        for first in range(0, len(page.measured), 2):
+            pair = page.measured[first : first + 2]
+            y = max(self.row(SIDE + k * (COLUMN + GAP), y, COLUMN, fact) for k, fact in enumerate(pair))
+        for fact in page.predicted:
+            y = self.row(SIDE, y, WIDTH - 2 * SIDE, fact, LONG_LABELS)
         return y
 
     def badge(self, page: Page, y: float) -> float:

@@ -30,8 +30,8 @@ class Summary:
     """The text on a reading.
 
     `headline`: the bone age in years and months, `exact` in months; so are `interval` and `interval_exact`. `status`:
-    ok, review or rejected; `status_words` says it and `reasons` why. `facts`: rows of label and value. `remarks`:
-    headings with sentences.
+    ok, review or rejected; `status_words` says it and `reasons` why. `facts`, `measured` (heights and weight) and
+    `predicted` (adult heights): rows of label and value. `remarks`: headings with sentences.
     """
 
     label: str
@@ -43,6 +43,8 @@ class Summary:
     status_words: str
     reasons: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
+    measured: tuple[tuple[str, str], ...]
+    predicted: tuple[tuple[str, str], ...]
     remarks: tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -60,9 +62,16 @@ def summary_of(examination: Examination, language: Language) -> Summary:
         status=reading.status,
         status_words=say(_STATUS[reading.status]),
         reasons=as_sentences(reading.reasons, language),
-        facts=tuple((say(label), say(value)) for label, value in _facts(examination)),
+        facts=rows(_facts(examination), language),
+        measured=rows(_measured(reading), language),
+        predicted=rows(_predicted(reading), language),
         remarks=tuple(_remarks(reading, language)),
     )
+
+
+def rows(facts: Iterable[tuple[Value, Value]], language: Language) -> tuple[tuple[str, str], ...]:
+    """Labels and values, in words."""
+    return tuple((language.say(label), language.say(value)) for label, value in facts)
 
 
 def _interval(reading: Reading, language: Language) -> tuple[str, str]:
@@ -86,10 +95,10 @@ def _facts(examination: Examination) -> Iterator[tuple[Remark, Value]]:
     if exam_date := examination.radiograph_and_hand()[0].exam_date:
         yield Remark("Examination"), exam_date
     age, source = reading.chronological_age_months, reading.chronological_age_source
-    if age is None or source is None:
-        yield Remark("Chronological age"), Remark("not known")
-    else:
+    if age is not None and source is not None:
         yield Remark("Chronological age"), Remark("{age} ({source})", age=in_years(age), source=source)
+    elif reading.assessed:  # else no age is kept, and it may well be known
+        yield Remark("Chronological age"), Remark("not known")
     if reading.difference_months is not None:
         yield Remark("Difference"), Remark("{months:+.1f} months", months=reading.difference_months)
     if reading.sds is not None:
@@ -100,7 +109,6 @@ def _facts(examination: Examination) -> Iterator[tuple[Remark, Value]]:
         yield Remark("SDS"), why
     if reading.assessment is not None:
         yield Remark("Assessment"), _ASSESSMENT[reading.assessment]
-    yield from _heights(reading)
 
 
 def _sds(sds: float, ends: tuple[float, float] | None) -> Remark:
@@ -109,7 +117,7 @@ def _sds(sds: float, ends: tuple[float, float] | None) -> Remark:
     return Remark("{sds:+.2f} (90 %: {low:+.2f} to {high:+.2f})", sds=sds, low=ends[0], high=ends[1])
 
 
-def _heights(reading: Reading) -> Iterator[tuple[Remark, Value]]:
+def _measured(reading: Reading) -> Iterator[tuple[Remark, Value]]:
     measured = (
         (Remark("Height"), reading.height_cm),
         (Remark("Mother's height"), reading.mother_cm),
@@ -118,6 +126,9 @@ def _heights(reading: Reading) -> Iterator[tuple[Remark, Value]]:
     yield from ((label, Remark("{height:.1f} cm", height=cm)) for label, cm in measured if cm is not None)
     if reading.weight_kg is not None:
         yield Remark("Weight"), Remark("{weight:.1f} kg", weight=reading.weight_kg)
+
+
+def _predicted(reading: Reading) -> Iterator[tuple[Remark, Value]]:
     for height in reading.adult_heights:
         yield Remark("Adult height ({method})", method=height.method), adult_height_words(height.cm, height.ends)
     if (target := reading.target_height_cm) is not None and reading.target_height_range is not None:

@@ -19,9 +19,10 @@ from boneage.pipeline.clinical.heights import (
     rwt_height,
     target_height,
 )
-from boneage.pipeline.clinical.tables import rwt
+from boneage.pipeline.clinical.tables import bayley_pinneau, rwt
 from boneage.pipeline.reading import Reading
 
+SEXES: tuple[Sex, ...] = ("F", "M")
 OUTSIDE = "is outside the table, which covers"
 BOY = Child("M", height_cm=107.45, weight_kg=17.4, mother_cm=160.0, father_cm=178.0)  # 108.7 cm lying
 
@@ -290,3 +291,27 @@ def test_rows_with_a_doubtful_cell_are_not_used():
     assert 165 not in rwt("F").ages
     before, between, after = (known(rwt_height("F", age, 157, 47, 168, 162)) for age in (162, 165, 168))
     assert between == pytest.approx((before + after) / 2)
+
+
+@pytest.mark.parametrize(("sex", "taller"), [("M", (24, 84)), ("F", (12, 15))])
+def test_how_a_bone_age_moves_rwt_is_as_the_page_says(sex, taller):
+    """At most 3.3 cm a year, up between the ages `taller` and down outside, and not at all for boys of 7 years."""
+    table = rwt(sex)
+    moves = table.values[:, 3]
+    assert round(max(np.abs(rwt(each).values[:, 3]).max() for each in SEXES), 1) == 3.3
+    rising = table.ages[moves > 0]
+    assert (rising.min(), rising.max()) == taller
+    assert (np.diff(rising) == 3).all()
+    if sex == "M":
+        assert abs(moves[table.ages == 84]) < 0.01
+
+
+def test_a_change_of_category_moves_the_prediction_by_what_the_page_says():
+    """By 2 to 9 cm, for 140 cm at 8 to 12 years."""
+    jumps = []
+    for sex in SEXES:
+        for age in range(96, 145):
+            for category, sign in (("accelerated", 1), ("delayed", -1)):
+                usual, other = (bayley_pinneau(sex, name).at(age + 12 * sign) for name in ("average", category))
+                jumps += [abs(14000 / usual[0] - 14000 / other[0])] if usual and other else []
+    assert (round(min(jumps)), round(max(jumps))) == (2, 9)

@@ -15,15 +15,17 @@ from pypdfium2 import PdfDocument
 from boneage.data.errors import CohortError
 from boneage.data.remark import Remark
 from boneage.pipeline.cli import main
+from boneage.pipeline.clinical.heights import HEIGHT_CAVEATS
 from boneage.pipeline.clinical.reference import brush_reference, read_reference
 from boneage.pipeline.growth.files import file_names
 from boneage.pipeline.growth.films import Film, read_readings
 from boneage.pipeline.growth.growth import growths_of
 from boneage.pipeline.growth.plot import growth_plot
-from boneage.pipeline.growth.report import write_growth_report
+from boneage.pipeline.growth.report import growth_page, write_growth_report
 from boneage.pipeline.predict.readings_file import ReadingsFile
 from boneage.pipeline.predict.rows import row_of
 from boneage.pipeline.reading import Reading
+from boneage.pipeline.report.language import Language
 
 
 def film(patient="P", bone=100.0, age: float | None = 96.0, *, half: float | None = 16.0, **facts) -> Film:
@@ -285,6 +287,16 @@ def test_predicted_heights_are_followed_by_method(tmp_path):
     growth_plot(growth(film(age=96), film(age=108)), tmp_path / "without.png", brush_reference())
     with Image.open(tmp_path / "with.png") as three, Image.open(tmp_path / "without.png") as two:
         assert three.height > two.height  # by a panel
+
+
+def test_a_report_says_the_limits_of_the_adult_heights_that_it_shows_and_of_no_other(tmp_path):
+    (tmp_path / "r.csv").write_text(
+        HEIGHTS + "P,96,100,F,90,110,165.5,160,170,,,166,157.5,174.5\nP,108,110,F,100,120,,,,166,,,,\n"
+    )
+    seen = growth(*read_readings(tmp_path / "r.csv"))
+    text = " ".join(growth_page(seen, Language("en"), brush_reference()).remarks[-1][1])
+    told = {value for value, caveat in HEIGHT_CAVEATS.items() if str(caveat)[1:] in text}
+    assert told == {"adult_height_cm", "adult_height_rwt_cm", "target_height_cm"}
 
 
 def test_a_table_may_have_decimal_commas_and_german_words(tmp_path):

@@ -25,7 +25,8 @@ from boneage.handseg.geometry import Box
 from boneage.handseg.quality import Verdict
 from boneage.handseg.segmenter import HandMap
 from boneage.pipeline.clinical.assessment import assessed
-from boneage.pipeline.clinical.reference import SDS_REFERENCE
+from boneage.pipeline.clinical.heights import HEIGHT_CAVEATS
+from boneage.pipeline.clinical.reference import SDS_REFERENCE, brush_reference
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.chart import years_shown
@@ -122,7 +123,7 @@ def test_both_forms_say_the_whole_page_in_every_language(examination, evidence, 
     page = report_page(examination, evidence, Language(code), NOW)
     html, pdf = in_html(as_html(page)), in_pdf(as_pdf(page))
     said = [page.title, page.headline, page.exact, page.interval, page.research, page.status_words, page.footer]
-    said += [word for fact in page.facts for word in fact]
+    said += [word for fact in (*page.facts, *page.measured, *page.predicted) for word in fact]
     said += [word for _, sentences in page.remarks for word in sentences]
     assert not [words for words in (*said, *WORDS[code]) if words not in html]
     # lines of the PDF end between words or, in Korean, within them
@@ -155,6 +156,7 @@ def test_a_film_that_was_not_aged_has_its_reasons_and_no_number(rejected):
         assert "nicht bestimmt" in text
         assert "Es wurde keine Hand gefunden." in text
         assert "Monate" not in text
+        assert "Chronologisches Alter" not in text  # it may have been given
 
 
 def test_what_is_not_known_is_said_or_left_out(examination, evidence, quick_chart):
@@ -198,12 +200,21 @@ def test_without_an_sds_the_page_says_why(examination, quick_chart):
     assert any("No SDS: under 24 months" in note for note in notes)
 
 
+def pictures(data: bytes) -> list[tuple[float, ...]]:
+    """Left, lower, right and upper end of each picture of a PDF's page, in points."""
+    return [picture.get_bounds() for picture in PdfDocument(data)[0].get_objects([FPDF_PAGEOBJ_IMAGE])]
+
+
+def test_beside_every_height_and_limit_a_film_is_large_enough_to_be_seen(examination, evidence):
+    told = replace(READING, caveats=(*brush_reference().caveats("M"), *HEIGHT_CAVEATS.values()))
+    page = report_page(replace(examination, reading=told, pseudonym="E-17"), evidence, Language("de"), NOW)
+    assert (len(page.measured), len(page.predicted)) == (4, 4)
+    for _, lower, _, upper in pictures(as_pdf(page))[1:]:
+        assert (upper - lower) * 25.4 / 72 > 55
+
+
 def test_a_film_without_heat_map_has_the_width_of_the_page(rejected, examination, evidence):
     """Of the films on both pages, in points: width, and where the lower end of the page stays empty."""
-
-    def pictures(data: bytes) -> list[tuple[float, ...]]:
-        return [picture.get_bounds() for picture in PdfDocument(data)[0].get_objects([FPDF_PAGEOBJ_IMAGE])]
-
     ((left, _, right, _),) = pictures(as_pdf(report_page(rejected, None, Language(), NOW)))
     assert right - left > 500  # of 595
     pair = pictures(as_pdf(report_page(examination, evidence, Language(), NOW)))[1:]
