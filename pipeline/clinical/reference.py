@@ -34,7 +34,8 @@ _LONGEST_NAME = 60  # characters, so that it fits a caption
 SDS_REFERENCE = Remark("Greulich-Pyle 1959, Brush Foundation SD; centre: chronological age")
 POPULATION = Remark(
     "the SDs are those of the Brush Foundation's children, who were white and lived in Ohio in the mid-20th century: "
-    "others mature at other ages, Hispanic and Asian children over 12 years about one year ahead on average"
+    "others mature at other ages, in the United States Hispanic and Asian children sooner, most of all girls of 10 to "
+    "13 and boys from 11 years on (Zhang 2009)"
 )
 COMPARED: Mapping[Sex, Remark] = {  # nothing is corrected by it
     "F": Remark(

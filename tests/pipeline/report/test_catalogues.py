@@ -45,6 +45,7 @@ NAMES = {
         "Ohio",
         "RWT",
         "Alshamrani",
+        "Zhang",
         "Martin",
         "Khamis-Roche",
         "kg",
