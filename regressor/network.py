@@ -39,8 +39,8 @@ class BoneAgeNet(nn.Module):
             self.backbone: Any = timm.create_model(config.backbone, pretrained=False, in_chans=channels, num_classes=0)
         except RuntimeError as error:
             like = get_close_matches(config.backbone, timm.list_models(), 3)
-            others = f"; did you mean {' or '.join(like)}?" if like else ""
-            raise ConfigError(f"backbone {config.backbone!r} is not known to timm ({error}){others}") from error
+            others = f"did you mean {' or '.join(like)}?" if like else "timm.list_models() in Python names those it has"
+            raise ConfigError(f"backbone {config.backbone!r} is not known to timm ({error}); {others}") from error
         side = 2 if config.pooling == "2x2" else 1
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(side), nn.Flatten())
         width = _feature_width(self.backbone, channels) * side * side

@@ -32,7 +32,7 @@ from ..predict.bone_age import BoneAge
 from ..reading import Assessment, Reading
 from .copies import PLAIN, Copy, Pixels, Random, Write, grey, png, rotated
 from .markdown import markdown_table, write_markdown
-from .metrics import agreement, share_of
+from .metrics import FEW, agreement, share_of
 from .protocol_plot import stress_plot
 from .results_io import film_row, read_measured, refuse_others, write_measured
 from .robustness import read_copies
@@ -100,7 +100,8 @@ class Stress:
             if ageless
             else ""
         )
-        n = self.readings["id"].nunique()
+        n = len(self.readings["id"].drop_duplicates())
+        few = f" Fewer than {FEW} films can hardly show a difference." if n < FEW else ""
         return (
             f"Protocol {self.protocol.name}: {self.protocol.source}\n\n"
             f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {n:,} radiographs, each as "
@@ -110,7 +111,7 @@ class Stress:
             f"as it is.{assumed}\n\n"
             f"{markdown_table(_HEAD, [self._cells(row) for row in rows.to_dict('records')])}\n\n"
             f"- The share of significant errors differs from that of films as they are (p < {SIGNIFICANT:g}) for "
-            f"{differs} of {len(others)} transformations.\n"
+            f"{differs} of {len(others)} transformations.{few}\n"
             f"- {self._changes(others)}\n"
         )
 

@@ -90,6 +90,7 @@ def test_an_assessment_changes_where_a_copy_moves_the_reading_beyond_two_sds(coh
     lost = row(stress, "rotated-30")
     assert (lost["lost"], lost["compared"], np.isnan(lost["changed"])) == (3, 0, True)
     assert "each child is taken to be as old as the label says" in stress.table()
+    assert "transformations. Fewer than 30 films can hardly show a difference.\n" in stress.table()
 
 
 def test_with_chronological_ages_the_assessment_is_that_of_the_child(cohort):
