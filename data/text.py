@@ -14,6 +14,8 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.IGNORECASE)
 _NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$')  # spreadsheets of some languages split at semicolons
+_NOT_IN_MARKDOWN = re.compile(r"\||<(?=[a-z/!?])", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([|<])")
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # devices of Windows, not files
 
@@ -49,6 +51,16 @@ def from_csv_cell(text: str) -> str:
 def for_plot(text: str) -> str:
     """For a text in a plot: as `for_lines`, and dollars are dollars, not signs of a formula of Matplotlib."""
     return for_lines(text).replace("$", r"\$")
+
+
+def for_markdown(text: str) -> str:
+    """For a cell or a line of Markdown: as `for_line`; no cell ends within it, and no tag of HTML begins."""
+    return _NOT_IN_MARKDOWN.sub(r"\\\g<0>", for_line(text))
+
+
+def from_markdown(text: str) -> str:
+    """What `for_markdown` was given, where that was a line, for a terminal."""
+    return _ESCAPED.sub(r"\1", text)
 
 
 def for_dicom(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..data.remark import Remark, joined
-from ..data.text import counted, for_line, for_lines
+from ..data.text import counted, for_line, for_lines, from_markdown
 from .reading import DISCLAIMER as DISCLAIMER
 from .reading import Reading, in_years
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .predict.cohort import Tally
 
 _COLOURS = {"ok": "green", "review": "yellow", "rejected": "red", "failed": "red"}
+_CELL_END = re.compile(r"(?<!\\)\|")  # of a table of Markdown
 _LONGEST_NAME = 22  # characters of a file's name in a row on a terminal
 
 
@@ -125,7 +127,9 @@ def _table(block: str, width: int) -> Table:
     """A table of Markdown, whose cells are folded and never cut on a terminal of `width` characters."""
     from rich.table import Table
 
-    head, rule, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines())
+    head, rule, *rows = (
+        [from_markdown(cell.strip()) for cell in _CELL_END.split(line)[1:-1]] for line in block.splitlines()
+    )
     table = Table(box=None, padding=(0, 1), collapse_padding=width < 100, pad_edge=False)
     for name, line in zip(head, rule, strict=True):
         table.add_column(name, justify="right" if line.endswith(":") else "left", overflow="fold")

@@ -34,7 +34,7 @@ _METHODS: Mapping[str, tuple[str, str, float]] = {  # colour, marker, and years 
     "Khamis-Roche": ("#17603a", "^", 0.03),
 }
 _MARGIN = 1.0  # years shown before the first film and after the last
-_LONGEST = 60  # characters of a name in a title, which would else leave no room for the axes
+_LONGEST = 30  # characters of a name in a title, of which two stand in a line as wide as the plot
 _CHILDREN = {"F": "girl", "M": "boy", None: "sex not known"}
 Draw: TypeAlias = Callable[[Axes, Growth, Language, Reference], None]
 

@@ -18,6 +18,7 @@ from ...data.cohort import Cohort
 from ...data.errors import BoneAgeError
 from ...data.progress import tracked
 from ...data.split import WHOLE
+from ...data.text import for_markdown
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
@@ -225,7 +226,7 @@ def coverage_table(coverage: pd.DataFrame) -> str:
 
 def few_films(groups: Iterable[str]) -> str:
     """A sentence that names groups of fewer than FEW films."""
-    return f"Fewer than {FEW} films, so that figures and intervals are rough: {', '.join(groups)}."
+    return f"Fewer than {FEW} films, so that figures and intervals are rough: {', '.join(map(for_markdown, groups))}."
 
 
 def group_label(row: Mapping[Any, Any]) -> str:

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ...data.files import MARK, is_marked, whole_file
+from ...data.text import for_markdown
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
     """A table without a final line end; the first `words` columns hold words and are set left, the others right."""
     rule = ["---" if place < words else "--:" for place in range(len(head))]
     lines = ["|" + "|".join(rule) + "|"]
-    lines += ["|" + "|".join(f" {cell} " if cell else " " for cell in row) + "|" for row in rows]
-    return "\n".join([f"| {' | '.join(head)} |", *lines])
+    lines += ["|" + "|".join(f" {for_markdown(cell)} " if cell else " " for cell in row) + "|" for row in rows]
+    return "\n".join([f"| {' | '.join(map(for_markdown, head))} |", *lines])
 
 
 def write_markdown(path: Path, text: str, ours: Callable[[Path], bool] = is_marked) -> None:
