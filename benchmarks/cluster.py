@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 from boneage.pipeline.predict.parallel import cores
 
 from .clock import Sample, in_turns
-from .films import SEX, folder_of
+from .films import SEX, folder_of_others
 from .report import Bar, Findings, Table, short
 from .setting import Setting
 
@@ -30,7 +30,7 @@ MOST = 1.25  # times what a film takes by threads that a film may take on the cl
 def measure(setting: Setting) -> Findings:
     """Seconds of many films and of few by each, from start to end, and from their difference what a film takes."""
     counts = (FEW // 5, FEW) if setting.quick else (FEW, FILMS)
-    folders = {count: folder_of(setting.films, count, setting.folder / f"cluster-{count}") for count in counts}
+    folders = {count: folder_of_others(setting.films, count, setting.folder / f"cluster-{count}") for count in counts}
     measures = {
         f"{count} films, {how}": functools.partial(_seconds, how, folder, setting.folder)
         for count, folder in folders.items()

@@ -34,6 +34,17 @@ def folder_of(films: Sequence[Path], number: int, folder: Path) -> Path:
     return folder
 
 
+def folder_of_others(films: Sequence[Path], number: int, folder: Path) -> Path:
+    """A folder of `number` films that differ in two pixels from `films` and from each other, so that each is read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = [np.asarray(Image.open(path)) for path in films]
+    for place in range(number):
+        picture = pictures[place % len(films)].copy()
+        picture[0, :2] = divmod(place, 256)
+        Image.fromarray(picture).save(folder / f"{place:05d}.png", compress_level=1)
+    return folder
+
+
 def decode(path: Path) -> None:
     """The PNG decoder alone."""
     kornia_rs.io.read_image_png_u8(str(path), "mono")

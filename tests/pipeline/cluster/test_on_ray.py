@@ -43,7 +43,8 @@ def cluster() -> Iterator[str]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
-    ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False)
+    few = {"enable_worker_prestart": False}  # no processes that no test uses
+    ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False, _system_config=few)
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
 
@@ -115,7 +116,8 @@ def kill_worker() -> None:
 
 def test_the_table_and_the_summary_are_those_of_a_run_on_this_machine(cluster, cohort, on_this_machine, monkeypatch):
     monkeypatch.chdir(cohort)
-    done = predict("films.csv", *OPTIONS, "--on", "ray", "-o", "readings", "--rows-per-part", PARTS)
+    options = [*OPTIONS, "--on", "ray", "--workers", 2, "-o", "readings", "--rows-per-part", PARTS]
+    done = predict("films.csv", *options)
     table, said = on_this_machine
     assert (cohort / "readings" / TABLE).read_bytes() == table
     assert done.stderr == said
