@@ -18,7 +18,7 @@ from .child import stated_age
 from .dicom_facts import aspect_of, laterality_of, patient_age_of, sex_of, spacing_of, towards_of, view_of
 from .dicom_greys import greys_of
 from .dicom_pixels import PIXELS, read_stored
-from .dicom_samples import Stored
+from .dicom_samples import Stored, misfit
 from .errors import ReadError, is_stop, one_line
 from .greys import grey_of_colour
 from .radiograph import Radiograph, finished
@@ -75,7 +75,7 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
         )
         raise ReadError(path, remark)
     if photometric in _COLOUR and number_of(dataset, "SamplesPerPixel", []) == 1:
-        doubts.append(_misfit())
+        doubts.append(misfit(_PHOTOMETRIC))
         photometric = "MONOCHROME2"
     dataset.PhotometricInterpretation = photometric
     if not text_of(dataset.file_meta, "TransferSyntaxUID", notes):
@@ -138,15 +138,11 @@ def _greys_of_colour(
         rgb, bits = stored.values, number_of(dataset, "BitsStored", [])
         white = 2 ** int(bits) - 1 if bits and int(rgb.max()) < 2**bits else np.iinfo(rgb.dtype).max
     if photometric == "RGB" and rgb.shape[2] == 3 and _are_colourless(rgb[..., 1:], white):
-        doubts.append(_misfit())
+        doubts.append(misfit(_PHOTOMETRIC))
         rgb = np.repeat(rgb[..., :1], 3, axis=2)
     grey, colour = grey_of_colour(np.ascontiguousarray(rgb))
     scale = np.iinfo(rgb.dtype).max / white
     return np.clip(grey / np.float32(white), 0, 1), min(colour * scale, 1.0)
-
-
-def _misfit() -> Remark:
-    return Remark("{name} does not fit the samples, which were read the other way", name=_PHOTOMETRIC)
 
 
 def _are_colourless(chroma: np.ndarray, white: int) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from dicom_files import dataset
 from PIL import Image
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from boneage.data import radiograph as limits
 from boneage.data import tags
@@ -117,7 +117,7 @@ SEQUENCE, ITEM, END = b"SQ\0\0\xff\xff\xff\xff", b"\xfe\xff\0\xe0", b"\xfe\xff\x
 ITEM_END = b"\xfe\xff\x0d\xe0\0\0\0\0"
 
 
-def _with_elements(elements: bytes, syntax: str = ExplicitVRLittleEndian) -> bytes:
+def _with_elements(elements: bytes, syntax: UID = ExplicitVRLittleEndian) -> bytes:
     """A DICOM of the hand with more elements before its picture."""
     whole = dataset(HAND, bits=8)
     whole.file_meta.TransferSyntaxUID = syntax
