@@ -74,12 +74,13 @@ def _head_seconds(bundle: str, rounds: int) -> float:
     """Seconds by which the head that tells what a film shows makes one look of the segmenter longer, by torch."""
     import torch
 
-    from boneage.handseg.network import build_mirrored
+    from boneage.handseg.network import MirroredUNet, build_mirrored
     from boneage.weights.bundle import segmenter_of
 
     path = segmenter_of(bundle).path
-    nets: dict[str, Any] = {"with": build_mirrored(path).eval(), "without": build_mirrored(path).eval()}
-    nets["without"].net.content_head = None
+    bare: Any = build_mirrored(path).net
+    bare.content_head = None
+    nets = {"with": build_mirrored(path).eval(), "without": MirroredUNet(bare).eval()}
     square = torch.randint(0, 256, (1, 192, 192), dtype=torch.uint8)
     with torch.no_grad():
         took = timed({name: functools.partial(net, square) for name, net in nets.items()}, rounds, warm_ups=2)
