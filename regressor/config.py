@@ -99,7 +99,8 @@ class RegressorConfig:
     imagenet: bool = False
     """Start from ImageNet weights, which needs far fewer films and epochs; only tf_efficientnet_lite0 and lite2."""
     start: str = ""
-    """Weights file of the same network to start from; empty: random weights, or the regressor before this one."""
+    """Weights file of the same network, or of one that differs in fusion, to start from; empty: random weights, or the
+    regressor before this one."""
     freeze: int = 0
     """First blocks of the backbone that are not trained, stem included; 3 halve the cost of a step."""
     stages: tuple[Stage, ...] = (

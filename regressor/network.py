@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,23 @@ class BoneAgeNet(nn.Module):
                 "set imagenet: false"
             )
         self.backbone.load_state_dict(imagenet_lite(self.config.backbone, self.backbone.state_dict()))
+
+    def start_from(self, other: BoneAgeNet) -> None:
+        """Take the weights of a net that differs in nothing but `fusion`, in place; another net is a ConfigError.
+
+        Sex that joins where `other` has none begins at zero: its plane of the stem, its columns of the head.
+        """
+        if replace(other.config, fusion=self.config.fusion) != self.config:
+            raise ConfigError(
+                f"the net to start from is {other.config}, the one asked for {self.config}; expected the same but for "
+                "fusion"
+            )
+        state = self.state_dict()
+        for name, tensor in other.state_dict().items():
+            if name in state and (shared := min(state[name].shape[1:2], tensor.shape[1:2])):
+                state[name].zero_()[:, : shared[0]] = tensor[:, : shared[0]]
+            elif name in state:  # biases, running statistics and numbers of batches have no input channels
+                state[name].copy_(tensor)
 
     def _planes(self, crops: torch.Tensor, sexes: torch.Tensor) -> torch.Tensor:
         if self.config.fusion in ("early", "both"):

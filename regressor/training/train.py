@@ -19,7 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from ...data.config import config_values, load_config, save_config
-from ...data.errors import TrainingError, one_line
+from ...data.errors import ConfigError, TrainingError, one_line
 from ...data.files import MARK, whole_file
 from ...data.progress import progress
 from ...data.text import counted
@@ -290,9 +290,11 @@ def _task(training: LabelledCrops, config: RegressorConfig) -> RegressorTask:
     net = BoneAgeNet(config.net)
     mean, sd = float(training.months.mean()), float(training.months.std())
     if config.start:
-        header, net = load_net(config.start, "regressor", build_from)
-        if net.config != config.net:
-            raise TrainingError(f"{config.start}: holds {net.config}, the configuration asks for {config.net}")
+        header, start = load_net(config.start, "regressor", build_from)
+        try:
+            net.start_from(start)
+        except ConfigError as error:
+            raise ConfigError(f"{config.start}: {error}") from error
         assert header.label_mean is not None
         assert header.label_sd is not None
         mean, sd = header.label_mean, header.label_sd

@@ -187,6 +187,23 @@ def test_every_fusion_reads_and_only_those_with_sex_depend_on_it(fusion, uses_se
     assert bool((girls - boys).abs().max() > 1e-7) == uses_sex
 
 
+def test_a_net_starts_from_one_of_another_fusion_and_sex_joins_at_zero():
+    torch.manual_seed(1)
+    crops, sexes = torch.randn(2, 1, SIZE, SIZE), torch.tensor([-1.0, 1.0])
+    late = BoneAgeNet(TINY).eval()
+    both, none = (BoneAgeNet(replace(TINY, fusion=fusion)).eval() for fusion in ("both", "none"))
+    late_again = BoneAgeNet(TINY).eval()
+    both.start_from(late)
+    none.start_from(late)
+    late_again.start_from(none)
+    with torch.inference_mode():
+        assert torch.allclose(both(crops, sexes), late(crops, sexes), atol=1e-6)
+        assert torch.allclose(late_again(crops, sexes), none(crops, sexes), atol=1e-6)
+        assert not torch.allclose(none(crops, sexes), late(crops, sexes), atol=1e-6)
+    with pytest.raises(ConfigError, match="the same but for fusion"):
+        late.start_from(BoneAgeNet(replace(TINY, hidden=(7,))))
+
+
 def test_an_efficientnet_v2_gives_feature_maps_at_the_four_strides():
     net = BoneAgeNet(NetConfig()).eval()
     with torch.inference_mode():
