@@ -92,7 +92,6 @@ def _knock(address: str) -> None:
 
 def _pieces(parts: Sequence[Part], settings: Settings, cores: int) -> Iterator[Piece]:
     """Read parts by actors of the cluster: pieces of them, as they are done."""
-    import pyarrow
     import ray
     import ray.data
 
@@ -100,9 +99,8 @@ def _pieces(parts: Sequence[Part], settings: Settings, cores: int) -> Iterator[P
     films = sum(len(part.films) for part in parts)
     size = min(max(-(-films // (workers * _PER_WORKER)), 1), _MOST * cores)
     size = -(-size // (BATCH * cores)) * BATCH * cores  # whole batches, as many for each thread
-    # a block each, since Ray sends an actor a block at a time, and gives nothing back before its end
-    blocks = [pyarrow.table({name: [value] for name, value in one.items()}) for one in _chunks(parts, size)]
-    workers = min(workers, len(blocks))
+    films_of = list(_chunks(parts, size))
+    workers = min(workers, len(films_of))
     log.debug("%d workers of %d cores read %d films in chunks of %d", workers, cores, films, size)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -110,7 +108,10 @@ def _pieces(parts: Sequence[Part], settings: Settings, cores: int) -> Iterator[P
         logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are told in one line
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from 2.64 on the tries have another place
-        chunks = ray.data.from_arrow(blocks).map_batches(
+        # a block each, since Ray sends an actor a block at a time, and gives nothing back before its end; `from_items`
+        # starts no process of its own, where `from_arrow` has the blocks looked at by one on each core
+        blocks = ray.data.from_items(films_of, override_num_blocks=len(films_of))
+        chunks = blocks.map_batches(
             _Actor,
             fn_constructor_args=(settings, cores),
             batch_size=None,
