@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 
 from ..data.cohort import Cohort
+from ..data.config import make_config
 from ..data.errors import BoneAgeError, ConfigError, TrainingError
 from ..data.split import CHOOSE, REPORT, SPLIT_FILE, TRAIN, Split, read_split
 from ..data.text import counted
 from ..handseg.config import SegmenterConfig
 from ..handseg.network import build_unet
-from ..regressor.config import RegressorConfig
+from ..regressor.config import NetConfig, RegressorConfig
 from ..regressor.network import BoneAgeNet
 from ..weights.bundle import read_bundle
 from ..weights.header import read_header
@@ -80,20 +81,28 @@ def _checked(config: RegressorConfig, before: RegressorConfig | None) -> int:
     start, teacher = ("", "") if before else (config.start, config.teacher.weights if config.teacher else "")
     if config.teacher and not before and not teacher:
         raise ConfigError("has a teacher without weights, and no regressor before it; name the teacher's weights file")
-    for file in filter(None, (start, teacher)):
-        read_header(file, "regressor")
+    if teacher:
+        read_header(teacher, "regressor")
     if config.soft_labels:
         read_bundle(config.soft_labels.weights)
     net = BoneAgeNet(config.net) if config.imagenet and not start else _outline(config)
     if config.imagenet and not start:
         net.start_from_imagenet()
-    if before and not config.teacher and not config.imagenet and before.net != config.net:
-        raise ConfigError(
-            f"starts from the regressor before it, whose net is {before.net}, but has {config.net}; give both the same "
-            "net, set imagenet: true, or let the one before be its teacher"
-        )
+    _check_start(config, start, before)
     net.freeze(config.freeze)
     return sum(tensor.numel() for tensor in net.parameters())
+
+
+def _check_start(config: RegressorConfig, start: str, before: RegressorConfig | None) -> None:
+    """Raise ConfigError for a net to start from, of the file `start` or of the regressor before, that does not fit."""
+    if start:
+        config.net.check_start(make_config(NetConfig, read_header(start, "regressor").arguments, start))
+    if before and not config.teacher and not config.imagenet:
+        try:
+            config.net.check_start(before.net)
+        except ConfigError as error:
+            others = "set imagenet: true, or let the one before be its teacher"
+            raise ConfigError(f"starts from the regressor before it: {error}; or {others}") from error
 
 
 def _outline(config: RegressorConfig) -> BoneAgeNet:

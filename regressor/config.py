@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from ..data.errors import ConfigError
 from ..data.policies import PolicyName
 from ..data.text import counted
 
@@ -30,6 +31,13 @@ class NetConfig:
     """Numbers that sex becomes where it joins late."""
     hidden: tuple[int, ...] = (512,)
     """Widths of the head's hidden layers."""
+
+    def check_start(self, other: NetConfig) -> None:
+        """Raise ConfigError unless `other`, of the net to start from, is the same but for fusion."""
+        if replace(other, fusion=self.fusion) != self:
+            raise ConfigError(
+                f"the net to start from is {other}, the one asked for {self}; expected the same but for fusion"
+            )
 
 
 @dataclass(frozen=True)

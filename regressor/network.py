@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -115,11 +114,7 @@ class BoneAgeNet(nn.Module):
 
         Sex that joins where `other` has none begins at zero: its plane of the stem, its columns of the head.
         """
-        if replace(other.config, fusion=self.config.fusion) != self.config:
-            raise ConfigError(
-                f"the net to start from is {other.config}, the one asked for {self.config}; expected the same but for "
-                "fusion"
-            )
+        self.config.check_start(other.config)
         state = self.state_dict()
         for name, tensor in other.state_dict().items():
             if name in state and (shared := min(state[name].shape[1:2], tensor.shape[1:2])):
