@@ -178,10 +178,10 @@ def open_source(path: str | os.PathLike[str], *, found: bool = False) -> Source:
         if not path.is_file():
             raise ReadError(path, Remark("is not a regular file, expected a radiograph; copy it to a file first"))
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size > MAX_BYTES:
-                raise ReadError(path, _TOO_LARGE)
             if found and (no_film := why_no_film(path, file)):
                 return Source(str(path), no_film=no_film)
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                raise ReadError(path, _TOO_LARGE)
             file.seek(0)
             content = _not_empty(path, file.read())
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
@@ -249,6 +249,8 @@ def why_no_film(path: Path, file: BinaryIO) -> Remark | None:
 
 def _why_no_film_of_dicom(path: Path, file: BinaryIO) -> Remark | None:
     from .tags import (  # pydicom is slow to import, and most files are pictures
+        TooMuchError,
+        beginning_of,
         class_name,
         kind_of,
         number_of,
@@ -256,11 +258,20 @@ def _why_no_film_of_dicom(path: Path, file: BinaryIO) -> Remark | None:
         text_of,
     )
 
-    tags = parsed(path, file)
-    kind = kind_of(tags)
-    if "Rows" not in tags:
-        return None if "Image" in class_name(tags) else kind  # a picture that was cut off is for the reader to report
-    if not _takes_films(class_name(tags), text_of(tags, "Modality", []).upper()):
+    whole = file.seek(0, os.SEEK_END) <= MAX_BYTES
+    file.seek(0)
+    try:
+        tags = parsed(path, file) if whole else beginning_of(file)
+    except ReadError as error:
+        if not isinstance(error.__cause__, TooMuchError):
+            raise
+        whole, tags = False, beginning_of(file)
+    name, kind = class_name(tags), kind_of(tags)
+    if "Rows" not in tags and "Image" not in name and (whole or name):
+        return kind
+    if "Rows" not in tags and whole:
+        return None  # a picture that was cut off is for the reader to report
+    if not _takes_films(name, text_of(tags, "Modality", []).upper()):
         return kind
     if (number_of(tags, "NumberOfFrames", []) or 1) > 1:
         return Remark("{kind} of several pictures", kind=kind)

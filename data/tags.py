@@ -27,6 +27,8 @@ from .remark import Remark, Verbatim
 _MOST_INFLATED = 180_000_000  # bytes, as many as a file may have (`source.MAX_BYTES`)
 _MOST_ELEMENTS = 100_000  # of a file, items of sequences included; a million take over 3 s of CPU
 _HEADER = 8  # bytes that pydicom reads of each
+_MOST_OF_BEGINNING = 2_000_000  # bytes that are read to tell what an object is
+_FACTS = 0x0028  # the last group of what is told by: class, modality, number of frames, rows
 _LONGEST_SEQUENCE = 2_000_000  # bytes of one that is looked at, as a LUT of 130 kB is; and items of it
 _MOST_ITEMS = 1000
 _ITEM = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # begins an item, in little and in big endian
@@ -54,7 +56,7 @@ def _parsed(path: str | Path, file: BinaryIO, stop_before_pixels: bool) -> FileD
         dataset = _read(file, stop_before_pixels, force=True)
         if "SOPClassUID" in dataset or ("Rows" in dataset and "PhotometricInterpretation" in dataset):
             return dataset
-    except _TooMuchError as error:
+    except TooMuchError as error:
         raise _damaged(path, error) from error
     except BaseException as error:  # whatever it is, it is not DICOM
         if is_stop(error):
@@ -70,28 +72,29 @@ def _damaged(path: str | Path, error: BaseException) -> ReadError:
     return ReadError(path, Remark("this DICOM is damaged ({error}); export it again", error=one_line(error)))
 
 
-class _TooMuchError(ValueError):
+class TooMuchError(ValueError):
     """A dataset has more than is read of any."""
 
 
 class _Counted:
-    """A file that ends once more headers of elements and items were read than a DICOM may have.
+    """A file that ends once more headers of elements and items were read than a DICOM may have, or more than `room`.
 
     pydicom reads each header as 8 bytes, in nested sequences too; values of 8 bytes are counted with them.
     """
 
-    def __init__(self, file: BinaryIO, left: int) -> None:
+    def __init__(self, file: BinaryIO, left: int, room: float = math.inf) -> None:
         self._read, self.seek, self.tell = file.read, file.seek, file.tell
-        self.left = left
+        self.left, self._room = left, room
 
     def read(self, size: int = -1) -> bytes:
         if size == _HEADER:
             self.left -= 1
-        return b"" if self.left < 0 else self._read(size)
+        self._room -= size
+        return b"" if self.left < 0 or self._room < 0 else self._read(size)
 
 
 def _read(file: BinaryIO, stop_before_pixels: bool, *, force: bool = False) -> FileDataset:
-    """As pydicom.dcmread; raises _TooMuchError for what is too large, too many or too deep."""
+    """As pydicom.dcmread; raises TooMuchError for what is too large, too many or too deep."""
     counted = _Counted(file, _MOST_ELEMENTS)
     try:
         dataset = _dataset_of(counted, _at_pixel_data if stop_before_pixels else None, force)
@@ -99,10 +102,10 @@ def _read(file: BinaryIO, stop_before_pixels: bool, *, force: bool = False) -> F
             return dataset
     except Exception as error:
         if _is_recursion(error):
-            raise _TooMuchError("its sequences are nested in one another too deep to be read") from error
+            raise TooMuchError("its sequences are nested in one another too deep to be read") from error
         if counted.left >= 0:
             raise
-    raise _TooMuchError(f"it has more than {_MOST_ELEMENTS} elements and items of sequences")
+    raise TooMuchError(f"it has more than {_MOST_ELEMENTS} elements and items of sequences")
 
 
 def _is_recursion(error: BaseException | None) -> bool:
@@ -134,9 +137,22 @@ def _inflated(file: _Counted) -> io.BytesIO:
     while not inflater.eof and (deflated := inflater.unconsumed_tail or file.read(1 << 16)):
         content.write(inflater.decompress(deflated, 1 << 20))
         if content.tell() > _MOST_INFLATED:
-            raise _TooMuchError(f"it inflates to more than {_MOST_INFLATED} bytes")
+            raise TooMuchError(f"it inflates to more than {_MOST_INFLATED} bytes")
     content.seek(0)
     return content
+
+
+def beginning_of(file: BinaryIO) -> FileDataset:
+    """What a DICOM states before group 0029; only its meta header where that is too much, or damaged."""
+    file.seek(0)
+    counted = _Counted(file, _MOST_ELEMENTS, _MOST_OF_BEGINNING)
+    with no_warnings():
+        preamble, meta = read_preamble(cast(BinaryIO, counted), True), _read_file_meta_info(cast(BinaryIO, counted))
+        file.seek(0)
+        try:
+            return _dataset_of(counted, lambda tag, *_: tag.group > _FACTS, True)
+        except Exception:  # of many kinds
+            return FileDataset(file, Dataset(), preamble, meta)
 
 
 def copy_of(dataset: Dataset, *, with_picture: bool = False) -> Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from pydicom.uid import (
     BasicTextSRStorage,
     ComputedRadiographyImageStorage,
     CTImageStorage,
+    EnhancedCTImageStorage,
     MediaStorageDirectoryStorage,
     SecondaryCaptureImageStorage,
 )
 
+from boneage.data import tags as tags_module
 from boneage.data.errors import ReadError
 from boneage.data.files import sha256_of
 from boneage.data.radiograph import Radiograph
@@ -62,6 +65,47 @@ from boneage.data.source import MAX_BYTES, Source, as_source, open_source
 def test_objects_that_are_no_films_are_named(tmp_path, kind, modality, side, tags, why):
     said = open_source(write_object(tmp_path / "IM1", kind, modality, side, **tags), found=True).no_film
     assert said is None if why is None else str(said).startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("kind", "modality", "many", "tags", "why"),
+    [
+        (MediaStorageDirectoryStorage, None, "DirectoryRecordSequence", {}, "DICOM Media Storage Directory"),
+        (EnhancedCTImageStorage, "CT", "PerFrameFunctionalGroupsSequence", {}, "DICOM Enhanced CT Image"),
+        (BasicTextSRStorage, "SR", "ContentSequence", {}, "DICOM Basic Text SR"),
+        (CTImageStorage, "CT", "ReferencedImageSequence", {}, "DICOM CT Image"),  # before what tells of its picture
+        (SecondaryCaptureImageStorage, "CT", "AcquisitionContextSequence", {}, "DICOM Secondary Capture Image"),
+        (
+            SecondaryCaptureImageStorage,
+            "OT",
+            "AcquisitionContextSequence",
+            {"NumberOfFrames": 9},
+            "DICOM Secondary Capture Image of several pictures",
+        ),
+        (ComputedRadiographyImageStorage, "CR", "AcquisitionContextSequence", {}, None),
+        (ComputedRadiographyImageStorage, "CR", "ReferencedImageSequence", {}, None),
+        ("", "CR", "ReferencedImageSequence", {}, None),
+    ],
+)
+@pytest.mark.parametrize("large", [False, True])
+def test_what_has_too_many_elements_is_told_by_its_class_or_where_it_may_be_a_film_by_its_error(
+    tmp_path, monkeypatch, kind, modality, many, tags, why, large
+):
+    """As is a file of too many bytes."""
+    monkeypatch.setattr(tags_module, "_MOST_ELEMENTS", 500)  # of 100,000
+    items = [Dataset() for _ in range(10 if large else 600)]
+    path = write_object(tmp_path / "IM1", kind, modality, 64 if modality in ("CT", "CR", "OT") else 0, **tags)
+    with pydicom.dcmread(path) as ds:
+        setattr(ds, many, items)
+        ds[many].is_undefined_length = True
+        ds.save_as(path)
+    if large:
+        os.truncate(path, MAX_BYTES + 1)  # a hole, which takes no room on the disk
+    if why is None:
+        with pytest.raises(ReadError, match="has over" if large else "has more than 500 elements"):
+            read_radiograph(open_source(path, found=True))
+    else:
+        assert str(open_source(path, found=True).no_film) == why
 
 
 def test_a_file_without_suffix_is_a_film_only_as_picture_or_dicom(tmp_path):
