@@ -10,11 +10,12 @@ this package loads nothing else.
 
 from __future__ import annotations
 
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import os
 
+TYPE_CHECKING = False  # as that of typing, which takes longer to import than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from .data.child import Child as Child
     from .data.errors import BoneAgeError as BoneAgeError
     from .data.errors import ChildError as ChildError
@@ -63,8 +64,8 @@ _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = ["__version__", *_PLACES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 # In a checkout the folders of the package lie beside this one, and not in it as they do once installed.
-if not Path(__file__).with_name("pipeline").is_dir():
-    __path__.append(str(Path(__file__).parents[1]))
+if not os.path.isdir(f"{__path__[0]}/pipeline"):  # noqa: PTH112 - pathlib takes longer to import
+    __path__.append(os.path.dirname(__path__[0]))  # noqa: PTH120
 
 
 def __getattr__(name: str) -> Any:
@@ -73,6 +74,8 @@ def __getattr__(name: str) -> Any:
 
         value = version("boneage")
     elif name in _PLACES:
+        from importlib import import_module
+
         value = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,7 +25,7 @@ from ..extras import extra_of
 from .bars import Bars
 
 _LONGEST = 10_000  # characters of a message
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM") if hasattr(signal, name)]
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Failure(click.ClickException):
@@ -162,31 +162,54 @@ def _drop_output() -> None:
 
 @contextmanager
 def _stops_told() -> Iterator[None]:
-    """Within the block the first SIGINT or SIGTERM ends the command in good order, a second one at once.
+    """Within the block the first SIGINT, SIGTERM or SIGHUP ends the command in good order, a second one at once.
 
-    Exit codes are 130 and 143. Where signals cannot be handled, as in threads of other programs, all stays as it was.
+    Exit codes are 130, 143 and 129. A signal that is ignored, as by nohup, stays so. Where signals cannot be handled,
+    as in threads of other programs, all stays as it was.
     """
     before: dict[signal.Signals, Any] = {}
+    stop = _Stop()
     with suppress(ValueError):
         for number in _SIGNALS:
-            before[number] = signal.signal(number, _stop)
+            if signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, stop)
     try:
         yield
-    except KeyboardInterrupt:
-        raise click.exceptions.Exit(_code(signal.SIGINT)) from None
+    except BaseException as error:  # what a stop interrupts may fail in its own way, as does a native library's import
+        number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else stop.asked
+        if number is None:
+            raise
+        raise click.exceptions.Exit(_code(number)) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _stop(number: int, _: FrameType | None) -> None:
-    for each in _SIGNALS:
-        signal.signal(each, lambda number, _: os._exit(_code(number)))
-    # to the stream that stands for stderr while a bar is shown, so that the line is above it
-    print(f"stopping ({signal.Signals(number).name}); once more to stop at once", file=sys.stderr, flush=True)
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(_code(number))
+class _Stop:
+    """Handles signals: the first one is told, and raises SystemExit.
+
+    Not KeyboardInterrupt, which Lightning and Python itself end with other codes and messages.
+    """
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self.asked: int | None = None  # the first signal
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        """Stop, at once if it was asked for before."""
+        if os.getpid() != self._process:  # a fork that prepares batches; what reaches the group is its parent's matter
+            if number == signal.SIGTERM:
+                os._exit(_code(number))
+            return
+        if self.asked is not None:
+            os._exit(_code(number))
+        self.asked = number
+        if hasattr(signal, "SIGCHLD"):  # torch's handler raises an error when a process of its own ends
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        with suppress(OSError, RuntimeError, ValueError):  # no terminal any more, or in the midst of another line
+            # to the stream that stands for stderr while a bar is shown, so that the line is above it
+            print(f"stopping ({signal.Signals(number).name}); once more to stop at once", file=sys.stderr, flush=True)
+        raise SystemExit(_code(number))
 
 
 def _code(number: int) -> int:

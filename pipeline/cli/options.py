@@ -54,8 +54,13 @@ def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
         ctx.call_on_close(lambda: own.removeHandler(handler))
         ctx.with_resource(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        for layer in ("pytorch", "fabric"):
-            logging.getLogger(f"lightning.{layer}.utilities.rank_zero").setLevel(logging.ERROR)
+        for layer in (
+            "pytorch",
+            "fabric",
+        ):  # lightning itself, as it is imported, gets a handler and a level of its own
+            lightnings = logging.getLogger(f"lightning.{layer}")
+            lightnings.handlers = [logging.NullHandler()]
+            lightnings.propagate = False
     level = logging.DEBUG if verbose else logging.INFO if events else logging.WARNING
     logging.getLogger("boneage").setLevel(level)
 

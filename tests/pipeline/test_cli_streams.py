@@ -109,6 +109,48 @@ def test_a_stop_ends_a_command_with_its_signals_code_and_a_second_one_at_once(tm
         assert len(done.stderr.splitlines()) == 1
 
 
+STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", STOPS)
+@pytest.mark.parametrize(("library", "said"), [("click", 0), ("numpy", 1)])
+def test_a_stop_as_libraries_are_imported_is_no_error_of_an_import(tmp_path, number, library, said):
+    stops = f"import os, time; os.kill(os.getpid(), {int(number)}); time.sleep(60)\n"
+    # as native libraries do whose import is interrupted
+    (tmp_path / f"{library}.py").write_text(
+        f"try:\n    {stops}except BaseException:\n    raise ImportError('failed')\n"
+    )
+    done = run("predict", "hand.png", "--sex", "F", env={"PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (128 + number, b"", said)
+
+
+def test_a_signal_that_is_ignored_stays_so(tmp_path):
+    (tmp_path / "numpy.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGHUP)\nprint('went on')\nraise SystemExit(7)\n"
+    )
+    command = f"trap '' HUP; exec {sys.executable} -m boneage predict hand.png --sex F"
+    environment = {**ONNX, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, shell=True, env=environment, capture_output=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout) == (7, b"went on\n")
+
+
+def test_a_stop_of_the_group_is_the_matter_of_the_process_that_forked(tmp_path):
+    program = tmp_path / "fork.py"
+    program.write_text(
+        "import os, signal, sys, time\n"
+        "from boneage.pipeline.cli.group import _stops_told\n"
+        "with _stops_told():\n"
+        "    if not (child := os.fork()):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        os.kill(os.getpid(), signal.SIGHUP)\n"
+        "        print('went on', flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, timeout=50, check=False)
+    assert (done.stdout, done.stderr) == (b"went on\n143\n", b"")
+
+
 def test_the_callers_warnings_and_signals_stay_as_they_were(tmp_path):
     filters, handler = list(warnings.filters), signal.getsignal(signal.SIGINT)
     CliRunner().invoke(main, ["predict", str(tmp_path / "none.png"), "--sex", "F"])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import re
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -290,3 +293,25 @@ def test_two_processes_train_one_regressor_by_the_same_command(cohort, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{tmp_path / 'run' / 'regressor.safetensors'}: MAE ")
     assert read_header(tmp_path / "run" / "regressor.safetensors").metrics["validation_mae"]["value"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_training_that_a_signal_stops_says_so_in_a_line_and_goes_on(drawn_cohort, tmp_path):
+    """The signal reaches the processes that prepare batches, too, as one of a terminal does."""
+    save_config(replace(SMALL, stages=(Stage(1000, 64, 0.3),)), tmp_path / "recipe.yaml")
+    table = drawn_cohort.films[0].path.with_name("films.csv")
+    command = [sys.executable, "-m", "boneage", "train-regressor", table, "--split", "54:31:15", "-o", tmp_path / "run"]
+    command += ["--segmenter", "fast", "--recipe", tmp_path / "recipe.yaml"]
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+            assert process.stderr
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if ": MAE " in line and not any("stopping" in line for line in lines):
+                    os.killpg(process.pid, number)
+        assert process.returncode == 128 + number, lines
+        told = [line for line in lines if not re.match(r"\d\d:\d\d:\d\d ", line)]
+        assert told == [f"stopping ({number.name}); once more to stop at once\n"]
+        command = [*command, *(["--resume"] if "--resume" not in command else [])]
