@@ -37,7 +37,10 @@ class HandShape:
     def _widest(self) -> NDArray[np.intp]:
         """The longest run of each row from the first to the last."""
         first, last = self.rows
-        return np.array([run_lengths(row).max(initial=0) for row in self.mask[first : last + 1]])
+        filled = self.mask[first : last + 1] != 0
+        columns = np.arange(1, filled.shape[1] + 1, dtype=np.int32)
+        gaps = np.maximum.accumulate(np.where(filled, np.int32(0), columns), axis=1)  # the last one up to each pixel
+        return (columns - gaps).max(axis=1).astype(np.intp)
 
     @cached_property
     def _across(self) -> int:
