@@ -1,7 +1,13 @@
-"""Check crops independently: annotated keypoints must lie inside, and a crop be little larger than the hand."""
+"""Check crops independently: annotated keypoints must lie inside, and a crop be little larger than the hand.
+
+    python tests/keypoints.py DATA
+
+Prints what it finds on all annotated films of DATA, the folder that CONTRIBUTING.md describes.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +16,11 @@ import numpy as np
 import pandas as pd
 
 from boneage.data.errors import CohortError
+from boneage.data.radiograph import Radiograph
+from boneage.data.read import read_radiograph
+from boneage.handseg.finder import HandFinder
 from boneage.handseg.geometry import Box
+from boneage.pipeline.predict.bone_age import BATCH, BoneAge
 
 POINTS = 21  # the wrist and four on each finger
 NEEDED = ("id", "width", "height", "box_x", "box_y", "box_w", "box_h", "wrist_x", "wrist_y")
@@ -54,3 +64,20 @@ def check_keypoints(table: str | Path, crop_box: Callable[[str], tuple[Box, tupl
         ratios.append(box.area / (row["box_w"] * across * row["box_h"] * down))
     n = len(frame)
     return KeypointCheck(n, 1 - len(missed) / n, float(np.median(ratios)) if ratios else float("nan"), tuple(missed))
+
+
+def check_finder(finder: HandFinder, table: str | Path, folder: Path) -> KeypointCheck:
+    """Compare the crops of a finder with a table of keypoints; `folder` holds the radiographs as `<id>.webp`."""
+    ids = list(pd.read_csv(table, dtype={"id": str})["id"])
+    crops: dict[str, tuple[Box, tuple[int, int]] | None] = {}
+    for start in range(0, len(ids), BATCH):
+        some = ids[start : start + BATCH]
+        films: list[Radiograph] = [read_radiograph(folder / f"{id}.webp") for id in some]
+        for id, film, hand in zip(some, films, finder.find(films), strict=True):
+            crops[id] = (hand.crop.fit.box, film.pixels.shape) if hand.crop else None
+    return check_keypoints(table, crops.get)
+
+
+if __name__ == "__main__":
+    data = Path(sys.argv[1])
+    print(check_finder(BoneAge.load().finder, data / "hand-keypoints.csv", data / "rsna" / "boneage-training-dataset"))

@@ -56,13 +56,16 @@ NOT_INSTALLED = ("pipeline/report/fonts/README.md", "weights/starts/")
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory) -> Path:
-    """A folder with the sdist and the wheel of the tracked files."""
+    """A folder with the sdist and the wheel of the tracked files, with nets that are empty: these take long to pack."""
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("not a checkout, so the files of the project are not known")
     copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("distributions")
     for name in tracked():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, copy / name)
+        if name.endswith(".safetensors"):
+            (copy / name).touch()
+        else:
+            shutil.copy(ROOT / name, copy / name)
     subprocess.run([sys.executable, "-c", BUILD, str(out)], cwd=copy, check=True, capture_output=True)
     return out
 

@@ -24,8 +24,9 @@ from boneage.weights.bundle import read_bundle
 
 pytestmark = pytest.mark.usefixtures("fine_maps")
 
-HANDS = 6
-DISCS = {"carpals": None, "middle knuckle": 9}  # the disc's keypoint
+HANDS = 4
+CHANGES = (2, 3)  # hands of which each disc is changed
+DISCS = {"carpals": None, "middle knuckle": 9}  # the disc's keypoint; the carpals first
 PALM = [0, 1, 5, 9, 13, 17]  # keypoints that no finger's pose moves
 
 
@@ -104,9 +105,10 @@ def shipped() -> BoneAgeReader:
 def test_the_maps_mass_is_where_a_hand_was_changed(shipped):
     """Share of the map's mass on the disc over the disc's share of the hand, which is what chance gives: 1.
 
-    Over 16 hands, with `fast`: carpals 3.4 for the map, and 2.6 for what changed of it.
+    Over 16 hands, with `fast`: carpals 3.4 for the map, and 2.6 for what changed of it. A map takes seconds, so these
+    are 4 hands, and what changed is asked of 2 of them.
     """
-    mass: dict[str, list[float]] = {name: [] for name in DISCS}
+    mass: list[float] = []
     change: dict[str, list[float]] = {name: [] for name in DISCS}
     for seed in range(HANDS):
         sex, months = "FM"[seed % 2], 70.0 + 10 * seed
@@ -118,14 +120,17 @@ def test_the_maps_mass_is_where_a_hand_was_changed(shipped):
                 crop = cut_crop(pixels, box_of(hand), shipped.input_size, hand=over(hand))
                 return np.where(hand, crop.fit.back(shipped.evidence(crop.pixels, sex)), 0)
 
-            plain = map_of(before) if plain is None else plain  # the same for either disc
             shown = map_of(after)
             chance = (disc & hand).sum() / hand.sum()
-            mass[name].append(shown[disc].sum() / shown.sum() / chance)
+            if name == "carpals":
+                mass.append(shown[disc].sum() / shown.sum() / chance)
+            if seed not in CHANGES:
+                break
+            plain = map_of(before) if plain is None else plain  # the same for either disc
             moved = np.abs(shown - plain)
             change[name].append(moved[disc].sum() / moved.sum() / chance)
-    assert np.mean(mass["carpals"]) > 2.5
-    for found in (change["carpals"], change["middle knuckle"], mass["carpals"]):
+    assert np.mean(mass) > 2.5
+    for found in (*change.values(), mass):
         assert np.mean(found) > 1.5
         assert np.mean(np.array(found) > 1) > 0.8
 

@@ -297,13 +297,13 @@ def test_the_shipped_weights_read_alike_on_both_engines(tmp_path):
     with_onnx, with_torch = (BoneAge.load("default", "cpu", engine) for engine in ("onnx", "torch"))
     assert isinstance(with_onnx.finder.segmenter.engine, OnnxEngine)
     paths = []
-    for seed in range(12):
+    for seed in range(6):
         sex = sex_of(seed)
         paths.append(
-            (write_hand(tmp_path / f"{seed}.png", 30 + 15 * seed, sex, 400 + seed, (500, 400), label=True), sex)
+            (write_hand(tmp_path / f"{seed}.png", 30 + 30 * seed, sex, 400 + seed, (500, 400), label=True), sex)
         )
     pairs = list(zip(with_onnx.predict_many(paths), with_torch.predict_many(paths), strict=True))
-    assert sum(one.bone_age_months is not None for one, _ in pairs) >= 10
+    assert sum(one.bone_age_months is not None for one, _ in pairs) >= 5
     for one, other in pairs:
         assert one.status == other.status
         assert one.hand_box == pytest.approx(other.hand_box, abs=1)
