@@ -48,11 +48,6 @@ def from_csv_cell(text: str) -> str:
     return text[1:] if _GUARDED.match(text) else text
 
 
-def for_plot(text: str) -> str:
-    """For a text in a plot: as `for_lines`, and dollars are dollars, not signs of a formula of Matplotlib."""
-    return for_lines(text).replace("$", r"\$")
-
-
 def for_markdown(text: str) -> str:
     """For a cell or a line of Markdown: as `for_line`; no cell ends within it, and no tag of HTML begins."""
     return _NOT_IN_MARKDOWN.sub(r"\\\g<0>", for_line(text))

@@ -27,7 +27,7 @@ def learning_curve(folder: Path, config: RegressorConfig, films: tuple[int, int]
         pd.concat(logs).groupby("epoch").last()
     )  # of each column the last that there is: what was done again counts
     figure, axes = new_plot(
-        (7.2, 4.4), f"Error by epoch: {config.net.backbone}\nn = {films[0]:,} to learn, {films[1]:,} to choose"
+        (7.2, 4.4), (f"Error by epoch: {config.net.backbone}", f"n = {films[0]:,} to learn, {films[1]:,} to choose")
     )
     for column, (words, colour) in _LINES.items():
         axes.plot(epochs.index + 1, epochs[column], "o-", markersize=4, color=colour, label=words)

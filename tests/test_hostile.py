@@ -6,17 +6,20 @@ import csv
 import io
 import logging
 import re
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from boneage.data.errors import BoneAgeError
 from boneage.data.files import is_marked
 from boneage.data.radiograph import Radiograph
 from boneage.data.remark import Remark, Verbatim
-from boneage.data.text import csv_line, for_dicom, for_file_name, for_line, for_plot, from_csv_cell
+from boneage.data.text import csv_line, for_dicom, for_file_name, for_line, from_csv_cell
 from boneage.handseg.finder import Hand
 from boneage.handseg.quality import Verdict
 from boneage.pipeline import output
@@ -24,10 +27,16 @@ from boneage.pipeline.cli.group import Failure
 from boneage.pipeline.cli.options import LogLines
 from boneage.pipeline.clinical.reference import brush_reference
 from boneage.pipeline.examination import Examination
+from boneage.pipeline.growth import plot as plot_of_growth
 from boneage.pipeline.growth.files import file_names
 from boneage.pipeline.growth.films import Film
-from boneage.pipeline.growth.growth import growths_of
+from boneage.pipeline.growth.growth import Growth, growths_of
 from boneage.pipeline.growth.plot import growth_plot
+from boneage.pipeline.measure import comparison_plot, evaluation_plots, protocol_plot
+from boneage.pipeline.measure.comparison_plot import difference_plot
+from boneage.pipeline.measure.evaluation_plots import bland_altman_plot, scatter_plot
+from boneage.pipeline.measure.protocol_plot import stress_plot
+from boneage.pipeline.plotting import Plot
 from boneage.pipeline.predict.rows import from_line, row_of, to_line
 from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.write import write_report
@@ -138,23 +147,64 @@ def test_file_names(text, tmp_path):
     assert len({name.casefold() for name in names[1:]}) == 3
 
 
-@every
-def test_text_of_a_plot(text):
-    assert for_plot(text).replace(r"\$", "") == for_line(text).replace("$", "").replace(r"\n", "\n") or "\n" in text
-
-
-@pytest.mark.parametrize("name", IN_A_PICTURE)
-def test_plot(name, tmp_path):
-    text = HOSTILE[name]
+def growth_of(text: str) -> Growth:
     films = [
         Film(text, text, "F", 100.0 + 12 * year, (90.0, 120.0 + 12 * year), 100.0 + 12 * year, None, "ok", text)
         for year in range(2)
     ]
     (growth,) = growths_of([film for film in films if film.patient])
-    growth_plot(growth, tmp_path / "p.png", brush_reference())
+    return growth
+
+
+@pytest.mark.parametrize("name", IN_A_PICTURE)
+def test_plot(name, tmp_path):
+    growth_plot(growth_of(HOSTILE[name]), tmp_path / "p.png", brush_reference())
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.size[0] < 3000
     assert is_marked(tmp_path / "p.png")
+
+
+FILMS = pd.DataFrame({"sex": [*"FMF"], "labelled_months": [60.0, 90, 120], "bone_age_months": [61.0, np.nan, 118]})
+COPIES = {"n": 3, "kind": "grey", "review": 1, "lost": 0, "change": 2.0, "changed": 0.2, "changed_low": 0.1}
+COPIES = pd.DataFrame([COPIES | {"changed_high": 0.3, "copy": name} for name in ("a", "b")])
+
+
+def arms(text: str) -> pd.DataFrame:
+    arm = {"question": "", "arm": "base", "mae": 7.0, "n": 600, "seeds": [1, 2], "is_base": False}
+    found = {"difference": -1.0, "difference_low": -2.0, "difference_high": 0.5, "by_seed": [-1.1, -0.9]}
+    named = {"question": text, "arm": text}
+    failed = {"seeds": [], "difference": np.nan, "difference_low": np.nan, "difference_high": np.nan}
+    return pd.DataFrame([arm | found, arm | found | named, arm | found | named | failed], dtype=object)
+
+
+PLOTS = {
+    "scatter": lambda text: scatter_plot(FILMS, "x.png", cohort=text, model=text),
+    "Bland-Altman": lambda text: bland_altman_plot(FILMS, "x.png", cohort=text, model=text),
+    "comparison": lambda text: difference_plot(arms(text), "x.png", cohort=text, trained_on=300),
+    "protocol": lambda text: stress_plot(COPIES, {"a": "a", "b": "b"}, "x.png", model=text),
+    "growth": lambda text: growth_plot(growth_of(text), "x.png", replace(brush_reference(), name=text)),
+}
+
+
+@pytest.mark.parametrize(
+    "text", [*(HOSTILE[name] for name in IN_A_PICTURE), "w" * 300, "a\n" * 40, "손목 방사선 " * 20]
+)
+@pytest.mark.parametrize("plot", PLOTS)
+def test_names_in_plots_are_read_as_they_are_and_stay_within_the_picture(plot, text, monkeypatch):
+    drawn: list[Plot] = []
+    for module in (comparison_plot, evaluation_plots, protocol_plot, plot_of_growth):
+        monkeypatch.setattr(module, "save", lambda figure, _: drawn.append(figure))
+    PLOTS[plot](text)
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    shown = [each for each in figure.findobj(Text) if isinstance(each, Text) and re.search(r"[^\W\d]", each.get_text())]
+    for each in shown:
+        assert not CONTROL.search(each.get_text())
+        where = each.get_window_extent()
+        assert figure.bbox.x0 <= where.x0 <= where.x1 <= figure.bbox.x1, each
+        assert figure.bbox.y0 <= where.y0 <= where.y1 <= figure.bbox.y1, each
+    if "$" in text:
+        assert any(text[:20] in each.get_text() for each in shown)
 
 
 @pytest.mark.parametrize("suffix", [".html", ".pdf"])

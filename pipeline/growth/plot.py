@@ -8,22 +8,18 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, fontManager
 
 from ...data.child import YEAR
 from ...data.remark import Remark, Verbatim, joined
-from ...data.text import for_line, for_plot, shortened
+from ...data.text import for_line, shortened
 from ..clinical.reference import Reference
-from ..plotting import GRID, INK, save, tick_every
-from ..report.chart import FONTS
+from ..plotting import GRID, INK, Plot, report_family, save, tick_every
 from ..report.language import Language
 from .growth import Growth
 
@@ -34,7 +30,7 @@ _METHODS: Mapping[str, tuple[str, str, float]] = {  # colour, marker, and years 
     "Khamis-Roche": ("#17603a", "^", 0.03),
 }
 _MARGIN = 1.0  # years shown before the first film and after the last
-_LONGEST = 30  # characters of a name in a title, of which two stand in a line as wide as the plot
+_LONGEST = 26  # characters of a name in a title, of which two stand in a line as wide as the plot
 _CHILDREN = {"F": "girl", "M": "boy", None: "sex not known"}
 Draw: TypeAlias = Callable[[Axes, Growth, Language, Reference], None]
 
@@ -51,20 +47,20 @@ def growth_plot(growth: Growth, path: str | Path, reference: Reference) -> None:
     parts += [draw_velocity] if has_velocity(growth) else []
     parts += [draw_heights] if has_heights(growth) else []
     tall = [5.4, 2.2, 2.6][: len(parts)] if has_velocity(growth) else [5.4, 2.6][: len(parts)]
-    figure = Figure(figsize=(6.4, 0.9 + sum(tall)), dpi=150, layout="constrained")
+    figure = Plot((6.4, 0.9 + sum(tall)))
     panels = figure.subplots(len(parts), squeeze=False, height_ratios=tall)[:, 0]
     for draw, axes in zip(parts, panels, strict=True):
         draw(axes, growth, Language(), reference)
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=7.5)
-    panels[0].set_title(for_plot(_title(growth)), fontsize=10.5, color=INK, loc="left", pad=10)
+    panels[0].set_title(_title(growth), fontsize=10.5, color=INK, loc="left", pad=10)
     figure.set_figwidth(8.2)  # the keys stand beside the panels
     save(figure, path)
 
 
 def part_of(draw: Draw, growth: Growth, language: Language, reference: Reference, size: tuple[float, float]) -> bytes:
     """One of the three pictures alone as a PNG of `size` (width and height in inches), with its words in a language."""
-    with matplotlib.rc_context({"font.family": _family(), "font.size": 7}):
-        figure = Figure(figsize=size, dpi=300, layout="constrained")
+    with matplotlib.rc_context({"font.family": report_family(), "font.size": 7}):
+        figure = Plot(size, dpi=300)
         axes = figure.subplots()
         draw(axes, growth, language, reference)
         figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=6, columnspacing=1, handlelength=1.6)
@@ -215,14 +211,6 @@ def _draw_reference(
     if not len(ages):
         return [*across]
     lower, upper = (centre - spread) / YEAR, (centre + spread) / YEAR
-    label = language.say(Remark("{name}, ± 2 SD", name=Verbatim(reference.name)))
+    label = language.say(Remark("{name}, ± 2 SD", name=Verbatim(shortened(for_line(reference.name), _LONGEST))))
     axes.fill_between(ages / YEAR, lower, upper, color=_BAND, linewidth=0, zorder=0, label=label)
     return [*across, float(lower.min()), float(upper.max())]
-
-
-@cache
-def _family() -> str:
-    """The family of the report's font, which has Korean letters, made known to matplotlib."""
-    path = str(FONTS / "NotoSansKR-Regular.otf")
-    fontManager.addfont(path)
-    return FontProperties(fname=path).get_name()

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ...data.text import counted
-from ..plotting import GRID, INK, new_plot, save
+from ..plotting import GRID, INK, label_of, new_plot, save
 from .comparison import difference_words
 
 _VERDICTS = {"better": "#1f6fa8", "worse": "#c2571a", "undecided": "#8a8a8a"}
+_LABEL = (36, 60)  # characters of a line, and of an arm's name
 
 
 def difference_plot(rows: pd.DataFrame, path: str | Path, *, cohort: str, trained_on: int) -> None:
@@ -28,8 +29,8 @@ def difference_plot(rows: pd.DataFrame, path: str | Path, *, cohort: str, traine
     measured = f"base MAE {base['mae']:.2f} months on n = {base['n']:,.0f}" if base["seeds"] else "the base failed"
     seeds = max(len(row["seeds"]) for row in rows.to_dict("records"))
     title = (
-        f"Difference in MAE to the base: {cohort}\n{measured}; {counted(trained_on, 'film')} to learn from, "
-        f"{counted(seeds, 'seed')}"
+        f"Difference in MAE to the base: {cohort}",
+        f"{measured}; {counted(trained_on, 'film')} to learn from, {counted(seeds, 'seed')}",
     )
     figure, axes = new_plot((9.2, 1.9 + 0.34 * len(arms)), title, grid="x")
     axes.axvline(0, color=INK, linewidth=1)
@@ -40,7 +41,8 @@ def difference_plot(rows: pd.DataFrame, path: str | Path, *, cohort: str, traine
             place += 0.5
         _arm(axes, row, place)
         places.append(place)
-        labels.append(f"{row['question']}: {row['arm']}" if row["question"] else row["arm"])
+        name = f"{row['question']}: {row['arm']}" if row["question"] else row["arm"]
+        labels.append(label_of(name, *_LABEL))
         place += 1
     axes.set_yticks(places, labels)
     axes.tick_params(axis="y", length=0)

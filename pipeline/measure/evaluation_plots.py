@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ...data.errors import BoneAgeError
-from ..plotting import GRID, INK, YEAR, add_title, add_years, new_plot, save, tick_every
+from ..plotting import GRID, INK, YEAR, Plot, add_title, add_years, new_plot, save, tick_every
 from .metrics import FEW, SEX_LABELS, agreement
 
 _COLOURS = {"F": "#c2571a", "M": "#1f6fa8"}  # orange and blue, which colour-blind readers can distinguish
@@ -84,7 +83,7 @@ def bland_altman_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, mod
 
 def before_and_after_plot(before: pd.DataFrame, after: pd.DataFrame, path: str | Path, model: str) -> None:
     """Draw the errors of the same films against their labels, before and after, with the mean of each sex as a line."""
-    figure = Figure(figsize=(9.6, 5.0), dpi=150, layout="constrained")
+    figure = Plot((9.6, 5.0))
     films = _films(after)
     add_title(figure, _title("Error before and after calibration", films, model))
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
@@ -131,10 +130,10 @@ def _films(frame: pd.DataFrame) -> _Films:
     return _Films(sex[read], labelled[read], predicted[read], int((~read).sum()))
 
 
-def _title(title: str, films: _Films, model: str) -> str:
+def _title(title: str, films: _Films, model: str) -> tuple[str, str]:
     counted = f"n = {films.n:,}" + (f" ({films.not_assessed:,} more not assessed)" if films.not_assessed else "")
     rough = f"; figures of fewer than {FEW} films are rough" if films.n < FEW else ""
-    return f"{title}\n{counted}; model {model}{rough}"
+    return title, f"{counted}; model {model}{rough}"
 
 
 def _dots(axes: Axes, films: _Films, across: np.ndarray, up: np.ndarray) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ..plotting import GRID, add_title, save
+from ..plotting import GRID, Plot, add_title, save
 
 _DOT, _BAR = "#1f6fa8", "#9bbcd4"
 
@@ -24,8 +23,8 @@ def stress_plot(summary: pd.DataFrame, titles: Mapping[str, str], path: str | Pa
     kinds = summary["kind"].tolist()
     gaps = np.cumsum([0.0, *(0.6 * (one != other) for one, other in zip(kinds[1:], kinds, strict=False))])
     rows = np.arange(len(summary)) + gaps
-    figure = Figure(figsize=(10.0, 0.24 * float(rows[-1]) + 1.6), dpi=150, layout="constrained")
-    add_title(figure, f"Readings of transformed films: n = {n:,}; model {model}")
+    figure = Plot((10.0, 0.24 * float(rows[-1]) + 1.6))
+    add_title(figure, [f"Readings of transformed films: n = {n:,}; model {model}"])
     share, change = figure.subplots(1, 2, sharey=True, width_ratios=(1.1, 1))
     low, high = (summary["changed"] - summary["changed_low"], summary["changed_high"] - summary["changed"])
     share.errorbar(summary["changed"], rows, xerr=[low.clip(0), high.clip(0)], fmt="o", color=_DOT, ms=4, elinewidth=1)

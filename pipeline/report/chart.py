@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,10 +14,10 @@ from ...data.child import YEAR
 from ...data.remark import Remark
 from ...data.sex import CHILDREN, Sex
 from ..clinical.reference import Reference, brush_reference
+from ..plotting import FONTS
 from ..reading import Reading
 from .language import Language
 
-FONTS = Path(__file__).parent / "fonts"
 _SIZE = (3.3, 2.9)  # inches
 _DPI = 300
 _AROUND = 2  # years on either side of the child

@@ -81,7 +81,8 @@ def test_the_labels_of_lines_that_are_close_stand_apart(tmp_path):
 
 
 def test_a_long_title_stays_within_the_picture():
-    figure, _ = new_plot((6.4, 6.9), f"Predicted and labelled bone age: {'films of a clinic, ' * 8}\nn = 5; model tiny")
+    title = f"Predicted and labelled bone age: {'films of a clinic, ' * 8}", "n = 5; model tiny"
+    figure, _ = new_plot((6.4, 6.9), title)
     figure.draw_without_rendering()
     (title,) = figure.texts
     assert figure.bbox.x0 <= title.get_window_extent().x0 < title.get_window_extent().x1 <= figure.bbox.x1
