@@ -73,10 +73,21 @@ def _jpeg(content: bytes) -> Codestream:
                 width, height, head[5], head[0], lossless=kind in (_LOSSLESS, _JPEG_LS), is_jpeg_ls=kind == _JPEG_LS
             )
         scans += kind == _SCAN
+        if kind == _SCAN and frame is not None and frame.lossless and not frame.is_jpeg_ls:
+            _refuse_shifted(content[place : place + length])
         place += max(length, 2)
     if frame is None or not frame.width * frame.height * frame.samples:
         _without_size()
     return replace(frame, scans=max(scans, 1))
+
+
+def _refuse_shifted(scan: bytes) -> None:
+    """Raise ValueError for a scan of a lossless JPEG whose samples were shifted (point transform, ITU-T T.81 H.1.2.1).
+
+    libjpeg begins such a picture at another grey level than it was stored with.
+    """
+    if scan[-1:] and scan[-1] & 0x0F:
+        raise ValueError("its lossless JPEG was stored without its lowest bits, by a point transform")
 
 
 def _jpeg_2000(content: bytes) -> Codestream:

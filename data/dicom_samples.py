@@ -194,8 +194,9 @@ def _as_smooth(values: np.ndarray, padding: np.ndarray | None, stored: int, doub
     size, unused = values.dtype.itemsize, 8 * values.dtype.itemsize - stored
     other_sign = np.dtype(f"{'u' if values.dtype.kind == 'i' else 'i'}{size}")
     raised = (values << values.dtype.type(unused)).view(other_sign) >> other_sign.type(unused)
-    differing = float((raised.astype(np.int64) != values).mean())
-    if differing > _DIFFERING and _roughness(raised, padding) < _ROUGH_SIGN * _roughness(values, padding):
+    moved = float((raised.astype(np.int64) != values).mean())
+    # those that the sign moves do so by the same amount; where they are most, it is the others that differ from them
+    if min(moved, 1 - moved) > _DIFFERING and _roughness(raised, padding) < _ROUGH_SIGN * _roughness(values, padding):
         doubts.append(misfit(Verbatim("PixelRepresentation")))
         return raised
     if size == 2 and stored == 16:

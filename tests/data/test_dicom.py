@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
+import shutil
+import subprocess
 import warnings
 from contextlib import suppress
 from datetime import date
@@ -17,11 +20,13 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
+from pydicom.filewriter import dcmwrite
 from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import (
     UID,
     BasicTextSRStorage,
     DeflatedExplicitVRLittleEndian,
+    DigitalXRayImageStorageForPresentation,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -118,6 +123,31 @@ def test_sigmoid_window(tmp_path):
     assert near(2000) == pytest.approx(0.5, abs=0.01)
     assert near(2400) == pytest.approx(1 / (1 + np.exp(-2)), abs=0.01)
     assert near(0) < 0.001 < near(1600) < near(2400) < 0.999 < near(TOP)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (0.25, -512), (2, 100)])
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+@pytest.mark.parametrize(("centre", "width"), [(8191.5, 16383), (9000, 12000)])
+def test_voi_functions_are_those_of_the_standard(tmp_path, photometric, slope, intercept, function, centre, width):
+    """PS3.3 C.11.2.1.2.1, C.11.2.1.3.1 and C.11.2.1.3.2, with ymin = 0 and ymax = 1, of samples of 14 bits."""
+    c, w = centre * slope + intercept, width * slope
+
+    def by_the_standard(x: float) -> float:
+        if function == "SIGMOID":
+            return 1 / (1 + math.exp(-4 * (x - c) / w))
+        if function == "LINEAR_EXACT":
+            return 0 if x <= c - w / 2 else 1 if x > c + w / 2 else (x - c) / w + 0.5
+        if x <= c - 0.5 - (w - 1) / 2:
+            return 0
+        return 1 if x > c - 0.5 + (w - 1) / 2 else (x - (c - 0.5)) / (w - 1) + 0.5
+
+    stored = LEVELS * 16383 // TOP
+    ds = dataset(stored, 14, kind=DigitalXRayImageStorageForPresentation, PhotometricInterpretation=photometric)
+    ds.RescaleSlope, ds.RescaleIntercept = slope, intercept
+    ds.VOILUTFunction, ds.WindowCenter, ds.WindowWidth = function, c, w
+    shown = np.vectorize(by_the_standard, otypes=[float])(stored * slope + intercept)
+    assert_shows(read(tmp_path, ds), 1 - shown if photometric == "MONOCHROME1" else shown)
 
 
 def test_a_steep_voi_lut_is_applied_with_its_ends(tmp_path):
@@ -224,6 +254,54 @@ def jpeg_lossless(samples: np.ndarray, precision: int) -> bytes:
     start = bytes([1, 1, 0, 1, 0, 0])
     parts = (segment(0xC3, frame), segment(0xC4, codes), segment(0xDA, start), scan)
     return b"\xff\xd8" + b"".join(parts) + b"\xff\xd9"
+
+
+def test_a_lossless_jpeg_without_its_lowest_bits_is_refused(tmp_path):
+    shifted = jpeg_lossless(LEVELS // 2, 12).replace(b"\x01\x01\x00\x01\x00\x00", b"\x01\x01\x00\x01\x00\x01", 1)
+    with pytest.raises(ReadError, match="stored without its lowest bits, by a point transform"):
+        read(tmp_path, compressed(dataset(LEVELS), JPEGLosslessSV1, shifted))
+
+
+@pytest.mark.skipif(not shutil.which("dcmcjpeg"), reason="needs dcmtk")
+@pytest.mark.parametrize(("bits", "signed"), [(8, False), (12, False), (12, True), (16, False), (16, True)])
+def test_what_dcmtk_stores_in_other_ways_is_the_same_picture(tmp_path, bits, signed):
+    levels = LEVELS * (2**bits - 1) // TOP - signed * 2 ** (bits - 1)
+    whole = write(dataset(levels, bits), tmp_path / "whole.dcm")
+    plain = read_radiograph(whole, correct_inversion=False).pixels
+    assert plain.std() > 0.2
+    ways = {"big endian": ["dcmconv", "+tb"], "implicit": ["dcmconv", "+ti"], "deflated": ["dcmconv", "+td"]}
+    ways |= {f"lossless {k}": ["dcmcjpeg", "+el", "+sv", f"{k}"] for k in range(1, 8)}
+    ways |= {"first": ["dcmcjpeg", "+e1"], "RLE": ["dcmcrle"]}
+    if bits == 12 and not signed:  # of 12 bits: the syntax 1.2.840.10008.1.2.4.51, process 4
+        ways["extended"] = ["dcmcjpeg", "+ee", "+q", "100"]
+    for way, command in ways.items():
+        subprocess.run([*command, whole, tmp_path / "other.dcm"], check=True)
+        other = read_radiograph(tmp_path / "other.dcm", correct_inversion=False)
+        assert np.abs(other.pixels - plain).max() <= (0.002 if way == "extended" else 0), way
+        assert not other.doubts, way
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("vr", ["OB", "OW"])
+def test_big_endian_samples_and_their_padding(tmp_path, bits, vr):
+    odd = LEVELS[:63, :47] * (2**bits - 1) // TOP
+    ds = dataset(odd, bits)
+    plain = read(tmp_path, ds).pixels
+    content = odd.astype(">u2").tobytes() if bits == 16 else odd.astype("u1").tobytes() + b"\0"
+    if bits == 8 and vr == "OW":
+        content = np.frombuffer(content, "<u2").byteswap().tobytes()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    ds.add_new("PixelData", vr, content)
+    dcmwrite(tmp_path / "big.dcm", ds, implicit_vr=False, little_endian=False, force_encoding=True)
+    np.testing.assert_array_equal(read_radiograph(tmp_path / "big.dcm", correct_inversion=False).pixels, plain)
+
+
+@pytest.mark.parametrize("stated", [2, 1, None])
+def test_of_two_pictures_none_is_read_even_where_one_alone_has_a_hand(tmp_path, stated):
+    ds = dataset(LEVELS, NumberOfFrames=stated)
+    ds.PixelData += bytes(len(ds.PixelData))
+    with pytest.raises(ReadError, match="multi-frame DICOM of 2 pictures" if stated == 2 else "holds several pictures"):
+        read(tmp_path, ds)
 
 
 def test_jpeg_lossless(tmp_path):

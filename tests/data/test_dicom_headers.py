@@ -105,6 +105,17 @@ def test_a_wrong_sign_is_found_and_a_right_one_kept(tmp_path):
         assert doubts(read(tmp_path, right)) == ""
 
 
+def test_the_sign_of_a_dark_film_with_bright_letters_is_kept(tmp_path):
+    """The letters alone lie on the other side of 0; with the other sign they would be as dark as the film's edge."""
+    film = HAND // 3
+    film[4:16:2, 4:30:2] = np.linspace(2500, 4000, 13)
+    plain = read(tmp_path, dataset(film))
+    inverse = dataset(4095 - film, PhotometricInterpretation="MONOCHROME1")
+    for dark in (dataset(film), dataset(film - 2048), dataset(film * 16 - 32768, bits=16), inverse):
+        np.testing.assert_allclose(read(tmp_path, dark).pixels, plain.pixels, atol=1e-3)
+        assert doubts(read(tmp_path, dark)) == ""
+
+
 def test_signed_samples_without_extended_sign(tmp_path):
     film = dataset((HAND - 2048) & 0xFFF, bits=16, BitsStored=12, HighBit=11)
     film.PixelRepresentation = 1
