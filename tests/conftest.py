@@ -92,6 +92,15 @@ def real_graphs(_no_graphs):
     weights_file.graph_of = refuse
 
 
+@pytest.fixture
+def blank_plots(monkeypatch) -> None:
+    """Plots are stored as one pixel, since drawing takes a quarter of such a test; others draw the same plots."""
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    monkeypatch.setattr(Figure, "savefig", lambda _, target, **__: Image.new("L", (1, 1)).save(target, "PNG"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     if not REAL.is_dir():

@@ -110,6 +110,7 @@ def test_training_makes_a_bundle_that_says_what_it_is_and_predicts(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_plots")
 def test_one_training_makes_several_bundles_each_of_the_nets_and_zooms_it_names(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
@@ -128,6 +129,7 @@ def test_one_training_makes_several_bundles_each_of_the_nets_and_zooms_it_names(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_plots")
 def test_a_later_regressor_can_imitate_the_one_before(cohort, split, tiny_bundle, finds_hands, tmp_path):
     student = replace(SMALL, teacher=Distillation())
     recipe = replace(RECIPE, regressors=(SMALL, student))
@@ -138,6 +140,7 @@ def test_a_later_regressor_can_imitate_the_one_before(cohort, split, tiny_bundle
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_plots")
 def test_a_later_regressor_starts_from_the_one_before_and_keeps_what_is_frozen(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
@@ -153,6 +156,7 @@ def test_a_later_regressor_starts_from_the_one_before_and_keeps_what_is_frozen(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_plots")
 def test_a_later_regressor_from_imagenet_begins_anew_so_it_may_be_another_net(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
@@ -166,6 +170,7 @@ def test_a_later_regressor_from_imagenet_begins_anew_so_it_may_be_another_net(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_plots")
 def test_finer_copies_are_learned_from_but_only_those_of_the_part_train(
     cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
@@ -240,6 +245,7 @@ def test_a_start_a_segmenter_and_a_disk_that_will_not_do_are_found_too(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_plots")
 def test_a_run_that_failed_before_it_began_to_train_does_not_block_its_folder(
     cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
@@ -257,6 +263,7 @@ def test_a_run_that_failed_before_it_began_to_train_does_not_block_its_folder(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_plots")
 def test_terms_of_nets_that_others_trained_travel_with_the_bundle(cohort, split, tiny_bundle, finds_hands, tmp_path):
     """The shipped segmenter, and a shipped regressor as teacher, have terms and a citation of their own."""
     shipped = read_bundle("default")

@@ -75,6 +75,7 @@ def fitted(base: Bundle, cohort: Cohort, out: Path, **reader: Any) -> Calibrated
     return calibrate(cast(BoneAge, Reader(cohort, **reader)), base, cohort, out)
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_a_site_that_reads_by_sex_otherwise_gains_on_films_held_back_and_its_bundle_reads_so(base, tmp_path):
     result = fitted(base, site(), tmp_path / "clinic")
     assert result.gain.high < 0
@@ -91,6 +92,7 @@ def test_a_site_that_reads_by_sex_otherwise_gains_on_films_held_back_and_its_bun
     assert BoneAge.load(stored).model == "clinic"
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_what_is_held_back_is_read_without_itself(base, tmp_path, monkeypatch):
     """Each fold's films are read by a fit that has seen none of their children."""
     seen: list[set[str]] = []
@@ -132,6 +134,7 @@ def test_the_bundle_says_what_it_was_calibrated_on(base, tmp_path):
     assert json.loads(run.stdout)["weights"]["site"]["n"] == 140
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_no_gain_is_said_to_be_none(base, tmp_path):
     result = fitted(base, site(), tmp_path / "clinic", girls=0.0, boys=0.0)
     assert result.unlike == ()
@@ -150,6 +153,7 @@ def test_films_of_few_children_are_refused(base, tmp_path):
         fitted(base, site(40, 40, children=4), tmp_path / "clinic")
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_few_films_are_warned_of(base, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "boneage"):
         fitted(base, site(35, 35), tmp_path / "clinic")
@@ -189,6 +193,7 @@ def test_a_shift_of_each_sex_and_a_spread_are_noticed():
     assert [*unlike(frame(errors).assign(interval_90_low=np.nan), {}, None)] == []
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_a_site_of_other_readers_is_warned_of(base, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "boneage"):
         result = fitted(base, site(), tmp_path / "clinic")

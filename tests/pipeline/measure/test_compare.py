@@ -45,6 +45,7 @@ def run(plan, cohort, split, tiny_bundle, out):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_plots")
 def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stays_its_own(
     drawn_cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
@@ -142,6 +143,7 @@ def test_a_comparison_that_was_stopped_goes_on_and_ends_as_if_it_had_not(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_plots")
 def test_the_weights_of_the_last_epoch_are_measured_not_those_of_the_best(
     drawn_cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
@@ -300,6 +302,7 @@ def test_every_fusion_starts_from_the_same_imagenet_features(fusion, size):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_plots")
 def test_the_command_takes_data_and_split_from_the_plan_and_says_what_failed(
     drawn_cohort, split, tiny_bundle, finds_hands, tmp_path
 ):

@@ -55,6 +55,7 @@ def test_figures_are_over_the_aged_films_and_the_others_are_counted(tmp_path):
     assert dict(zip(measured.groups["level"], measured.groups["not_assessed"], strict=True))["boys"] == 1
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_every_film_is_in_the_csv_with_its_own_numbers_and_reasons(tmp_path):
     evaluate(told(a=56.0, b=88.0, c=None), cohort(), tmp_path)
     films = pd.read_csv(tmp_path / "predictions.csv").set_index("id")
@@ -74,6 +75,7 @@ def test_plots_and_table_are_written_and_name_cohort_split_and_model(tmp_path):
     assert all(words in text for words in ("three", "part report", "told"))
 
 
+@pytest.mark.usefixtures("blank_plots")
 def test_what_is_written_is_the_evaluation_again(tmp_path):
     measured = evaluate(told(a=56.1234, b=88.0, c=None), cohort(), tmp_path, split="part report")
     again = read_evaluation(tmp_path)

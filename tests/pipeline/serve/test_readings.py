@@ -129,9 +129,9 @@ def png(width: int, height: int) -> bytes:
 
 
 def bomb() -> bytes:
-    """A picture of 49 million white pixels in a few kilobytes, and too large when decoded as colour with 16 bits."""
+    """A picture of 400 million white pixels in some kilobytes."""
     buffer = io.BytesIO()
-    Image.new("L", (20_000, 20_000), 255).save(buffer, "PNG", compress_level=9)
+    Image.new("1", (20_000, 20_000), 1).save(buffer, "PNG", compress_level=9)
     return buffer.getvalue()
 
 
