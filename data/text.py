@@ -14,8 +14,8 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.IGNORECASE)
 _NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$')  # spreadsheets of some languages split at semicolons
-_NOT_IN_MARKDOWN = re.compile(r"\||<(?=[a-z/!?])", re.IGNORECASE)
-_ESCAPED = re.compile(r"\\([|<])")
+_NOT_IN_MARKDOWN = re.compile(r"[|\[]|<(?=[a-z/!?])", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([|<\[])")
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # devices of Windows, not files
 
@@ -49,7 +49,7 @@ def from_csv_cell(text: str) -> str:
 
 
 def for_markdown(text: str) -> str:
-    """For a cell or a line of Markdown: as `for_line`; no cell ends within it, and no tag of HTML begins."""
+    """For a cell or a line of Markdown: as `for_line`; no cell ends, no tag of HTML begins, no link or picture."""
     return _NOT_IN_MARKDOWN.sub(r"\\\g<0>", for_line(text))
 
 

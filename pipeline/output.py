@@ -118,7 +118,7 @@ def show_markdown(text: str) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    console = Console()
+    console = Console(markup=False, emoji=False)
     for block in for_lines(text).strip().split("\n\n"):
         console.print(_table(block, console.width) if block.startswith("|") else Markdown(block), "")
 

@@ -24,7 +24,7 @@ from ...data.cohort import Cohort, Film
 from ...data.errors import OutputError, TrainingError
 from ...data.files import whole_folder
 from ...data.split import WHOLE, make_split
-from ...data.text import counted
+from ...data.text import counted, for_markdown
 from ...regressor.calibration import Calibration, fit_site_calibration
 from ...weights.bundle import Bundle, read_bundle, write_bundle
 from ..predict.bone_age import BoneAge
@@ -69,10 +69,10 @@ class Calibrated:
         before, after = (_covered(of) for of in (self.before, self.after))
         site = self.bundle.site
         text = [
-            f"Calibrated on cohort {site['cohort']}, {site['split']}: {counted(site['n'], 'film')}, from the bundle "
-            f"{site['from']}. After: each film is read with what was fitted to the other {FOLDS - 1} of {FOLDS} parts. "
-            "Errors are in months, predicted minus labelled; intervals are 95 % bootstrap intervals over films, those "
-            "of the difference paired.",
+            f"Calibrated on cohort {for_markdown(site['cohort'])}, {site['split']}: {counted(site['n'], 'film')}, from "
+            f"the bundle {site['from']}. After: each film is read with what was fitted to the other {FOLDS - 1} of "
+            f"{FOLDS} parts. Errors are in months, predicted minus labelled; intervals are 95 % bootstrap intervals "
+            "over films, those of the difference paired.",
             markdown_table(_HEAD, rows),
             f"The 90 % interval held {before} of the labels before, {after} after.",
             *(f"{SEX_LABELS[sex].capitalize()}: {line_words(lines.line(sex))}." for sex in SEX_LABELS),

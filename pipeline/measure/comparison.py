@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...data.text import counted
+from ...data.text import counted, for_markdown
 from ...weights.torch_engine import device_name
 from .markdown import markdown_table
 from .metrics import FEW
@@ -61,7 +61,7 @@ class Comparison:
         arms = self.rows.to_dict("records")
         n = max((row["n"] for row in arms if row["seeds"]), default=0)
         text = _TEXT.format(
-            base=settings, cohort=self.cohort, trained_on=self.trained_on, n=n, device=device_name()
+            base=settings, cohort=for_markdown(self.cohort), trained_on=self.trained_on, n=n, device=device_name()
         ) + markdown_table(_HEAD, (_cells(row, arms[0]) for row in arms), words=2)
         if 0 < n < FEW:
             text += f"\n\nFewer than {FEW} films measured, so that figures and intervals are rough."

@@ -18,7 +18,7 @@ from ...data.cohort import Cohort
 from ...data.errors import BoneAgeError
 from ...data.progress import tracked
 from ...data.split import WHOLE
-from ...data.text import for_markdown
+from ...data.text import for_markdown, shortened
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
 from .evaluation_plots import bland_altman_plot, scatter_plot
@@ -33,6 +33,7 @@ _COLUMNS = ("id", "file", "status", "reasons", "causes", "sex", *MONTHS)
 _PAGES = ("scatter.png", "bland-altman.png", "table.md")
 _HEAD = ("films", "n", "not assessed", "MAE (95 % interval)", "median", "RMSE", "bias (SD)", "limits of agreement")
 _HEAD += ("within 6", "within 12")
+_COLUMN, _LEVEL = 40, 80  # characters of the column that makes groups, and of a group's name
 _COEFFICIENTS_HEAD = ("films", "n", "R² (95 % interval)", "ICC (95 % interval)", "CCC (95 % interval)")
 _COEFFICIENTS = (
     "R²: share of the labels' variance explained. ICC: intraclass correlation of single readings, two-way, absolute "
@@ -123,7 +124,8 @@ class Evaluation:
         lost = ", ".join(f"{number:,} {status}" for status, number in self.not_assessed().items())
         others = f"; {rows[0]['not_assessed']:,} more were not assessed ({lost})." if lost else "."
         return (
-            f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {rows[0]['n']:,} radiographs{others}\n\n"
+            f"Model {for_markdown(self.model)} on cohort {for_markdown(self.cohort)}, {self.split}: "
+            f"n = {rows[0]['n']:,} radiographs{others}\n\n"
             "Errors are in months, predicted minus labelled. MAE: mean absolute error with its 95 % bootstrap interval "
             "over films. Limits of agreement: bias -+ 1.96 SD. Within 6 and 12 months: share of the n films.\n\n"
             f"{markdown_table(_HEAD, map(_cells, rows))}\n"
@@ -230,9 +232,10 @@ def few_films(groups: Iterable[str]) -> str:
 
 
 def group_label(row: Mapping[Any, Any]) -> str:
-    """A group in words; one's own with the name of its column."""
+    """A group in words; one's own with the name of its column, both shortened."""
     own = row["group"] not in ("all", "sex", "age band")
-    return (f"{row['group']}: {row['level']}" if own else str(row["level"])).replace("|", "/")
+    column, level = shortened(str(row["group"]), _COLUMN), shortened(str(row["level"]), _LEVEL)
+    return f"{column}: {level}" if own else level
 
 
 def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from ...data.progress import tracked
 from ...data.remark import Remark
 from ...data.sex import Sex
 from ...data.split import WHOLE
+from ...data.text import for_markdown
 from ..clinical.assessment import assessed
 from ..predict.bone_age import BoneAge
 from ..reading import Assessment, Reading
@@ -104,7 +105,8 @@ class Stress:
         few = f" Fewer than {FEW} films can hardly show a difference." if n < FEW else ""
         return (
             f"Protocol {self.protocol.name}: {self.protocol.source}\n\n"
-            f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {n:,} radiographs, each as "
+            f"Model {for_markdown(self.model)} on cohort {for_markdown(self.cohort)}, {self.split}: "
+            f"n = {n:,} radiographs, each as "
             f"{len(others)} copies. Errors are in months. Assessment: delayed, normal or advanced, by 2 SD. "
             "Changed: share of films whose assessment is another than that of the film as it is. Significant errors: "
             "share whose assessment is another than that of the label, and p of McNemar's exact test against the film "

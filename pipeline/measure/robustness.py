@@ -19,6 +19,7 @@ from ...data.progress import tracked
 from ...data.read import read_radiograph
 from ...data.remark import joined
 from ...data.split import WHOLE, make_split
+from ...data.text import for_markdown
 from ...handseg.orientation import ROTATED
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
@@ -107,7 +108,8 @@ class Robustness:
         """Everything as Markdown: what was measured on which films, a row a copy, and the promises."""
         n = self.readings["id"].nunique()
         lines = [
-            f"Model {self.model} on cohort {self.cohort}, {self.split}: n = {n:,} radiographs, each written as "
+            f"Model {for_markdown(self.model)} on cohort {for_markdown(self.cohort)}, {self.split}: "
+            f"n = {n:,} radiographs, each written as "
             f"{len(COPIES)} files and read back.",
             "",
             "All months. MAE: mean absolute error against the label with its 95 % bootstrap interval, over the "
