@@ -168,7 +168,7 @@ def _stops_told() -> Iterator[None]:
     as in threads of other programs, all stays as it was.
     """
     before: dict[signal.Signals, Any] = {}
-    stop = _Stop()
+    stop, hook = _Stop(), sys.unraisablehook
     with suppress(ValueError):
         for number in _SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:
@@ -183,6 +183,7 @@ def _stops_told() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = hook
 
 
 class _Stop:
@@ -209,7 +210,13 @@ class _Stop:
         with suppress(OSError, RuntimeError, ValueError):  # no terminal any more, or in the midst of another line
             # to the stream that stands for stderr while a bar is shown, so that the line is above it
             print(f"stopping ({signal.Signals(number).name}); once more to stop at once", file=sys.stderr, flush=True)
+        sys.unraisablehook = self._ignored
         raise SystemExit(_code(number))
+
+    def _ignored(self, error: Any) -> None:
+        """End the program where Python ignores what was raised, as in a callback of an object that is deleted."""
+        if isinstance(error.exc_value, SystemExit):
+            os._exit(_code(self.asked or 0))
 
 
 def _code(number: int) -> int:

@@ -151,6 +151,22 @@ def test_a_stop_of_the_group_is_the_matter_of_the_process_that_forked(tmp_path):
     assert (done.stdout, done.stderr) == (b"went on\n143\n", b"")
 
 
+def test_a_stop_within_a_callback_whose_errors_python_ignores_ends_the_command(tmp_path):
+    program = tmp_path / "callback.py"
+    program.write_text(
+        "import os, signal, time, weakref\n"
+        "from boneage.pipeline.cli.group import _stops_told\n"
+        "class Object: pass\n"
+        "there = Object()\n"
+        "ref = weakref.ref(there, lambda _: (os.kill(os.getpid(), signal.SIGINT), time.sleep(1)))\n"
+        "with _stops_told():\n"
+        "    del there\n"
+        "    time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (130, b"stopping (SIGINT); once more to stop at once\n")
+
+
 def test_the_callers_warnings_and_signals_stay_as_they_were(tmp_path):
     filters, handler = list(warnings.filters), signal.getsignal(signal.SIGINT)
     CliRunner().invoke(main, ["predict", str(tmp_path / "none.png"), "--sex", "F"])
