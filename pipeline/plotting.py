@@ -41,9 +41,8 @@ class Plot(Figure):
 
     def draw(self, renderer: RendererBase) -> None:
         """Draw all of it, some texts of which are made only now."""
-        plain: dict[str, Any] = {"text.parse_math": False}
-        if matplotlib.rcParams["font.family"] == ["sans-serif"]:
-            plain["font.family"] = _families()
+        family = matplotlib.rcParams["font.family"]
+        plain: Any = {"text.parse_math": False, "font.family": _families() if family == ["sans-serif"] else family}
         with no_warnings(), matplotlib.rc_context(plain):  # of letters that no font has, which are shown as boxes
             for text in self.findobj(Text):
                 assert isinstance(text, Text)

@@ -165,8 +165,8 @@ def test_plot(name, tmp_path):
 
 
 FILMS = pd.DataFrame({"sex": [*"FMF"], "labelled_months": [60.0, 90, 120], "bone_age_months": [61.0, np.nan, 118]})
-COPIES = {"n": 3, "kind": "grey", "review": 1, "lost": 0, "change": 2.0, "changed": 0.2, "changed_low": 0.1}
-COPIES = pd.DataFrame([COPIES | {"changed_high": 0.3, "copy": name} for name in ("a", "b")])
+_COPY = {"n": 3, "kind": "grey", "review": 1, "lost": 0, "change": 2.0, "changed": 0.2, "changed_low": 0.1}
+COPIES = pd.DataFrame([_COPY | {"changed_high": 0.3, "copy": name} for name in ("a", "b")])
 
 
 def arms(text: str) -> pd.DataFrame:
