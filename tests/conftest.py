@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,10 @@ os.environ["BONEAGE_ENGINE"] = "torch"  # most nets of the tests have no graph; 
 pytest_plugins = ("serving",)  # the fixtures of the service's tests
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("BONEAGE_DATA", ROOT.parent / "shared" / "data"))  # CONTRIBUTING.md: what is in it
+
+# that end a command; one that is ignored, as under nohup, stays so in what the tests start
+STOPS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
+STOPS = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]
 
 SLOW_FIXTURES = {"real_graphs", "distributions"}  # each takes longer than the tests that use it
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import STOPS
 from PIL import Image
 
 from boneage.pipeline.cli import main
@@ -107,9 +108,6 @@ def test_a_stop_ends_a_command_with_its_signals_code_and_a_second_one_at_once(tm
         done = subprocess.run([sys.executable, program, "go", how], capture_output=True, timeout=50, check=False)
         assert (done.returncode, done.stdout) == (128 + number, b"cleaned\n")
         assert len(done.stderr.splitlines()) == 1
-
-
-STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.mark.parametrize("number", STOPS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import re
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +14,7 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from conftest import STOPS
 from PIL import Image
 
 from boneage import BoneAge
@@ -325,7 +325,7 @@ def test_a_training_that_a_signal_stops_says_so_in_a_line_and_goes_on(drawn_coho
     table = drawn_cohort.films[0].path.with_name("films.csv")
     command = [sys.executable, "-m", "boneage", "train-regressor", table, "--split", "54:31:15", "-o", tmp_path / "run"]
     command += ["--segmenter", "fast", "--recipe", tmp_path / "recipe.yaml"]
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in STOPS:
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
             assert process.stderr
             lines = []
