@@ -54,13 +54,9 @@ def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
         ctx.call_on_close(lambda: own.removeHandler(handler))
         ctx.with_resource(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        for layer in (
-            "pytorch",
-            "fabric",
-        ):  # lightning itself, as it is imported, gets a handler and a level of its own
-            lightnings = logging.getLogger(f"lightning.{layer}")
-            lightnings.handlers = [logging.NullHandler()]
-            lightnings.propagate = False
+    for layer in ("pytorch", "fabric"):  # lightning itself, as it is imported, gets a handler and a level of its own
+        lightnings = logging.getLogger(f"lightning.{layer}")
+        lightnings.handlers, lightnings.propagate = [logging.NullHandler()], verbose
     level = logging.DEBUG if verbose else logging.INFO if events else logging.WARNING
     logging.getLogger("boneage").setLevel(level)
 
