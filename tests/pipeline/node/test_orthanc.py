@@ -103,9 +103,9 @@ def start(orthanc, tmp_path):
     def start(*options: str) -> subprocess.Popen:
         node = [sys.executable, "-m", "boneage", "node", "--weights", "fast", "--spool", str(tmp_path / "spool")]
         environment = {**os.environ, "BONEAGE_ENGINE": "onnx"}
-        log = (tmp_path / "node.log").open("a")
-        begun = log.tell()
-        process = subprocess.Popen([*node, "--port", str(orthanc.node_port), *options], stderr=log, env=environment)
+        with (tmp_path / "node.log").open("a") as log:
+            begun = log.tell()
+            process = subprocess.Popen([*node, "--port", str(orthanc.node_port), *options], stderr=log, env=environment)
         started.append(process)
         until(lambda: "listens at" in (tmp_path / "node.log").read_text()[begun:])
         return process
