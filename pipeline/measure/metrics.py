@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import BoneAgeError
+from ...data.quiet import no_warnings
 from ...data.sex import CHILDREN, Sex
 from ...regressor.calibration import BAND_EDGES
 
@@ -120,7 +121,8 @@ def concordance(predicted: ArrayLike, labelled: ArrayLike, *, seed: int = 0, res
         return Concordance(x.size, *[(math.nan,) * 3] * 3)
     values = _coefficients(x, y)
     draws = np.concatenate([_coefficients(x[rows], y[rows]) for rows in _draws(x.size, seed, resamples)], axis=-1)
-    low, high = np.nanpercentile(draws, (2.5, 97.5), axis=-1)
+    with no_warnings():  # of a coefficient that no draw has, whose interval is NaN
+        low, high = np.nanpercentile(draws, (2.5, 97.5), axis=-1)
     return Concordance(x.size, *((float(a), float(b), float(c)) for a, b, c in zip(values, low, high, strict=True)))
 
 
