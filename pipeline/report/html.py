@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import string
+from functools import lru_cache
 from pathlib import Path
 
 from fontTools import subset
@@ -28,7 +30,8 @@ def as_html(page: Page) -> bytes:
     environment.filters["inlined"] = _inlined
     template = environment.get_template("report.html")
     words = template.render(page=page, fonts={})  # once to learn which letters it needs
-    fonts = {weight: _letters(f"NotoSansKR-{name}.otf", words) for weight, name in ((400, "Regular"), (700, "Bold"))}
+    others = "".join(sorted({letter for letter in words if not letter.isascii()}))
+    fonts = {weight: _letters(f"NotoSansKR-{name}.otf", others) for weight, name in ((400, "Regular"), (700, "Bold"))}
     return template.render(page=page, fonts=fonts).encode()
 
 
@@ -41,11 +44,12 @@ def _inlined(figure: Figure) -> str:
     return f"data:image/{figure.kind};base64,{base64.b64encode(figure.data).decode()}"
 
 
-def _letters(font: str, text: str) -> str:
-    """The letters of `text` that a font has, as a font file in base64."""
+@lru_cache(8)
+def _letters(font: str, others: str) -> str:
+    """ASCII and the `others` that a font has, as a font file in base64; it takes longer than a reading."""
     options = subset.Options(layout_features=["kern"], name_IDs=[0, 13, 14], notdef_outline=True)
     subsetter = subset.Subsetter(options)
-    subsetter.populate(text=text)
+    subsetter.populate(text=string.printable + others)
     buffer = io.BytesIO()
     with subset.load_font(str(HERE / "fonts" / font), options) as whole:
         subsetter.subset(whole)
