@@ -30,7 +30,7 @@ def as_html(page: Page) -> bytes:
     environment.filters["inlined"] = _inlined
     template = environment.get_template("report.html")
     words = template.render(page=page, fonts={})  # once to learn which letters it needs
-    others = "".join(sorted({letter for letter in words if not letter.isascii()}))
+    others = "".join(sorted(letter for letter in set(words) if not letter.isascii()))
     fonts = {weight: _letters(f"NotoSansKR-{name}.otf", others) for weight, name in ((400, "Regular"), (700, "Bold"))}
     return template.render(page=page, fonts=fonts).encode()
 
