@@ -258,7 +258,7 @@ def _why_no_film_of_dicom(path: Path, file: BinaryIO) -> Remark | None:
         text_of,
     )
 
-    whole = file.seek(0, os.SEEK_END) <= MAX_BYTES
+    whole = file.seek(0, os.SEEK_END) <= MAX_BYTES  # of others only the beginning is looked at
     file.seek(0)
     try:
         tags = parsed(path, file) if whole else beginning_of(file)

@@ -96,13 +96,18 @@ def _checked(config: RegressorConfig, before: RegressorConfig | None) -> int:
 def _check_start(config: RegressorConfig, start: str, before: RegressorConfig | None) -> None:
     """Raise ConfigError for a net to start from, of the file `start` or of the regressor before, that does not fit."""
     if start:
-        config.net.check_start(make_config(NetConfig, read_header(start, "regressor").arguments, start))
+        _check_net(f"{start}: ", config.net, make_config(NetConfig, read_header(start, "regressor").arguments, start))
     if before and not config.teacher and not config.imagenet:
-        try:
-            config.net.check_start(before.net)
-        except ConfigError as error:
-            others = "set imagenet: true, or let the one before be its teacher"
-            raise ConfigError(f"starts from the regressor before it: {error}; or {others}") from error
+        others = "; or set imagenet: true, or let the one before be its teacher"
+        _check_net("starts from the regressor before it: ", config.net, before.net, others)
+
+
+def _check_net(where: str, wanted: NetConfig, other: NetConfig, what_to_do: str = "") -> None:
+    """As NetConfig.check_start, its message between `where` and `what_to_do`."""
+    try:
+        wanted.check_start(other)
+    except ConfigError as error:
+        raise ConfigError(f"{where}{error}{what_to_do}") from error
 
 
 def _outline(config: RegressorConfig) -> BoneAgeNet:

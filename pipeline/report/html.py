@@ -46,7 +46,7 @@ def _inlined(figure: Figure) -> str:
 
 @lru_cache(8)
 def _letters(font: str, others: str) -> str:
-    """ASCII and the `others` that a font has, as a font file in base64; it takes longer than a reading."""
+    """ASCII and the `others` that a font has, as a font file in base64; kept, since cutting it out takes 0.2 s."""
     options = subset.Options(layout_features=["kern"], name_IDs=[0, 13, 14], notdef_outline=True)
     subsetter = subset.Subsetter(options)
     subsetter.populate(text=string.printable + others)

@@ -234,7 +234,10 @@ def test_a_start_a_segmenter_and_a_disk_that_will_not_do_are_found_too(
     with pytest.raises(ConfigError, match="no such weights file"):
         train(replace(RECIPE, regressors=(replace(SMALL, start="none.safetensors"),)), **given)
     other = str(read_bundle(tiny_bundle).regressors[0].path)
-    with pytest.raises(ConfigError, match=r"the net to start from is NetConfig.* expected the same but for fusion"):
+    with pytest.raises(
+        ConfigError,
+        match=r"\.safetensors: the net to start from is .* the same but for fusion",
+    ):
         train(replace(RECIPE, regressors=(replace(SMALL, net=NetConfig(hidden=(9,)), start=other),)), **given)
     with pytest.raises(ConfigError, match="segmenter: no U-Net with the encoder 'none'"):
         train(replace(RECIPE, segmenter=SegmenterConfig("none", imagenet=False)))
