@@ -13,6 +13,7 @@ from pages import ROOT
 from boneage.data.cohort import Cohort, read_cohort
 from boneage.data.split import CHOOSE, rsna_split
 from boneage.pipeline.measure.calibrate import calibrate
+from boneage.pipeline.measure.copies import PLAIN
 from boneage.pipeline.measure.protocol import PROTOCOLS, measure_protocol
 from boneage.pipeline.measure.robustness import sample
 from boneage.pipeline.measure.unlike import LEVEL, p_of_means, p_of_misses
@@ -80,23 +81,29 @@ def test_a_site_gains_from_calibration_what_the_page_says(fast, choose, tmp_path
 @pytest.mark.slow
 def test_altered_copies_change_readings_as_the_page_says(fast, choose):
     page, (published,) = words("robustness.md"), PROTOCOLS.values()
-    rows = {"flipped": "flip", "marked with an L": "laterality marker", "half the resolution": "resolution"}
-    names = {
-        row: next(name for name, kind in published.kinds.items() if kind == rows[row])  # the first of a kind
-        for row in rows
+    stated = {
+        name: row
+        for name in published.copies
+        if (row := re.search(rf"\| {re.escape(published.copies[name].title)} \|([^|]+)\|([^|]+)\|([^|]+)\|", page))
     }
-    copies = {name: copy for name, copy in published.copies.items() if name not in published.kinds}
-    copies |= {name: published.copies[name] for name in names.values()}
+    assert {published.kinds[name] for name in stated} == set(published.kinds.values())
+    copies = {name: published.copies[name] for name in (PLAIN, *stated)}
     films = sample(choose, 40)
     assert f"On {len(films)} films" in page
     measured = measure_protocol(fast, films, replace(published, copies=copies)).summary().set_index("copy")  # type: ignore
-    for row, name in names.items():
-        stated = re.search(rf"\| {row}[^|]*\| (\d+) of (\d+) \| ([\d.]+) \| ([\d.]+) \|", page)
-        assert stated, row
+    assert f"(as it is: {measured.loc[PLAIN, 'mae']:.2f})" in page
+    for name, row in stated.items():
+        assessed, change, mae = (cell.strip() for cell in row.groups())
         found = measured.loc[name]
-        changed, compared, change, mae = (float(number) for number in stated.groups())
-        assert (changed, compared) == (round(found["changed"] * found["compared"]), found["compared"])
-        assert (change, mae) == pytest.approx((found["change"], found["mae"]), abs=0.15)
+        if not found["compared"]:
+            assert (assessed, change, mae) == ("none was assessed", "", ""), name
+            continue
+        changed = f"{found['changed'] * found['compared']:.0f} of {found['compared']}"
+        if found["changed"]:
+            low, high = found["changed_low"], found["changed_high"]
+            changed += f" ({100 * found['changed']:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+        assert assessed == changed, name
+        assert (float(change), float(mae)) == pytest.approx((found["change"], found["mae"]), abs=0.15), name
 
 
 def test_sites_are_warned_of_as_often_as_the_page_says():
