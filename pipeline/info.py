@@ -17,7 +17,7 @@ from ..weights.header import read_header
 from .extras import installed
 
 PACKAGES = ("boneage", "torch", "torchvision", "timm", "segmentation-models-pytorch", "lightning", "albumentations")
-PACKAGES += ("onnxruntime", "opencv-python-headless", "pydicom", "numpy")  # those that are installed are listed
+PACKAGES += ("onnxruntime", "onnxruntime-gpu", "opencv-python-headless", "pydicom", "numpy")  # the installed are listed
 
 
 def information(weights: str | Path = "default") -> dict[str, Any]:
@@ -80,6 +80,8 @@ def _versions() -> dict[str, str]:
 def _device(backend: Backend) -> str:
     if backend.device == "cpu":
         return f"cpu, {os.cpu_count()} cores"
+    if backend.engine == "onnx":
+        return backend.device
     from ..weights.torch_engine import device_name
 
     return device_name()

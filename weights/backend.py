@@ -1,4 +1,4 @@
-"""Choose engine and device: torch on a device, or ONNX Runtime on the CPU.
+"""Choose engine and device: torch or ONNX Runtime, on the CPU or a GPU.
 
 An engine is imported when it is used: torch takes longer to start than the reading of a film.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class Backend:
 
             graph, tensors = parts_of(content)
             if graph:
-                return OnnxEngine(str(spec.net.path), graph, tensors, spec.together)
+                return OnnxEngine(str(spec.net.path), graph, tensors, spec.together, self.device)
             log.warning("%s: holds no ONNX graph, so torch runs it, which starts slower", spec.net.path)
         try:
             from .torch_engine import TorchEngine
@@ -51,10 +52,10 @@ class Backend:
 
 
 def chosen_backend(device: str = "auto", engine: str = "auto") -> Backend:
-    """The engine and device meant. Raises ConfigError for what this machine lacks, and for onnx on a GPU.
+    """The engine and device meant. Raises ConfigError for what this machine lacks.
 
-    `device`: auto (a GPU where there is one), cpu, cuda or cuda:N. `engine`: auto (torch on a GPU, else onnx, unless
-    the environment variable BONEAGE_ENGINE says which), torch or onnx.
+    `device`: auto (a GPU where there is one), cpu, cuda or cuda:N. `engine`: auto (torch where it can use a GPU, else
+    onnx, unless the environment variable BONEAGE_ENGINE says which), torch or onnx.
     """
     backend = _chosen(device, os.environ.get(VARIABLE) or "auto" if engine == "auto" else engine)
     log.debug("nets are run by the engine %s on the device %s", backend.engine, backend.device)
@@ -64,28 +65,40 @@ def chosen_backend(device: str = "auto", engine: str = "auto") -> Backend:
 def _chosen(device: str, engine: str) -> Backend:
     if engine not in ENGINES:
         raise ConfigError(f"engine is {engine!r}, expected one of {', '.join(ENGINES)}")
-    if engine == "onnx" and device in ("auto", "cpu"):
-        return Backend("onnx")
-    gpus = _gpus() if device != "cpu" else 0
-    there = {"cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))}
+    on_cpu = Backend("torch" if engine == "torch" else "onnx")
+    if device == "cpu":
+        return on_cpu
+    gpus, wanted = _gpus() if engine != "onnx" else 0, "cuda" if device == "auto" else device
+    there = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
+    if wanted in there:
+        return Backend("torch", wanted)
+    fault = ""
+    if not gpus and engine != "torch" and _driver() and re.fullmatch(r"cuda(:\d+)?", wanted):
+        from .onnx_engine import BUILT_FOR_CPU, gpu_fault
+
+        fault = gpu_fault(wanted)
+        if not fault:
+            return Backend("onnx", wanted)
+        if device == "auto" and fault != BUILT_FOR_CPU:
+            log.warning("nets run on the CPU: %s", fault)
     if device == "auto":
-        device = "cuda" if gpus else "cpu"
-    if device not in there:
-        raise ConfigError(f"device is {device!r}, expected auto or one this machine has: {', '.join(sorted(there))}")
-    if engine == "onnx":
-        raise ConfigError(f"the engine onnx runs on the CPU, not on {device}; give engine torch, or device cpu")
-    return Backend("onnx" if engine == "auto" and device == "cpu" else "torch", device)
+        return on_cpu
+    why = f"; {fault}" if fault else ""
+    raise ConfigError(f"device is {device!r}, expected auto or one this machine has: {', '.join(there)}{why}")
 
 
 def _gpus() -> int:
     """How many GPUs torch can use. torch, which is slow to import, is asked only where there is a driver."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1")
-    # on Windows the driver has no file whose path is known
-    driver = sys.platform == "win32" or any(Path(path).exists() for path in _DRIVER)
-    if hidden or not driver:
+    if not _driver():
         return 0
     try:
         import torch
     except ModuleNotFoundError:
         return 0
     return torch.cuda.device_count()
+
+
+def _driver() -> bool:
+    """Whether a GPU may be there that is not hidden; on Windows the driver has no file whose path is known."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1")
+    return not hidden and (sys.platform == "win32" or any(Path(path).exists() for path in _DRIVER))

@@ -80,7 +80,7 @@ engine_option = click.option(
     type=click.Choice(ENGINES),
     default="auto",
     show_default=True,
-    help="What runs the nets; auto: torch on a GPU, else onnx.",
+    help="What runs the nets; auto: torch if it can use a GPU, else onnx.",
 )
 
 

@@ -19,6 +19,7 @@ from boneage.data.remark import Remark
 from boneage.pipeline.cli import main
 from boneage.pipeline.predict.rows import COLUMNS
 from boneage.pipeline.reading import Reading
+from boneage.weights.backend import Backend
 from boneage.weights.bundle import read_bundle
 
 COMMANDS = main.list_commands(click.Context(main))
@@ -360,6 +361,13 @@ def test_info_tells_versions_and_what_the_weights_state(tiny_bundle):
     assert record["weights"]["digest"] in text
     assert len(text.splitlines()) < 15
     assert "random weights, trained on nothing" in run("info", "--weights", tiny_bundle, "--all").stdout
+
+
+def test_info_names_a_gpu_without_asking_torch(tiny_bundle, monkeypatch):
+    monkeypatch.setattr("boneage.pipeline.info.chosen_backend", lambda: Backend("onnx", "cuda"))
+    monkeypatch.setitem(sys.modules, "boneage.weights.torch_engine", None)
+    record = json.loads(run("info", "--weights", tiny_bundle, "--json").stdout)
+    assert (record["device"], record["engine"]) == ("cuda", "onnx")
 
 
 def test_help_says_of_each_command_what_it_does_in_a_whole_sentence():

@@ -100,6 +100,8 @@ def bundle(nets, tmp_path_factory) -> Path:
 def test_the_engine_follows_the_machine_unless_it_is_named(monkeypatch, gpus, device, engine, chosen):
     monkeypatch.delenv(backends.VARIABLE)
     monkeypatch.setattr(backends, "_gpus", lambda: gpus)
+    monkeypatch.setattr(backends, "_driver", lambda: gpus > 0)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     assert chosen_backend(device, engine) == chosen
 
 
@@ -108,12 +110,15 @@ def test_the_engine_follows_the_machine_unless_it_is_named(monkeypatch, gpus, de
     [
         (0, "cuda", "auto", "device is 'cuda', expected auto or one this machine has: cpu"),
         (2, "cuda:2", "torch", "cpu, cuda, cuda:0, cuda:1"),
-        (2, "cuda", "onnx", "the engine onnx runs on the CPU, not on cuda"),
+        (2, "cuda", "onnx", "has: cpu; ONNX Runtime was built for the CPU; install onnxruntime-gpu in place"),
+        (2, "tpu", "onnx", "device is 'tpu', expected auto or one this machine has: cpu$"),
         (0, "auto", "tvm", "engine is 'tvm', expected one of auto, torch, onnx"),
     ],
 )
 def test_what_is_not_there_is_said(monkeypatch, gpus, device, engine, said):
     monkeypatch.setattr(backends, "_gpus", lambda: gpus)
+    monkeypatch.setattr(backends, "_driver", lambda: gpus > 0)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(ConfigError, match=said):
         chosen_backend(device, engine)
 
@@ -131,6 +136,83 @@ def test_hidden_gpus_are_not_asked_for(monkeypatch, tmp_path):
     assert backends._gpus() == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert backends._gpus() == 0
+
+
+GPU, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+
+
+@pytest.fixture
+def asked_for(monkeypatch) -> list[int]:
+    """A driver, no torch that can use it, and onnxruntime-gpu, which can use GPU 1 alone: the GPUs it is asked for."""
+    asked = []
+
+    def allocate(*arguments: object) -> None:
+        asked.append(arguments[-1])
+        if arguments[-1] != 1:
+            raise RuntimeError("CUDA Provider not available")
+
+    monkeypatch.delenv(backends.VARIABLE)
+    monkeypatch.setattr(backends, "_driver", lambda: True)
+    monkeypatch.setattr(backends, "_gpus", lambda: 0)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [GPU, CPU])
+    monkeypatch.setattr(onnxruntime.OrtValue, "ortvalue_from_shape_and_type", allocate)
+    return asked
+
+
+@pytest.mark.parametrize("engine", ["auto", "onnx"])
+def test_onnx_runtime_uses_a_gpu_that_torch_does_not(asked_for, monkeypatch, engine):
+    assert chosen_backend("cuda:1", engine) == Backend("onnx", "cuda:1")
+    monkeypatch.setattr(onnxruntime.OrtValue, "ortvalue_from_shape_and_type", lambda *_: None)
+    assert chosen_backend("auto", engine) == Backend("onnx", "cuda")
+    assert chosen_backend("cpu", engine) == Backend("onnx", "cpu")
+    assert chosen_backend("auto", "torch") == Backend("torch", "cpu")
+    assert asked_for == [1]
+
+
+@pytest.mark.parametrize("engine", ["auto", "onnx"])
+def test_a_gpu_that_onnx_runtime_cannot_use_is_told(asked_for, tiny_bundle, hand_films, caplog, engine):
+    command = ["predict", str(hand_films[0]), "--sex", "F", "--weights", str(tiny_bundle), "--engine", engine]
+    done = CliRunner().invoke(main, [*command, "--device", "cuda"])
+    assert done.exit_code == 2
+    fault = "cannot use cuda (CUDA Provider not available); give device cpu, or install what it lacks"
+    assert fault in done.stderr
+    assert not caplog.records
+    assert chosen_backend("auto", engine) == Backend("onnx", "cpu")
+    assert "nets run on the CPU: ONNX Runtime was built for GPUs and " + fault in caplog.text
+    assert asked_for == [0, 0]
+
+
+def test_a_net_runs_on_the_gpu_that_is_named(nets, monkeypatch):
+    asked, sizes = [], []
+
+    class OnGpu(onnxruntime.InferenceSession):
+        """Says that it runs on a GPU."""
+
+        def __init__(self, graph: bytes, options: object, providers: list, **rest: object):
+            asked.append((providers, rest))
+            super().__init__(graph, options, providers=[CPU], **rest)
+
+        def get_providers(self) -> list[str]:
+            return [GPU, CPU]
+
+        def run(self, output_names, input_feed, run_options=None):
+            sizes.append(len(input_feed["crops"]))
+            return super().run(output_names, input_feed, run_options)
+
+    spec, arrays = spec_of("regressor", nets["regressor"]), inputs("regressor", 5)
+    expected = ONNX.open(spec)(*arrays)[0]
+    monkeypatch.setattr(onnxruntime, "InferenceSession", OnGpu)
+    np.testing.assert_allclose(Backend("onnx", "cuda:1").open(spec)(*arrays)[0], expected, atol=1e-4)
+    (((name, settings), last), rest), *others = asked
+    assert (name, settings["device_id"], last, rest, others) == (GPU, 1, CPU, {"enable_fallback": 0}, [])
+    assert sizes == [5]  # at once, for what a CPU does piece by piece a GPU does beside each other
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_net_that_would_leave_the_gpu_is_not_run(nets):
+    run = Backend("onnx", "cuda").open(spec_of("regressor", nets["regressor"]))
+    with pytest.raises(WeightsError, match=r"graph on cuda \(it would run by CPUExecutionProvider\).* or device cpu"):
+        run(*inputs("regressor", 1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -199,9 +281,10 @@ def test_a_file_that_is_not_the_one_named_is_not_opened(nets, tmp_path, backend)
         backend.open(spec)
 
 
-def test_a_graph_that_the_runtime_cannot_read_is_told():
+def test_a_graph_that_the_runtime_cannot_read_is_told(capsys):
     with pytest.raises(WeightsError, match=r"net\.safetensors: ONNX Runtime cannot read its graph"):
         OnnxEngine("net.safetensors", b"no graph", {})(np.zeros(1))
+    assert not capsys.readouterr().out  # where results are written
 
 
 def unsupported(*_):
@@ -247,14 +330,6 @@ def test_an_exported_net_is_whole_in_itself(bundle, nets, tmp_path):
     crops, sexes = inputs("regressor", 2)
     alone = np.asarray(onnxruntime.InferenceSession(files[1]).run(None, {"crops": crops, "sexes": sexes})[0])
     np.testing.assert_allclose(alone, ONNX.open(spec_of("regressor", nets["regressor"]))(crops, sexes)[0], atol=1e-5)
-
-
-def test_onnx_on_a_gpu_is_refused_by_the_command(tiny_bundle, hand_films, monkeypatch):
-    monkeypatch.setattr(backends, "_gpus", lambda: 1)
-    options = ["--sex", "F", "--weights", str(tiny_bundle), "--device", "cuda", "--engine", "onnx"]
-    done = CliRunner().invoke(main, ["predict", str(hand_films[0]), *options])
-    assert done.exit_code == 2
-    assert "the engine onnx runs on the CPU" in done.output
 
 
 # What a reading does without, and starts the sooner for it
