@@ -24,7 +24,7 @@ from ..data.files import MARK, whole_file
 from ..data.quiet import no_warnings
 from ..data.text import for_line, for_lines, shortened
 
-FONTS = Path(__file__).parent / "report" / "fonts"
+_FONT = Path(__file__).parent / "report" / "fonts" / "NotoSansKR-Regular.otf"
 INK, GRID = "#2b2b2b", "#dddddd"
 _DPI = 150
 _LETTERS = 11  # of a title, for each inch of a figure's width
@@ -113,9 +113,8 @@ def _to_months(years: ArrayLike) -> ArrayLike:
 @cache
 def report_family() -> str:
     """The family of the report's font, which has Korean letters, made known to matplotlib."""
-    path = str(FONTS / "NotoSansKR-Regular.otf")
-    fontManager.addfont(path)
-    return FontProperties(fname=path).get_name()
+    fontManager.addfont(_FONT)
+    return FontProperties(fname=str(_FONT)).get_name()
 
 
 def _families() -> list[str]:

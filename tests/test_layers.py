@@ -52,6 +52,7 @@ LIGHT += [
 # and what reads a film with the engine onnx
 LIGHT += ["pipeline/predict/bone_age.py", "data/inputs.py", "pipeline/output.py", "pipeline/predict/cohort.py"]
 LIGHT += ["pipeline/predict/film_files.py", "handseg/finder.py", "regressor/reader.py", "weights/onnx_engine.py"]
+LIGHT += ["pipeline/report/html.py", "pipeline/report/pdf.py"]  # and makes its report
 SLOW = {"torch", "torchvision", "timm", "lightning", "segmentation_models_pytorch"}
 ONLY_WHERE_USED = SLOW | {"matplotlib", "pandas", "pydicom", "rich", "scipy"}
 

@@ -18,6 +18,7 @@ from ..reading import DISCLAIMER
 from ..report.language import Language
 from ..report.page import Figure, Page
 from ..report.summary import SEXES, adult_height_words, as_sentences, rows
+from ..report.write import SUFFIXES, layout
 from .films import HEIGHTS, Film
 from .growth import Growth, Rate
 from .plot import draw_bone_age, draw_heights, draw_velocity, has_heights, has_velocity, part_of
@@ -35,14 +36,10 @@ def write_growth_report(
     `now`: the time printed on it, by default the current time. Raises OutputError for another suffix.
     """
     path = Path(path)
-    page = growth_page(growth, Language(language), reference, now)
-    if path.suffix.lower() == ".pdf":
-        from ..report.pdf import as_pdf as laid_out
-    elif path.suffix.lower() == ".html":
-        from ..report.html import as_html as laid_out
-    else:
-        raise OutputError(f"{path}: a report ends in .html or .pdf; give such a name")
-    content = laid_out(page)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OutputError(f"{path}: a report ends in {' or '.join(SUFFIXES)}; give such a name")
+    content = layout(suffix)(growth_page(growth, Language(language), reference, now))
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
 

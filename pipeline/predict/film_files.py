@@ -7,7 +7,7 @@ path with {name} in it, which stands for the film: `reports/{name}.pdf`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -115,10 +115,13 @@ def _fault(examination: Examination, path: Path, write: Write) -> Remark | None:
     return None
 
 
-def _writer(kind: str, language: str, asked: Collection[str], report_heatmap: bool) -> tuple[Sequence[str], Write]:
+def _writer(
+    kind: str, language: str, asked: Mapping[str, str | Path], report_heatmap: bool
+) -> tuple[Sequence[str], Write]:
     """Suffixes and writer of a kind, which is imported now: the libraries behind some are slow to import.
 
-    asked: all kinds, since a picture has the heat map, and a Bundle the report, where they are asked for.
+    asked: all kinds and their places, since a picture has the heat map, and a Bundle the report, where they are asked
+    for.
     """
     if kind == "heatmap":
         from ..report.heatmap import write_heatmap
@@ -126,8 +129,9 @@ def _writer(kind: str, language: str, asked: Collection[str], report_heatmap: bo
         return (".png",), write_heatmap
     if kind == "report":
         from ..report.language import Language
-        from ..report.write import SUFFIXES, write_report
+        from ..report.write import SUFFIXES, layout, write_report
 
+        layout(Path(asked[kind]).suffix.lower())
         return SUFFIXES, functools.partial(write_report, language=Language(language).code, heat_map=report_heatmap)
     if kind == "fhir":
         from ..fhir.bundle import JSON_SUFFIXES, write_fhir

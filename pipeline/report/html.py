@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import io
 import string
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from fontTools import subset
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from ...data.text import for_line
+from .language import FONTS
 from .page import Figure, Page
 
 HERE = Path(__file__).parent
@@ -19,6 +20,15 @@ HERE = Path(__file__).parent
 
 def as_html(page: Page) -> bytes:
     """The page as HTML in UTF-8."""
+    template = _template()
+    words = template.render(page=page, fonts={})  # once to learn which letters it needs
+    others = "".join(sorted(letter for letter in set(words) if not letter.isascii()))
+    fonts = {weight: _letters(f"NotoSansKR-{name}.otf", others) for weight, name in ((400, "Regular"), (700, "Bold"))}
+    return template.render(page=page, fonts=fonts).encode()
+
+
+@cache
+def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=select_autoescape(),
@@ -28,11 +38,7 @@ def as_html(page: Page) -> bytes:
         lstrip_blocks=True,
     )
     environment.filters["inlined"] = _inlined
-    template = environment.get_template("report.html")
-    words = template.render(page=page, fonts={})  # once to learn which letters it needs
-    others = "".join(sorted(letter for letter in set(words) if not letter.isascii()))
-    fonts = {weight: _letters(f"NotoSansKR-{name}.otf", others) for weight, name in ((400, "Regular"), (700, "Bold"))}
-    return template.render(page=page, fonts=fonts).encode()
+    return environment.get_template("report.html")
 
 
 def _harmless(value: object) -> object:
@@ -51,7 +57,7 @@ def _letters(font: str, others: str) -> str:
     subsetter = subset.Subsetter(options)
     subsetter.populate(text=string.printable + others)
     buffer = io.BytesIO()
-    with subset.load_font(str(HERE / "fonts" / font), options) as whole:
+    with subset.load_font(str(FONTS / font), options) as whole:
         subsetter.subset(whole)
         subset.save_font(whole, buffer, options)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -12,7 +12,7 @@ from fpdf.fonts import TTFFont
 
 from ...data.files import MARK
 from ...data.text import for_line
-from ..plotting import FONTS
+from .language import FONTS
 from .page import Figure, Page
 
 # millimetres

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from ...data.errors import OutputError
 from ...data.files import whole_file
 from ..examination import Examination
 from .language import Language
-from .page import report_page
+from .page import Page, report_page
 
 SUFFIXES = (".html", ".pdf")
 
@@ -42,9 +43,13 @@ def as_report(
 ) -> bytes:
     """The report as a file's bytes; `suffix` is one of SUFFIXES, the rest as for `write_report`."""
     evidence = examination.evidence() if heat_map else None
-    page = report_page(examination, evidence, Language(language), now)
+    return layout(suffix)(report_page(examination, evidence, Language(language), now))
+
+
+def layout(suffix: str) -> Callable[[Page], bytes]:
+    """What makes a file of a page; imported now, since the libraries behind it are slow to import."""
     if suffix == ".pdf":
         from .pdf import as_pdf as laid_out
     else:
         from .html import as_html as laid_out
-    return laid_out(page)
+    return laid_out

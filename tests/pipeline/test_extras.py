@@ -25,7 +25,8 @@ OPTIONAL = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").re
         ("lightning", ["train-regressor", "films.csv", "-o", "out", "--split", "split.csv"], "train"),
         ("fastapi", ["serve"], "serve"),
         ("ray", ["predict", "hand.png", "--sex", "F", "--on", "ray", "-o", "readings"], "ray"),
-        ("matplotlib", ["predict", "hand.png", "--sex", "F", "--report", "hand.html"], "report"),
+        ("jinja2", ["predict", "hand.png", "--sex", "F", "--report", "hand.html"], "report"),
+        ("fpdf", ["predict", "hand.png", "--sex", "F", "--report", "hand.pdf"], "report"),
     ],
 )
 def test_a_command_names_the_extra_that_it_lacks(tmp_path, drawn_cohort, missing, command, extra):

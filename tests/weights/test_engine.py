@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -188,7 +189,7 @@ def test_a_net_runs_on_the_gpu_that_is_named(nets, monkeypatch):
     class OnGpu(onnxruntime.InferenceSession):
         """Says that it runs on a GPU."""
 
-        def __init__(self, graph: bytes, options: object, providers: list, **rest: object):
+        def __init__(self, graph: bytes, options: object, providers: list, **rest: Any):
             asked.append((providers, rest))
             super().__init__(graph, options, providers=[CPU], **rest)
 

@@ -29,7 +29,7 @@ from boneage.pipeline.clinical.heights import HEIGHT_CAVEATS
 from boneage.pipeline.clinical.reference import SDS_REFERENCE, brush_reference
 from boneage.pipeline.examination import Examination
 from boneage.pipeline.reading import Reading
-from boneage.pipeline.report.chart import years_shown
+from boneage.pipeline.report.chart import FRAME, growth_chart, years_shown
 from boneage.pipeline.report.html import as_html
 from boneage.pipeline.report.language import LANGUAGES, Language
 from boneage.pipeline.report.page import report_page
@@ -180,6 +180,22 @@ def test_the_chart_shows_the_reading(examination):
     charts = {usual, chart(bone_age_months=130.0), chart(chronological_age_months=None), chart(sex="F")}
     assert len(charts) == 4
     assert chart() == usual
+
+
+def test_the_point_stands_at_both_ages_and_its_bar_at_the_interval():
+    reading = replace(READING, bone_age_months=132.0, interval_90=(126.0, 144.0), chronological_age_months=156.0)
+    with Image.open(io.BytesIO(growth_chart(reading, Language()))) as picture:
+        red = np.abs(np.asarray(picture, np.int16) - (179, 38, 30)).sum(-1) < 30
+    rows, columns = np.nonzero(red)
+    first, last = years_shown(132.0, (126.0, 144.0), 156.0)
+    assert (first, last) == (8, 15)
+    left, top, right, bottom = (end / 2 for end in FRAME)
+    year = (right - left) / 7, (bottom - top) / 7
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(left + (13 - first) * year[0], abs=2)
+    assert rows.min() == pytest.approx(bottom - (12 - first) * year[1], abs=4)
+    assert rows.max() == pytest.approx(bottom - (10.5 - first) * year[1], abs=4)
+    widest = rows[np.bincount(rows, minlength=len(red))[rows] == np.bincount(rows).max()]
+    assert widest.mean() == pytest.approx(bottom - (11 - first) * year[1], abs=4)
 
 
 @pytest.mark.parametrize("age", [1.0, 20.0, 123.0, 225.0, None])
