@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import errno
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import lightning as L
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ..data.errors import TrainingError
+from ..data.processes import end_with_this
 
 _ENDED = "DataLoader worker ("  # begins what torch says of a process of its own that ended, not of what it raised
+
+
+class OwnStops(Callback):
+    """Leaves a SIGTERM to who handled it before the fit, and has that end the other processes of the run, too.
+
+    Lightning's own handler tells them in the midst of a batch, which breaks off what they are sending one another.
+    """
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Note the handler and the processes, before Lightning sets its own."""
+        self._before = signal.getsignal(signal.SIGTERM)
+        end_with_this(getattr(trainer.strategy.launcher, "procs", ()))
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Put the handler back, if there was one."""
+        if callable(self._before) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._before)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from ...data.files import MARK, refuse_foreign, whole_file
 from ...data.progress import progress, tracked
 from ...data.read import read_radiograph
 from ...data.text import counted
-from ...weights.fitting import stops_told
+from ...weights.fitting import OwnStops, stops_told
 from ...weights.header import Header
 from ...weights.weights_file import load_net
 from ..config import SegmenterConfig
@@ -280,7 +280,7 @@ def _fit(
             accelerator="auto",
             devices=1,
             logger=CSVLogger(folder, name=None, version=""),
-            callbacks=[LambdaCallback(on_train_batch_end=lambda *_: advance())],
+            callbacks=[OwnStops(), LambdaCallback(on_train_batch_end=lambda *_: advance())],
             enable_checkpointing=False,
             enable_model_summary=False,
             enable_progress_bar=False,

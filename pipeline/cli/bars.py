@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ...data.processes import is_first
 from ...data.progress import Advance
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ class Bars:
 
     def __init__(self) -> None:
         self._display: Progress | None = None
-        # one process of a distributed training speaks for all
-        self._on = sys.stderr.isatty() and os.environ.get("LOCAL_RANK", "0") == "0"
+        self._on = sys.stderr.isatty() and is_first()
 
     @contextmanager
     def __call__(self, task: str, steps: int) -> Iterator[Advance]:

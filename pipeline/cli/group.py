@@ -18,6 +18,7 @@ import click
 
 from ...data.errors import BoneAgeError, with_remedy
 from ...data.files import inputs_kept, refuse_inputs
+from ...data.processes import end_children, is_first
 from ...data.progress import shown_by
 from ...data.text import for_lines, shortened
 from ...data.url import Url, as_path, is_url
@@ -181,6 +182,8 @@ def _stops_told() -> Iterator[None]:
             raise
         raise click.exceptions.Exit(_code(number)) from None
     finally:
+        if stop.asked is not None:
+            end_children()  # once more: a signal that is not yet handled takes in a second one
         for number, handler in before.items():
             signal.signal(number, handler)
         sys.unraisablehook = hook
@@ -197,19 +200,22 @@ class _Stop:
         self.asked: int | None = None  # the first signal
 
     def __call__(self, number: int, _: FrameType | None) -> None:
-        """Stop, at once if it was asked for before."""
+        """Stop, at once if it was asked for before. What this process started ends first."""
         if os.getpid() != self._process:  # a fork that prepares batches; what reaches the group is its parent's matter
             if number == signal.SIGTERM:
                 os._exit(_code(number))
             return
+        if hasattr(signal, "SIGCHLD"):  # torch's handler raises an error when a process of its own ends
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        end_children()
         if self.asked is not None:
             os._exit(_code(number))
         self.asked = number
-        if hasattr(signal, "SIGCHLD"):  # torch's handler raises an error when a process of its own ends
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         with suppress(OSError, RuntimeError, ValueError):  # no terminal any more, or in the midst of another line
-            # to the stream that stands for stderr while a bar is shown, so that the line is above it
-            print(f"stopping ({signal.Signals(number).name}); once more to stop at once", file=sys.stderr, flush=True)
+            if is_first():
+                # to the stream that stands for stderr while a bar is shown, so that the line is above it
+                said = f"stopping ({signal.Signals(number).name}); once more to stop at once"
+                print(said, file=sys.stderr, flush=True)
         sys.unraisablehook = self._ignored
         raise SystemExit(_code(number))
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ...data.processes import is_first
 from ...data.text import for_lines
 from ...weights.backend import ENGINES
 from .group import Output
@@ -57,7 +58,7 @@ def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
     for layer in ("pytorch", "fabric"):  # lightning itself, as it is imported, gets a handler and a level of its own
         lightnings = logging.getLogger(f"lightning.{layer}")
         lightnings.handlers, lightnings.propagate = [logging.NullHandler()], verbose
-    level = logging.DEBUG if verbose else logging.INFO if events else logging.WARNING
+    level = logging.DEBUG if verbose else logging.INFO if events and is_first() else logging.WARNING
     logging.getLogger("boneage").setLevel(level)
 
 

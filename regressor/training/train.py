@@ -23,7 +23,7 @@ from ...data.errors import ConfigError, TrainingError, one_line
 from ...data.files import MARK, whole_file
 from ...data.progress import progress
 from ...data.text import counted
-from ...weights.fitting import stops_told
+from ...weights.fitting import OwnStops, stops_told
 from ...weights.header import Header
 from ...weights.weights_file import load_net
 from ..config import RegressorConfig, Stage
@@ -230,7 +230,7 @@ def _fit(trainer: L.Trainer, task: RegressorTask, loaders: CropLoaders, last: Pa
 
 def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int, steps: int) -> L.Trainer:
     """Lightning's trainer, with the checkpoints and logs of a run in `out`; `steps`: of an epoch."""
-    callbacks: list[Callback] = [Epochs(), WithinEpoch(out / "last.ckpt")]
+    callbacks: list[Callback] = [OwnStops(), Epochs(), WithinEpoch(out / "last.ckpt")]
     if config.keep == "best":
         callbacks.append(ModelCheckpoint(out, "best", monitor="val_mae", save_top_k=1, enable_version_counter=False))
         callbacks.append(EarlyStopping("val_mae", patience=config.patience, check_on_train_epoch_end=True))

@@ -149,6 +149,32 @@ def test_a_stop_of_the_group_is_the_matter_of_the_process_that_forked(tmp_path):
     assert (done.stdout, done.stderr) == (b"went on\n143\n", b"")
 
 
+@pytest.mark.parametrize(("twice", "rank", "said"), [(False, "0", 1), (True, "0", 1), (False, "1", 0)])
+def test_a_stop_ends_what_the_command_started_and_one_process_of_a_run_speaks(tmp_path, twice, rank, said):
+    """What it started holds the pipe of stdout, which ends with the last of them."""
+    program = tmp_path / "children.py"
+    program.write_text(
+        "import multiprocessing, os, signal, subprocess, sys, time\n"
+        "import click\n"
+        "from boneage.data.processes import end_with_this\n"
+        "from boneage.pipeline.cli.group import _stops_told\n"
+        "try:\n"
+        "    with _stops_told():\n"
+        "        multiprocessing.get_context('fork').Process(target=time.sleep, args=(100,)).start()\n"
+        "        end_with_this([subprocess.Popen(['sleep', '100'])])\n"
+        "        try:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "            time.sleep(100)\n"
+        "        finally:\n"
+        f"            if {twice}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "except click.exceptions.Exit as stop:\n"
+        "    sys.exit(stop.exit_code)\n"
+    )
+    environment = {**ONNX, "LOCAL_RANK": rank}
+    done = subprocess.run([sys.executable, program], env=environment, capture_output=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (130, b"stopping (SIGINT); once more to stop at once\n" * said)
+
+
 def test_a_stop_within_a_callback_whose_errors_python_ignores_ends_the_command(tmp_path):
     program = tmp_path / "callback.py"
     program.write_text(

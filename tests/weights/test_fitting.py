@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import signal
+from types import SimpleNamespace
 
 import pytest
 
+from boneage.data import processes
 from boneage.data.errors import TrainingError
-from boneage.weights.fitting import stops_told
+from boneage.weights.fitting import OwnStops, stops_told
 
 KILLED = RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error.")
 NO_ROOM = RuntimeError(
@@ -47,3 +50,20 @@ def test_other_errors_are_not_laid_to_it(error):
     with pytest.raises(type(error)) as caught, stops_told():
         raise error
     assert caught.value is error
+
+
+def test_a_sigterm_stays_with_who_handled_it_and_ends_the_other_processes(monkeypatch):
+    ended, stops = [], OwnStops()
+    monkeypatch.setattr(processes, "_others", [])
+    other = SimpleNamespace(terminate=lambda: ended.append("other"))
+    trainer = SimpleNamespace(strategy=SimpleNamespace(launcher=SimpleNamespace(procs=[other])))
+    before = signal.signal(signal.SIGTERM, own := lambda *_: None)
+    try:
+        stops.setup(trainer, None, "fit")
+        signal.signal(signal.SIGTERM, lambda *_: ended.append("Lightning's"))
+        stops.on_train_start(trainer, None)
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    processes.end_children()
+    assert ended == ["other"]
