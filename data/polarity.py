@@ -88,7 +88,8 @@ def _levels(greys: np.ndarray) -> np.ndarray:
     variance = cv2.GaussianBlur(greys * greys, (0, 0), _BLUR) - mean * mean
     count = round(_FLATTEST * variance.size)
     flattest = np.argpartition(variance, count, axis=None)[:count]
-    return np.array([np.median(outer) - centre, np.median(inner) - centre, mean.ravel()[flattest].mean()], np.float64)
+    borders = [percentiles(border, (50,))[0] - centre for border in (outer, inner)]
+    return np.array([*borders, mean.ravel()[flattest].mean()], np.float64)
 
 
 def _standing_out(greys: np.ndarray) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import sys
 from collections.abc import Iterable
 from subprocess import Popen
 
@@ -24,5 +24,6 @@ def end_children() -> None:
     """End what prepares batches for this process, and ask the others of a distributed run to stop, as it does."""
     for process in _others:
         process.terminate()  # nothing where it has ended
-    for child in multiprocessing.active_children():
-        child.kill()
+    if multiprocessing := sys.modules.get("multiprocessing"):  # who did not import it started none
+        for child in multiprocessing.active_children():
+            child.kill()

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from .errors import ConfigError, one_line
 
@@ -50,6 +49,8 @@ def as_path(place: str | os.PathLike[str]) -> Path:
         return place
     text = os.fspath(place)
     if text.lower().startswith("file://"):
+        from urllib.request import url2pathname  # brings a client for HTTP, which is slow to import
+
         return Path(url2pathname(unquote(urlsplit(text).path)))
     return Url(text) if is_url(text) else Path(text)
 

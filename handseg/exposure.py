@@ -41,7 +41,7 @@ def spoilt(greys: Greys, mask: NDArray[np.bool_], scale: float) -> Iterator[Rema
     hand = greys[::step, ::step][mask[::step, ::step]]
     if not hand.size:
         return
-    low, high = percentiles(hand, LEVELS)
+    low, half, high = percentiles(hand, (LEVELS[0], 50, LEVELS[1]))
     contrast = float(high - low)
     if contrast <= 0:
         return
@@ -51,7 +51,7 @@ def spoilt(greys: Greys, mask: NDArray[np.bool_], scale: float) -> Iterator[Rema
     black = float((hand <= low + BLACK * contrast).mean())
     if black > UNDEREXPOSED:
         yield Remark("{share:.0%} of the hand is plain black", share=black)
-    middle = float(np.median(hand) - low) / contrast
+    middle = float(half - low) / contrast
     if max(white / BURNT_OUT, black / UNDEREXPOSED) <= 1 and not MIDDLE[0] <= middle <= MIDDLE[1]:
         yield Remark(
             "half of the hand is brighter than {middle:.0%} of its contrast, as on no usual film; a curve may have "
@@ -60,10 +60,15 @@ def spoilt(greys: Greys, mask: NDArray[np.bool_], scale: float) -> Iterator[Rema
         )
     if greys.dtype == np.uint8 and contrast < FEWEST_LEVELS:
         yield Remark("the film is too dark: the grey levels of the hand span only {levels:.0f} of 255", levels=contrast)
-    elif (levels := len(np.unique(hand[(hand >= low) & (hand <= high)]))) <= FEWEST_LEVELS:
+    elif (levels := _distinct(hand[(hand >= low) & (hand <= high)])) <= FEWEST_LEVELS:
         yield Remark("the hand has only {levels} grey levels", levels=levels)
     if scale * BLOCK >= VISIBLE and _step_between_blocks(greys, mask) > BLOCKY * contrast:
         yield Remark("the picture was compressed too much: the blocks of a JPEG show on the hand")
+
+
+def _distinct(greys: Greys) -> int:
+    """How many values there are, one at least; np.unique would import numpy.ma, a twentieth of a cold start."""
+    return 1 + int(np.count_nonzero(np.diff(np.sort(greys, axis=None))))
 
 
 def _step_between_blocks(greys: Greys, mask: NDArray[np.bool_]) -> float:
