@@ -100,6 +100,9 @@ _REMEDIES = {
     errno.EACCES: "check its permissions, or give another place",
     errno.EPERM: "check its permissions, or give another place",
     errno.ENAMETOOLONG: "give a shorter name",
+    errno.EEXIST: "expected a folder, or nothing yet; give another place",
+    errno.ENOTDIR: "expected a folder; give another place",
+    errno.ENOENT: "check the path, or give another place",
 }
 
 

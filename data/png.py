@@ -55,11 +55,16 @@ def check_chunks(path: str, content: bytes) -> None:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[int, int]]:
-    """Place of each chunk, and the length of its content; 4 bytes each of length, name and checksum are around it."""
+    """Place of each chunk to the last, IEND, and the length of its content.
+
+    4 bytes each of length, name and checksum are around it. What follows the last is no part of the PNG.
+    """
     place = len(_SIGNATURE)
     while len(start := content[place : place + 8]) == 8:
         length = int.from_bytes(start[:4], "big")
         yield place, length
+        if start[4:] == b"IEND":
+            return
         place += 12 + length
 
 

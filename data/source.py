@@ -302,16 +302,20 @@ def _is_dataset(film: object) -> bool:
 
 def _picture_of(name: str, array: np.ndarray) -> Image.Image:
     """An array as a picture of Pillow that holds the same values."""
-    if array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) and array.size:
+    from .radiograph import check_size
+
+    colour = array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] in (3, 4)
+    if not array.size or not (colour or (array.ndim == 2 and array.dtype.kind in "iuf")):
+        remark = Remark(
+            "is an array of {kind} with the shape {shape}, expected height x width of numbers, or height x width x 3 "
+            "or 4 of {colour}",
+            kind=Verbatim(str(array.dtype)),
+            shape=Verbatim(str(array.shape)),
+            colour=Verbatim("uint8"),
+        )
+        raise ReadError(name, remark)
+    check_size(name, array.shape[1], array.shape[0])  # before it is copied: a view may say far more than it holds
+    if array.dtype == np.uint8:
         return Image.fromarray(array)
-    if array.ndim == 2 and array.size and array.dtype.kind in "iuf":
-        whole = array.dtype.kind != "f" and array.min() >= -(2**31) and array.max() < 2**31
-        return Image.fromarray(array.astype(np.int32 if whole else np.float32))
-    remark = Remark(
-        "is an array of {kind} with the shape {shape}, expected height x width of numbers, or height x width x 3 or 4 "
-        "of {colour}",
-        kind=Verbatim(str(array.dtype)),
-        shape=Verbatim(str(array.shape)),
-        colour=Verbatim("uint8"),
-    )
-    raise ReadError(name, remark)
+    whole = array.dtype.kind != "f" and array.min() >= -(2**31) and array.max() < 2**31
+    return Image.fromarray(array.astype(np.int32 if whole else np.float32))

@@ -234,6 +234,14 @@ def png_chunk(name: bytes, content: bytes) -> bytes:
     return len(content).to_bytes(4, "big") + name + content + checksum.to_bytes(4, "big")
 
 
+def test_what_follows_a_png_is_no_damage_of_it(tmp_path, grey8):
+    content = png_of(grey8)
+    for rest in (bytes(600), content):  # the rest of a disk's block, or of a file that was written over
+        (tmp_path / "a.png").write_bytes(content + rest)
+        assert_same(read(tmp_path / "a.png"), grey8 / 255)
+        assert not read(tmp_path / "a.png").doubts
+
+
 def test_colour_measures_what_is_warmer_than_blue(tmp_path, grey8):
     red = np.dstack([np.full_like(grey8, 255), np.zeros_like(grey8), np.zeros_like(grey8)])
     vivid = read(saved(tmp_path / "red.png", Image.fromarray(red)))

@@ -206,6 +206,7 @@ def test_colour_of_an_array_is_grey_and_chroma():
         (np.zeros((64, 64), bool), ReadError, "array of bool"),
         (np.zeros((64, 64, 3), np.float32), ReadError, "expected height x width"),
         (np.zeros((0, 0), np.uint8), ReadError, "shape"),
+        (np.broadcast_to(np.uint16(3), (10**5, 10**5)), ReadError, "is 100000 x 100000 pixels, expected at most"),
         (b"", ReadError, "bytes: is empty"),
         (b"no picture", ReadError, "is not a picture"),
         (io.StringIO("text"), TypeError, "open in text mode"),

@@ -250,6 +250,14 @@ def test_no_output_is_an_input_or_someone_elses_file_by_whatever_name(film, tmp_
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize("place", ["plain.png/r.csv", "plain.png/under/r.csv"])
+def test_a_place_below_a_file_is_refused_with_what_was_expected(film, place):
+    done = CliRunner().invoke(main, ["predict", str(film), "--sex", "F", "--csv", str(film.parent / place)])
+    assert (done.exit_code, film.is_file()) == (2, True)
+    assert "expected a folder" in done.stderr
+    assert "give another place" in done.stderr
+
+
 def test_segment_and_growth_leave_the_users_files(film, tmp_path, tiny_bundle, finds_hands):
     (tmp_path / "plain-mask.png").write_bytes(b"drawn by hand")
     CliRunner().invoke(main, ["segment", str(film), "-o", str(tmp_path), "--weights", str(tiny_bundle)])
