@@ -36,8 +36,8 @@ def files_below(folder: Path) -> list[Path]:
     to one file outside, and of a file and links to it, the first by path stands for all, a file before links.
     """
     found = [path for is_folder, path in _walk(folder) if not is_folder]
-    real = {os.path.realpath(path) for path in found if not path.is_symlink()}
-    return sorted(path for path in found if not path.is_symlink() or _first(os.path.realpath(path), real))
+    real = {os.path.realpath(path) for path in found if not _is_link(path)}
+    return sorted(path for path in found if not _is_link(path) or _first(os.path.realpath(path), real))
 
 
 def matches(pattern: Path) -> list[Path]:
@@ -105,6 +105,11 @@ def _listed(folder: Path) -> tuple[list[Path], bool]:
         return [], False
     except OSError:
         return [], False
+
+
+def _is_link(path: Path) -> bool:
+    """Whether a path is a link, as far as that may be known: pathlib raises an error where it is too long."""
+    return os.path.islink(path)  # noqa: PTH114
 
 
 def _first(target: str, known: set[str]) -> bool:

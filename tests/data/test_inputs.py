@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -112,6 +113,19 @@ def test_a_folder_that_may_not_be_listed_or_entered_is_a_row_of_its_own(tmp_path
         open_source(rows[2].path, found=True)
     for path in (tmp_path / "link.png", tmp_path / "private" / "b.png"):
         assert names(read_inputs([path]), tmp_path) == [path.relative_to(tmp_path).as_posix()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX")
+def test_a_folder_too_deep_for_a_path_is_named_and_the_films_beside_it_are_read(tmp_path, monkeypatch):
+    touch(tmp_path, "a.png")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(25):
+        Path("d" * 200).mkdir()
+        os.chdir("d" * 200)
+    near, deep = read_inputs([tmp_path])
+    assert near.path == tmp_path / "a.png"
+    with pytest.raises(ReadError, match="cannot be opened"):
+        open_source(deep.path, found=True)
 
 
 def test_pictures_of_this_program_are_no_films(tmp_path):
