@@ -115,7 +115,7 @@ def checker(kind: type) -> Any:
     """The model of {"value": a `kind`}, as strict about the dataclasses in it as about itself."""
     from pydantic import ConfigDict, create_model
 
-    strict = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
     return create_model("Settings", __config__=strict, value=(kind, ...))
 
 

@@ -155,9 +155,16 @@ class RegressorConfig:
     """Of weights, order and augmentation: the same seed on the same machine gives the same net."""
 
     def __post_init__(self) -> None:
-        """Refuse a training without a stage."""
+        """Refuse a training without a stage, and numbers with which nothing can be learned."""
         if not self.stages:
             raise ValueError("there are no stages; give at least one")
+        if self.batch_size < 1 or self.learning_rate <= 0 or not 0 <= self.ema < 1:
+            raise ValueError(
+                f"batch_size is {self.batch_size}, learning_rate {self.learning_rate:g} and ema {self.ema:g}, expected "
+                "at least 1, above 0, and from 0 to below 1"
+            )
+        if min(self.freeze, self.warmup, self.weight_decay, self.clip) < 0:
+            raise ValueError("freeze, warmup, weight_decay and clip must not be below 0")
 
     @property
     def epochs(self) -> int:
