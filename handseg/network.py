@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import segmentation_models_pytorch as smp
 import torch
+from segmentation_models_pytorch.encoders import get_encoder
 from torch import nn
 
 from ..weights.header import Header
@@ -17,6 +19,8 @@ from ..weights.weights_file import load_net, save_net
 from .content_head import MAPS, ContentHead
 from .heads import HEADS
 from .missing_head import MAP, MissingHead
+
+SECOND = "tu-tf_efficientnet_lite0"  # the second encoder, one whose ImageNet weights a package carries
 
 ROTATIONS = 4  # upright, and rotated clockwise by 90, 180 and 270 degrees
 
@@ -37,10 +41,13 @@ class MirroredUNet(nn.Module):
 
     def forward(self, squares: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """See the class."""
+        films = squares.shape[0]  # len() would fix the batch in an export
         upright = normalise(squares[:, None].float() / 255)
-        outputs = self.net(torch.cat([upright, upright.flip(-1)]).contiguous(memory_format=torch.channels_last))
+        twice = torch.cat([upright, upright.flip(-1)]).contiguous(memory_format=torch.channels_last)
+        alone = [] if getattr(self.net, "second", None) is None else [twice[:films]]
+        outputs = self.net(twice, *alone)
         logits, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
-        hand, films = torch.sigmoid(logits[:, 0]), squares.shape[0]  # len() would fix the batch in an export
+        hand = torch.sigmoid(logits[:, 0])
         plain, mirrored = hand[:films], hand[films:].flip(-1)
         one, other = plain > 0.5, mirrored > 0.5
         agreement = (one & other).sum((1, 2)) / (one | other).sum((1, 2)).clamp(min=1)
@@ -59,6 +66,7 @@ class HandUNet(smp.Unet):
     def __init__(self, encoder: str, decoder_channels: Sequence[int]) -> None:
         """`encoder`: any name that segmentation-models-pytorch knows."""
         super().__init__(encoder, encoder_weights=None, in_channels=1, decoder_channels=tuple(decoder_channels))
+        self.second: nn.Module | None = None  # an encoder whose maps the content_head takes as well
         self.content_head: ContentHead | None = None
         self.missing_head: MissingHead | None = None
 
@@ -68,16 +76,41 @@ class HandUNet(smp.Unet):
         present = self.classification_head, self.content_head, self.missing_head
         return tuple(name for name, head in zip(HEADS, present, strict=True) if head is not None)
 
-    def forward(self, x: torch.Tensor) -> Any:
-        """Float32 (n, 1, h, w) to logits of the mask (n, 1, h, w), or a tuple of them and the outputs of the heads."""
+    def forward(self, x: torch.Tensor, films: torch.Tensor | None = None) -> Any:
+        """Float32 (n, 1, h, w) to logits of the mask (n, 1, h, w), or a tuple of them and the outputs of the heads.
+
+        `films`: see `content_maps`.
+        """
         maps = self.encoder(x)
         mask = self.segmentation_head(self.decoder(maps))
         outputs = [mask]
         if self.classification_head is not None:
             outputs.append(self.classification_head(maps[-1]))
         hand = torch.sigmoid(mask)
-        outputs += [head(maps, hand) for head in (self.content_head, self.missing_head) if head is not None]
+        if self.content_head is not None:
+            outputs.append(self.content_head(self.content_maps(x, maps, films), hand))
+        if self.missing_head is not None:
+            outputs.append(self.missing_head(maps, hand))
         return tuple(outputs) if len(outputs) > 1 else mask
+
+    def content_maps(
+        self, x: torch.Tensor, maps: Sequence[torch.Tensor], films: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
+        """What a ContentHead takes: the last MAPS of `maps`, the encoder's of `x`, and the second encoder's deepest.
+
+        `films`: where `x` are films and then their mirror images, the films alone. The second encoder sees only them,
+        and its map is mirrored, which takes half of the time.
+        """
+        if self.second is None:
+            return list(maps[-MAPS:])
+        deepest = self.second(x if films is None else films)[-1]
+        return [*maps[-MAPS:], deepest if films is None else torch.cat([deepest, deepest.flip(-1)])]
+
+    @property
+    def content_channels(self) -> list[list[int]]:
+        """Channels of the maps that a ContentHead takes, a list for each encoder."""
+        own, second = self.encoder.out_channels[-MAPS:], cast("Any", self.second)
+        return [list(own)] if second is None else [list(own), list(second.out_channels[-1:])]
 
 
 def build_unet(
@@ -86,22 +119,30 @@ def build_unet(
     turn_grid: int = 0,
     content_hidden: int = 0,
     missing: tuple[int, int] = (0, 0),
+    second: bool = False,
 ) -> HandUNet:
     """A U-Net of segmentation-models-pytorch: float32 (n, 1, h, w) in, logits (n, 1, h, w) out; h, w multiples of 32.
 
     `encoder` is any name segmentation-models-pytorch knows. SegmenterConfig's default has 3.8 million parameters with
     its decoder. With a `turn_grid` the net has a `rotation_head` too and returns masks and logits (n, ROTATIONS) in one
     pass through the encoder. With `content_hidden` units it has a ContentHead, with `missing` (side of its map, hidden
-    units) a MissingHead.
+    units) a MissingHead, with `second` a second encoder for the ContentHead.
     """
     net: Any = HandUNet(encoder, decoder_channels)
     if turn_grid:
         net.classification_head = rotation_head(net.encoder.out_channels[-1], turn_grid)
+    if second:
+        net.second = second_encoder()
     if content_hidden:
-        net.content_head = ContentHead(net.encoder.out_channels[-MAPS:], content_hidden)
+        net.content_head = ContentHead(list(chain(*net.content_channels)), content_hidden)
     if all(missing):
         net.missing_head = MissingHead(net.encoder.out_channels[MAP], *missing)
     return net
+
+
+def second_encoder() -> nn.Module:
+    """The second encoder, EfficientNet-Lite0, with random weights."""
+    return get_encoder(SECOND, in_channels=1, weights=None)
 
 
 def rotation_head(channels: int, grid: int) -> nn.Sequential:
@@ -120,6 +161,7 @@ def build_from(arguments: Mapping[str, Any]) -> HandUNet:
         arguments.get("turn_grid", 0),
         arguments.get("content_hidden", 0),
         tuple(arguments.get("missing", (0, 0))),
+        arguments.get("second", False),
     )
 
 
@@ -134,11 +176,10 @@ def save_segmenter(path: str | Path, header: Header, net: HandUNet) -> None:
     save_net(path, header, net, MirroredUNet(net), {"squares": squares})
 
 
-def start_from_imagenet(net: nn.Module) -> None:
-    """Load ImageNet weights into an EfficientNet-Lite0 encoder, in place; needs the extra train."""
-    encoder: Any = net.encoder
-    state = imagenet_lite("tf_efficientnet_lite0", encoder.model.state_dict())
-    encoder.model.load_state_dict(state)
+def start_from_imagenet(encoder: nn.Module) -> None:
+    """Load ImageNet weights into an encoder that is an EfficientNet-Lite0, in place; needs the extra train."""
+    model: Any = encoder.model
+    model.load_state_dict(imagenet_lite("tf_efficientnet_lite0", model.state_dict()))
 
 
 def normalise(squares: torch.Tensor) -> torch.Tensor:

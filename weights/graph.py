@@ -14,11 +14,13 @@ from ..data.errors import OutputError, one_line
 SMALL = 256  # numbers; what is computed from constants of up to so many is stored as its result
 
 
-def graph_of(module: nn.Module, net: nn.Module, inputs: Mapping[str, NDArray[Any]], dtype: str = "float32") -> bytes:
+def graph_of(
+    module: nn.Module, net: nn.Module, inputs: Mapping[str, NDArray[Any]], stored: Mapping[str, torch.dtype]
+) -> bytes:
     """The ONNX model of `module`, for batches of any size, whose initialisers are the tensors of `net` by name.
 
-    `net` is `module` or a part of it. `inputs`: a batch of two for each of the module's inputs, by name. `dtype`: as
-    which the floating-point tensors are stored; the model casts them to float32, which a runtime does once.
+    `net` is `module` or a part of it. `inputs`: a batch of two for each of the module's inputs, by name. `stored`: as
+    which type each tensor is stored; the model casts halves to float32, which a runtime does once.
     Raises OutputError for a module that cannot be expressed in ONNX.
     """
     import onnx_ir as ir
@@ -43,11 +45,11 @@ def graph_of(module: nn.Module, net: nn.Module, inputs: Mapping[str, NDArray[Any
     prefix = next(name for name, part in module.named_modules() if part is net)
     own = {f"{prefix}.{name}" if prefix else name: name for name in net.state_dict()}
     model = ir.to_proto(program.model)
-    _leave_out(model, own, dtype)
+    _leave_out(model, own, stored)
     return model.SerializeToString()
 
 
-def _leave_out(model: Any, own: Mapping[str, str], dtype: str) -> None:
+def _leave_out(model: Any, own: Mapping[str, str], stored: Mapping[str, torch.dtype]) -> None:
     """Replace the initialisers in `own` by references to tensors of these names, and drop what only describes."""
     from onnx import TensorProto, helper
 
@@ -56,15 +58,15 @@ def _leave_out(model: Any, own: Mapping[str, str], dtype: str) -> None:
     for part in (*graph.node, *graph.input, *graph.output, *graph.initializer):
         del part.metadata_props[:]
         part.doc_string = ""
-    stored = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}[dtype]
+    halves = {torch.float16: TensorProto.FLOAT16, torch.bfloat16: TensorProto.BFLOAT16}
     casts = []
     for tensor in graph.initializer:
         if tensor.name not in own:
             continue
         name = own[tensor.name]
-        if tensor.data_type == TensorProto.FLOAT and stored != TensorProto.FLOAT:
+        if tensor.data_type == TensorProto.FLOAT and stored[name] in halves:
             casts.append(helper.make_node("Cast", [f"{name}.stored"], [tensor.name], to=TensorProto.FLOAT))
-            tensor.name, tensor.data_type = f"{name}.stored", stored
+            tensor.name, tensor.data_type = f"{name}.stored", halves[stored[name]]
         tensor.ClearField("raw_data")
         tensor.data_location = TensorProto.EXTERNAL
         del tensor.external_data[:]

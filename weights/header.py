@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ class Header:
     input in pixels. `crop_version`: of the crop the net was trained on (None for a segmenter). `label_mean`,
     `label_sd`: months, None for a segmenter. `sex_coding`: the number a sex becomes. `metrics`: measured figures, each
     with n and split. `data`: what it was trained on, with its terms. `recipe`: the resolved configuration of its
-    training. `dtype`: of the floating-point tensors in the file: float32, float16 or bfloat16.
+    training. `dtype`: of the floating-point tensors in the file: float32, float16 or bfloat16. `half`: what the
+    names of those begin with that are float16 all the same.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Header:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
     dtype: str = "float32"
+    half: Sequence[str] = field(default_factory=list)
 
 
 def read_header(path: str | Path, kind: str | None = None) -> Header:
@@ -114,6 +116,7 @@ def _wrong(header: Header) -> list[str]:
         "recipe": isinstance(header.recipe, Mapping),
         "licence": isinstance(header.licence, str),
         "dtype": header.dtype in ("float32", "float16", "bfloat16"),
+        "half": isinstance(header.half, list) and all(isinstance(name, str) for name in header.half),
     }
     return [name for name, is_right in right.items() if not is_right]
 

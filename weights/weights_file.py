@@ -35,11 +35,11 @@ log = logging.getLogger(__name__)
 def save_weights(path: str | Path, header: Header, state: Mapping[str, torch.Tensor]) -> None:
     """Write tensors and header to `path` (.safetensors), whole or not at all.
 
-    Floating-point tensors are stored as the header's `dtype`; WeightsError for one that is not among DTYPES.
+    Floating-point tensors are stored as the header's `dtype` and `half` say; WeightsError for one not among DTYPES.
     """
     if header.dtype not in DTYPES:
         raise WeightsError(f"{path}: dtype is {header.dtype!r}, expected one of {', '.join(DTYPES)}")
-    tensors = {name: _as(tensor, DTYPES[header.dtype]).detach().cpu().contiguous() for name, tensor in state.items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _stored(header, state).items()}
     record = json.loads(json.dumps({"format": FORMAT, **asdict(header)}))
     record["sha256"] = _digest(record, tensors)
     with whole_file(path) as temporary:
@@ -54,11 +54,11 @@ def save_net(
     `runs`: the module that engines run, `net` itself or one that holds it. `inputs`: as for `graph_of`. Where there can
     be no graph, or it does not give what torch gives, the log says so and the net is written without one.
     """
-    stored = {name: _as(tensor, DTYPES[header.dtype]).contiguous() for name, tensor in net.state_dict().items()}
+    stored = {name: tensor.contiguous() for name, tensor in _stored(header, net.state_dict()).items()}
     net.load_state_dict(stored)  # so that torch is compared with what the file holds
     state = dict(stored)
     try:
-        graph = graph_of(runs, net, inputs, header.dtype)
+        graph = graph_of(runs, net, inputs, {name: tensor.dtype for name, tensor in stored.items()})
         off = _difference(runs, graph, stored, inputs)
     except Exception as error:  # exporter and runtime raise errors of every kind, and a training must not be lost
         log.warning("%s: gets no ONNX graph, so torch alone can run it (%s)", path, one_line(error))
@@ -71,7 +71,7 @@ def save_net(
 
 
 def load_weights(path: str | Path, kind: str) -> tuple[Header, dict[str, torch.Tensor]]:
-    """Read header and tensors of the net, the floating-point ones as float32 whatever the file's `dtype`.
+    """Read header and tensors of the net, the floating-point ones as float32 whatever the file's `dtype` and `half`.
 
     Raises WeightsError for another kind, another format or a wrong SHA-256.
     """
@@ -107,6 +107,12 @@ def _difference(
     three = [np.concatenate([batch, batch[:1]]) for batch in inputs.values()]
     here, there = TorchEngine(runs)(*three)[0], OnnxEngine("the graph", graph, tensors, 2)(*three)[0]
     return float(np.abs(here - there).max())
+
+
+def _stored(header: Header, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors as the file holds them."""
+    dtype, half = DTYPES[header.dtype], tuple(header.half)
+    return {name: _as(tensor, torch.float16 if name.startswith(half) else dtype) for name, tensor in state.items()}
 
 
 def _as(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -112,7 +112,7 @@ def train_segmenter(
     L.seed_everything(config.seed, verbose=False)
     net = build_unet(config.encoder, config.decoder_channels)
     if config.imagenet:
-        start_from_imagenet(net)
+        start_from_imagenet(net.encoder)
     hands = read_cutouts(cutouts, config.input_size) if cutouts else []
     kept, held = hands[: -HELD_OUT_CUTOUTS or None], hands[-HELD_OUT_CUTOUTS:]
     synthetic = draw_synthetic(SYNTHETIC_HANDS, config.input_size, config.seed)
@@ -212,27 +212,28 @@ def with_missing(header: Header, net: HandUNet, films: Sequence[Path], config: S
 def add_heads(
     weights: str | Path, films: Sequence[Path], negatives: str | Path | None, out: str | Path, config: SegmenterConfig
 ) -> Path:
-    """Fit the head for what is missing of a hand to the segmenter in `weights`; write `out/segmenter.safetensors`.
+    """Fit heads to the segmenter in `weights`; write `out/segmenter.safetensors`.
 
-    With `negatives` the head for what a film shows is fitted, too. Masks stay the same to the last digit. Raises
-    WeightsError as `load_net`.
+    With `negatives` it is the head for what a film shows; without them, and where there is none yet, that for what is
+    missing of a hand. Masks stay the same to the last digit. Raises WeightsError as `load_net`.
     """
     out = Path(out)
     target = out / "segmenter.safetensors"
     refuse_foreign(target)
     header, net = load_net(weights, "segmenter", build_from)
-    net.missing_head = None
     out.mkdir(parents=True, exist_ok=True)
-    header = with_missing(header, net, films, config)
+    if not negatives or net.missing_head is None:
+        net.missing_head = None
+        header = with_missing(header, net, films, config)
     if negatives:
-        net.content_head = None
+        net.content_head = net.second = None
         header = with_contents(header, net, films, negatives, config, out)
     save_segmenter(target, header, net)
     return target
 
 
 def with_contents(
-    header: Header, net: nn.Module, films: Sequence[Path], negatives: str | Path, config: SegmenterConfig, out: Path
+    header: Header, net: HandUNet, films: Sequence[Path], negatives: str | Path, config: SegmenterConfig, out: Path
 ) -> Header:
     """Fit the head for what a film shows to a trained `net`, in place; return the `header` with its figures.
 
@@ -241,9 +242,11 @@ def with_contents(
     """
     pictures = listed_pictures(negatives)
     figures = learn_contents(net, films, pictures, config, out / "examples.pt")
+    assert net.content_head is not None
     return replace(
         header,
-        arguments={**header.arguments, "content_hidden": config.content.hidden * config.content.heads},
+        arguments={**header.arguments, "content_hidden": net.content_head.hidden, "second": net.second is not None},
+        half=["content_head.", "second."],
         metrics={**header.metrics, **figures},
         data={**header.data, "negatives": dict(sorted(Counter(one.source for one in pictures).items()))},
         recipe={**header.recipe, "content": config_values(config.content)},

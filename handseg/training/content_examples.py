@@ -118,7 +118,7 @@ def encode_examples(unet: Any, films: Sequence[Path], pictures: Sequence[Listed]
     evidence, content, sources, kinds = [], [], [], []
 
     def take(batch: list[Example]) -> None:
-        evidence.append(ContentHead.evidence(*_encoded(unet, [example.square for example in batch])).half())
+        evidence.append(_evidence(unet, [example.square for example in batch]))
         content.extend(example.content for example in batch)
         sources.extend(example.source for example in batch)
         kinds.extend(example.kind for example in batch)
@@ -181,10 +181,23 @@ def _drawn(config: SegmenterConfig) -> Iterator[Example]:
 
 
 @torch.no_grad()
-def _encoded(unet: Any, squares: Sequence[NDArray[np.uint8]]) -> tuple[Sequence[torch.Tensor], torch.Tensor]:
-    """The encoder's maps of letterboxed films, and the probability of hand, float32 (n, 1, size, size)."""
+def _evidence(unet: Any, squares: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+    """What letterboxed films give a ContentHead, float16, a row each."""
+    inputs = _inputs(squares)
+    maps, hand = _encoded(unet, inputs)
+    return ContentHead.evidence(unet.content_maps(inputs, maps), hand).half()
+
+
+def _inputs(squares: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+    """Letterboxed films as the network takes them, float32 (n, 1, size, size)."""
     inputs = torch.from_numpy(np.stack(squares))[:, None].float() / 255
-    maps = unet.encoder(normalise(inputs).contiguous(memory_format=torch.channels_last))
+    return normalise(inputs).contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def _encoded(unet: Any, inputs: torch.Tensor) -> tuple[Sequence[torch.Tensor], torch.Tensor]:
+    """The encoder's maps of `_inputs`, and the probability of hand, float32 (n, 1, size, size)."""
+    maps = unet.encoder(inputs)
     return maps, torch.sigmoid(unet.segmentation_head(unet.decoder(maps)))
 
 
@@ -206,7 +219,7 @@ def upright_film(unet: Any, path: Path, size: int) -> Film | None:
     if picture is None:
         return None
     square, fit = letterbox(picture, size)
-    maps, hand = _encoded(unet, [square])
+    maps, hand = _encoded(unet, _inputs([square]))
     with torch.no_grad():
         rotations = unet.classification_head(maps[-1]).softmax(1)[0] if unet.classification_head else torch.ones(1)
     found = (hand[0, 0].numpy() > 0.5).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Teach a finished segmenter what a film shows: fit a head on the maps of its frozen encoder."""
+"""Teach a finished segmenter what a film shows: fit a head on the maps of its frozen encoder, and of a second one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,8 @@ from torch import nn
 from ...data.files import MARK, whole_file
 from ..config import ContentConfig, SegmenterConfig
 from ..content import REFUSED, SURE
-from ..content_head import CONTENTS, MAPS, ContentHead
+from ..content_head import CONTENTS, ContentHead, evidence_of
+from ..network import HandUNet, second_encoder, start_from_imagenet
 from .content_examples import MADE, UNKNOWN, WHOLE, Encoded, Listed, encode_examples
 
 log = logging.getLogger(__name__)
@@ -28,14 +30,19 @@ DROPPED = 0.3, 0.3  # shares of the evidence and of the hidden units that a step
 
 
 def learn_contents(
-    net: nn.Module, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig, cache: Path
+    net: HandUNet, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig, cache: Path
 ) -> dict[str, Any]:
     """Give `net`, from build_unet and trained, its head for what a film shows, in place; no other tensor changes.
+
+    With `config.content.second` it gets its second encoder as well, which needs the extra train.
 
     `films`: radiographs of whole hands, nearly all upright, of which `config.content.films` are drawn. `cache`: a file
     that keeps the encoded examples, so that another head is fitted to the same ones in about a minute. Returns figures
     for the weights' header, measured on sources of pictures that did not teach.
     """
+    if config.content.second:
+        net.second = second_encoder()
+        start_from_imagenet(net.second)
     unet: Any = net.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     encoded = _encoded(unet, films, pictures, config, cache)
     log.info("examples by content: %s", dict(Counter(encoded.content.tolist())))
@@ -139,22 +146,29 @@ def _by_kind(encoded: Encoded, whole: torch.Tensor) -> dict[str, dict[str, int]]
 
 
 def fitted(encoded: Encoded, content: torch.Tensor, unet: Any, config: SegmenterConfig) -> ContentHead:
-    """The mean of `config.content.heads` heads, each fitted to the examples with a known content, as one head."""
+    """The mean of heads that are fitted to the examples with a known content, as one head.
+
+    There are `config.content.heads` for the features of each encoder: together they would err where the features that
+    fit best do, and the mean of such that see only theirs errs least.
+    """
     taught = content >= 0
     evidence, content = encoded.evidence[taught].float(), content[taught]
     mean, scale = evidence.mean(0), evidence.std(0) + 1e-3
     inputs = ((evidence - mean) / scale).clamp(-6, 6)
-    channels, settings = unet.encoder.out_channels[-MAPS:], config.content
-    layers = [_fitted_layers(inputs, content, settings, config.seed + k) for k in range(settings.heads)]
-    head = ContentHead(channels, settings.hidden * settings.heads)
+    channels, settings = unet.content_channels, config.content
+    parts = inputs.split([evidence_of(of) for of in channels], 1)
+    seeds = range(config.seed, config.seed + settings.heads)
+    layers = [[_fitted_layers(part, content, settings, seed) for seed in seeds] for part in parts]
+    each = list(chain(*layers))
+    head = ContentHead(list(chain(*channels)), settings.hidden * len(each))
     first, _, last = (cast(nn.Linear, layer) for layer in head.layers)
     with torch.no_grad():
         head.mean.copy_(mean)
         head.scale.copy_(scale)
-        for name, value in (("weight", first.weight), ("bias", first.bias)):
-            value.copy_(torch.cat([getattr(one[0], name) for one in layers]))
-        last.weight.copy_(torch.cat([one[1].weight for one in layers], 1) / len(layers))
-        last.bias.copy_(torch.stack([one[1].bias for one in layers]).mean(0))
+        first.weight.copy_(torch.block_diag(*(torch.cat([one.weight for one, _ in of]) for of in layers)))
+        first.bias.copy_(torch.cat([one.bias for one, _ in each]))
+        last.weight.copy_(torch.cat([one.weight for _, one in each], 1) / len(each))
+        last.bias.copy_(torch.stack([one.bias for _, one in each]).mean(0))
     return head.eval()
 
 

@@ -148,7 +148,7 @@ def train(
 @click.option(
     "--head-of",
     metavar="WEIGHTS",
-    help=f"Only fit heads to this one: for what is missing of a hand and, with --negatives, for what a film shows. "
+    help=f"Only fit a head to this one: with --negatives for what a film shows, else for what is missing of a hand. "
     f"{SEGMENTER_HELP}",
 )
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings that differ from the defaults.")

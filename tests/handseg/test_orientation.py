@@ -354,4 +354,4 @@ def test_the_shipped_masks_do_not_depend_on_the_head():
     assert header.arguments["turn_grid"] == RotationConfig().grid
     assert header.metrics["turn_accuracy"]["value"] > 0.95
     heads = {"segmentation_head", "classification_head", "content_head", "missing_head"}
-    assert {name.split(".")[0] for name in state} == {"encoder", "decoder", *heads}
+    assert {name.split(".")[0] for name in state} == {"encoder", "decoder", "second", *heads}
