@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -56,12 +57,13 @@ def test_a_sigterm_stays_with_who_handled_it_and_ends_the_other_processes(monkey
     ended, stops = [], OwnStops()
     monkeypatch.setattr(processes, "_others", [])
     other = SimpleNamespace(terminate=lambda: ended.append("other"))
-    trainer = SimpleNamespace(strategy=SimpleNamespace(launcher=SimpleNamespace(procs=[other])))
+    trainer: Any = SimpleNamespace(strategy=SimpleNamespace(launcher=SimpleNamespace(procs=[other])))
+    module: Any = None
     before = signal.signal(signal.SIGTERM, own := lambda *_: None)
     try:
-        stops.setup(trainer, None, "fit")
+        stops.setup(trainer, module, "fit")
         signal.signal(signal.SIGTERM, lambda *_: ended.append("Lightning's"))
-        stops.on_train_start(trainer, None)
+        stops.on_train_start(trainer, module)
         assert signal.getsignal(signal.SIGTERM) is own
     finally:
         signal.signal(signal.SIGTERM, before)
