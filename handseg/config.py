@@ -67,8 +67,7 @@ class ContentConfig:
     heads: int = 3
     """Fitted apart to the features of an encoder, then averaged."""
     second: bool = True
-    """Whether an encoder with ImageNet's weights looks as well, with heads of its own. Of 26 unusual whole hands 18 are
-    kept at a threshold that 5 of 1,568 other pictures pass, and 13 without it, each from sources that did not teach."""
+    """Whether a second encoder, with ImageNet's weights, gets heads of its own: the two err on different pictures."""
     hidden: int = 64
     """Width of the hidden layer of each."""
     epochs: int = 12

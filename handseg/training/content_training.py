@@ -148,8 +148,8 @@ def _by_kind(encoded: Encoded, whole: torch.Tensor) -> dict[str, dict[str, int]]
 def fitted(encoded: Encoded, content: torch.Tensor, unet: Any, config: SegmenterConfig) -> ContentHead:
     """The mean of heads that are fitted to the examples with a known content, as one head.
 
-    There are `config.content.heads` for the features of each encoder: together they would err where the features that
-    fit best do, and the mean of such that see only theirs errs least.
+    There are `config.content.heads` for each encoder, which see its features alone. They err on different pictures, so
+    their mean errs less than heads that see the features of both.
     """
     taught = content >= 0
     evidence, content = encoded.evidence[taught].float(), content[taught]
