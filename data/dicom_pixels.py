@@ -18,7 +18,7 @@ from .dicom_samples import Bits, Stored, as_sampled, float_padding, misfit
 from .errors import ReadError
 from .radiograph import check_decoding, check_size
 from .remark import Remark, Verbatim
-from .tags import number_of, numbers_of
+from .tags import found_in, number_of, numbers_of
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _SIDES = ("Rows", "Columns")
@@ -66,9 +66,11 @@ def _shape(path: str, dataset: Dataset, notes: list[Remark]) -> tuple[int, int]:
     sides = []
     for name in _SIDES:
         numbers = numbers_of(dataset, name, notes)
-        if len(numbers) != 1 or numbers[0] < 1:
+        if len(numbers) != 1 or numbers[0] < 1 or not numbers[0].is_integer():
             remark = Remark(
-                "{name} is missing or malformed, expected the picture's size; export it again", name=Verbatim(name)
+                "{name} is {found}, expected one whole number of pixels; export it again",
+                name=Verbatim(name),
+                found=found_in(dataset, name),
             )
             raise ReadError(path, remark)
         sides.append(int(numbers[0]))
@@ -106,13 +108,20 @@ def _bits(path: str, dataset: Dataset, notes: list[Remark], doubts: list[Remark]
     """The bits of a sample as stated; all of them are stored where that is missing or impossible."""
     stated = number_of(dataset, "BitsAllocated", notes)
     if stated is None or not (stated == 1 or (stated % 8 == 0 and 8 <= stated <= 64)):
-        remark = Remark("BitsAllocated is missing or malformed, expected 8, 16 or 32; export it again")
+        found = found_in(dataset, "BitsAllocated")
+        remark = Remark("BitsAllocated is {found}, expected 8, 16 or 32; export it again", found=found)
         raise ReadError(path, remark)
     allocated = int(stated)
     stored, high = (number_of(dataset, name, notes) for name in ("BitsStored", "HighBit"))
     if stored is None or not 1 <= stored <= allocated:
         if "PixelData" in dataset:
-            doubts.append(Remark("BitsStored is missing or impossible; all bits of the samples were read"))
+            found = found_in(dataset, "BitsStored")
+            remark = Remark(
+                "BitsStored is {found}, expected 1 to {allocated}; all bits of the samples were read",
+                found=found,
+                allocated=allocated,
+            )
+            doubts.append(remark)
         stored, high = allocated, allocated - 1
     if high is None or not stored - 1 <= high < allocated:
         high = stored - 1

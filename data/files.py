@@ -93,13 +93,35 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
 def refuse_foreign(path: Path, ours: Callable[[Path], bool] | None = None) -> None:
     """Raise OutputError where something lies at `path` that may not be replaced; `ours`: as for `whole_file`.
 
-    That is what this program did not write, and what `inputs_kept` keeps.
+    That is what this program did not write, and what `inputs_kept` keeps. Nor may `path` lie below what is no folder.
     """
     _refuse_read(path)
-    if not os.path.lexists(path) or (path.is_file() and (ours or is_marked)(path)):
+    try:
+        above = next((parent for parent in path.parents if os.path.lexists(parent)), None)
+        if above and not above.is_dir():
+            raise OutputError(
+                f"{path}: {above} is {_kind(above)}, expected a folder, or nothing yet; give another place"
+            )
+        if not os.path.lexists(path) or (path.is_file() and (ours or is_marked)(path)):
+            return
+    except (
+        OSError,
+        ValueError,
+    ):  # a name that no file can have, or a folder that may not be entered: writing it says so
         return
-    what = "a folder" if path.is_dir() else "there already, and not a file that this program wrote"
-    raise OutputError(f"{path}: is {what}, so it is not replaced; give another name, or move it away")
+    if path.is_file() or path.is_dir() or path.is_symlink():
+        what = "a folder" if path.is_dir() else "there already, and not a file that this program wrote"
+        raise OutputError(f"{path}: is {what}, so it is not replaced; give another name, or move it away")
+    raise OutputError(f"{path}: is {_kind(path)}, expected a file, or nothing yet; give another place")
+
+
+def _kind(path: Path) -> str:
+    """What a path leads to that is no folder."""
+    if path.is_file():
+        return "a file"
+    if path.is_fifo() or path.is_socket():
+        return "a pipe"
+    return "a device" if path.is_char_device() or path.is_block_device() else "a link that leads nowhere"
 
 
 _kept: dict[tuple[int, int], Path] | None = None  # what is read, by its identity, while a command runs

@@ -119,10 +119,7 @@ def as_source(film: Film) -> Source:
         return Source(name, given=_picture_of(name, film))
     if isinstance(film, Image.Image) or _is_dataset(film):
         return Source(name, given=cast(Any, film))
-    content = cast(BinaryIO, film).read(MAX_BYTES + 1)
-    if not isinstance(content, bytes):
-        raise TypeError(f"{name}: is open in text mode, expected binary mode; open it with 'rb'")
-    return Source(name, _not_empty(name, content))
+    return Source(name, _content_of(name, cast(BinaryIO, film)))
 
 
 def is_film(value: object) -> TypeGuard[Film]:
@@ -293,6 +290,23 @@ def _not_empty(name: str | Path, content: bytes) -> bytes:
     if len(content) > MAX_BYTES:
         raise ReadError(name, _TOO_LARGE)
     return content
+
+
+def _content_of(name: str, file: BinaryIO) -> bytes:
+    """What a file holds from where it stands. Raises ReadError where it is not open, not binary, or at its end."""
+    try:  # one of text would fail to be read
+        content = "" if isinstance(file, io.TextIOBase) else file.read(MAX_BYTES + 1)
+    except Exception as error:  # of many kinds, as files are
+        cause = one_line(error)
+        raise ReadError(name, Remark("cannot be read ({error}); open the file again", error=cause)) from error
+    if not isinstance(content, bytes):
+        mode = Verbatim('"rb"')
+        remark = Remark("was opened as text, expected a file opened as binary; open it with {mode}", mode=mode)
+        raise ReadError(name, remark)
+    if not content:
+        remark = Remark("holds nothing from where it stands, expected a radiograph; open the file again")
+        raise ReadError(name, remark)
+    return _not_empty(name, content)
 
 
 def _is_dataset(film: object) -> bool:

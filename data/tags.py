@@ -23,6 +23,7 @@ from .child import DAYS_IN_MONTH
 from .errors import ReadError, is_stop, one_line
 from .quiet import no_warnings
 from .remark import Remark, Verbatim
+from .text import shortened
 
 _MOST_INFLATED = 180_000_000  # bytes, as many as a file may have (`source.MAX_BYTES`)
 _MOST_ELEMENTS = 100_000  # of a file, items of sequences included; a million take over 3 s of CPU
@@ -262,6 +263,19 @@ def number_of(dataset: Dataset, name: str, notes: list[Remark]) -> float | None:
         notes.append(remark)
         return None
     return numbers[0] if numbers else None
+
+
+def found_in(dataset: Dataset, name: str) -> Verbatim | Remark:
+    """What an attribute for a number holds, in words: its numbers, or why there are none.
+
+    Nothing else is quoted: whatever stands there may be a name.
+    """
+    if name not in dataset:
+        return Remark("missing")
+    notes: list[Remark] = []
+    if numbers := numbers_of(dataset, name, notes):
+        return Verbatim(shortened(", ".join(f"{number:.12g}" for number in numbers), 60))
+    return Remark("not a number") if notes else Remark("empty")
 
 
 def exam_date(dataset: Dataset, notes: list[Remark]) -> tuple[date | None, str]:

@@ -49,6 +49,8 @@ class Output(click.Path):
         """A path of this machine, which a file:// URL may give too; a blank one (the shell's folder) is refused."""
         if not str(value).strip():
             self.fail("is blank, expected a file or a folder", param, ctx)
+        if str(value) == "-":
+            self.fail("- is stdout, expected a file or a folder; give a name, or ./- for one called -", param, ctx)
         if is_url(value) and isinstance(value := as_path(value), Url):
             self.fail(f"{value} is a URL, expected a path; boneage predict --on writes its table to URLs", param, ctx)
         return super().convert(value, param, ctx)

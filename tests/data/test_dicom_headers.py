@@ -57,6 +57,37 @@ def test_samples_of_more_bits_than_stated_are_read_whole_and_named(tmp_path, sto
     assert "BitsStored" in doubts(radiograph)
 
 
+@pytest.mark.parametrize(
+    ("name", "vr", "data", "found"),
+    [
+        ("Rows", "US", None, "missing"),
+        ("Rows", "US", b"", "empty"),
+        ("Rows", "US", b"\0\0", "0"),
+        ("Columns", "US", b"\x10\0\x20\0", "16, 32"),
+        ("Columns", "US", b"\1\2\3", "not a number"),
+        ("Columns", "DS", b"100.5 ", "100.5"),
+        ("Rows", "IS", b"-160", "-160"),
+        ("Rows", "LO", b"DOE^JANE", "not a number"),
+        ("BitsAllocated", "US", None, "missing"),
+        ("BitsAllocated", "US", b"\x0c\0", "12"),
+        ("BitsAllocated", "US", b"\x10\0" * 500, "16, 16, 16, "),
+        ("BitsAllocated", "UN", b"\xff", "not a number"),
+    ],
+)
+def test_a_size_that_cannot_be_is_quoted_with_what_was_expected(name, vr, data, found):
+    film = dataset(HAND)
+    film = raw(film, name, vr, data) if data is not None else film
+    if data is None:
+        del film[name]
+    with pytest.raises(ReadError) as caught:
+        read_radiograph(film)
+    said, expected = str(caught.value).split(", expected ")
+    assert f": {name} is {found}" in said
+    assert "JANE" not in said
+    assert len(said) < 100
+    assert ("8, 16 or 32" if name == "BitsAllocated" else "one whole number of pixels") in expected
+
+
 def test_bits_above_or_below_the_stored_ones(tmp_path):
     high = dataset(HAND << 4, bits=16, BitsStored=12, HighBit=15)
     low = dataset(HAND, bits=16, BitsStored=12, HighBit=15)

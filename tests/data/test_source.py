@@ -209,7 +209,8 @@ def test_colour_of_an_array_is_grey_and_chroma():
         (np.broadcast_to(np.uint16(3), (10**5, 10**5)), ReadError, "is 100000 x 100000 pixels, expected at most"),
         (b"", ReadError, "bytes: is empty"),
         (b"no picture", ReadError, "is not a picture"),
-        (io.StringIO("text"), TypeError, "open in text mode"),
+        (io.StringIO("text"), ReadError, 'file: was opened as text, .* with "rb"'),
+        (io.BytesIO(b""), ReadError, "file: holds nothing from where it stands"),
         (["a.png"], TypeError, "a film is a list, expected a path"),
         (None, TypeError, "a film is a NoneType"),
     ],
@@ -217,6 +218,23 @@ def test_colour_of_an_array_is_grey_and_chroma():
 def test_what_is_no_film_is_refused_with_what_was_expected(film, error, words):
     with pytest.raises(error, match=words):
         read_radiograph(film)
+
+
+def test_open_files_that_give_no_film_are_not_called_damaged(grey):
+    closed, at_its_end = open(grey, "rb"), open(grey, "rb")  # noqa: SIM115 - as a caller has them
+    closed.close()
+    at_its_end.read()
+    with at_its_end, open(grey, encoding="utf-8") as text, open(grey, encoding="latin-1") as other_text:
+        films: list[tuple[Any, str]] = [
+            (text, 'was opened as text, expected a file opened as binary; open it with "rb"'),
+            (other_text, "was opened as text"),
+            (closed, "cannot be read (read of closed file); open the file again"),
+            (at_its_end, "holds nothing from where it stands"),
+        ]
+        for film, said in films:
+            with pytest.raises(ReadError) as caught:
+                read_radiograph(film)
+            assert str(caught.value).startswith(f"{grey}: {said}")
 
 
 def test_a_huge_file_is_not_read_to_its_end(tmp_path):

@@ -97,6 +97,36 @@ def test_no_output_of_any_command_is_an_input(command, option, by, tmp_path):
     assert state(tmp_path) == before
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs devices")
+def test_devices_pipes_and_what_lies_below_a_file_are_refused_before_films_are_read(tmp_path, hand_films, monkeypatch):
+    monkeypatch.setattr("boneage.pipeline.predict.bone_age.BoneAge.load", pytest.fail)
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(tmp_path / "pipe.csv")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "list").write_text("mine")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    for option, path, said in (
+        ("--csv", "/dev/null", "/dev/null: is a device, expected a file"),
+        ("--csv", "pipe.csv", "pipe.csv: is a pipe, expected a file"),
+        ("--csv", "list/r.csv", "list is a file, expected a folder"),
+        ("--parquet", "/dev/null/r.parquet", "/dev/null is a device, expected a folder"),
+        ("--heatmap", "/dev/full", "/dev/full is a device, expected a folder"),
+        ("--heatmap", "pipe.png", "pipe.png: is a pipe, expected a file"),
+        ("--report", "/dev/zero/{name}.html", "/dev/zero is a device, expected a folder"),
+        ("--fhir", "list", "list is a file, expected a folder"),
+        ("--fhir", "list/a/b.json", "list is a file, expected a folder"),
+        ("--dicom-sr", "nowhere/a.dcm", "nowhere is a link that leads nowhere, expected a folder"),
+        ("--csv", "-", "- is stdout, expected a file"),
+        ("--heatmap", "-", "- is stdout, expected a file"),
+    ):
+        done = run("predict", hand_films[0], "--sex", "F", option, path)
+        assert done.exit_code == 2, done.output
+        assert said in done.stderr, done.stderr
+        assert "give" in done.stderr.splitlines()[-1]
+        assert not done.stdout
+    assert (tmp_path / "list").read_text() == "mine"
+
+
 def test_what_is_read_is_not_written_over_though_this_program_wrote_it(tmp_path):
     own, film, folder = tmp_path / "own.txt", tmp_path / "film.txt", tmp_path / "bundle"
     folder.mkdir()
