@@ -32,7 +32,7 @@ _YEAR_WORDS = r"(?:y|yr|yrs|years?|j|jahre?|세)\.?"  # 살 is left out: it ofte
 _MONTH_WORDS = r"(?:m|mo|mon|months?|monate?|개월)\.?"
 _YEARS = re.compile(rf"(?:만\s*)?{_NUMBER}\s*{_YEAR_WORDS}")
 _MONTHS = re.compile(rf"{_NUMBER}\s*{_MONTH_WORDS}")
-_BOTH = re.compile(rf"(?:만\s*)?(\d+)\s*{_YEAR_WORDS}\s*(\d+)\s*{_MONTH_WORDS}")
+_BOTH = re.compile(rf"(?:만\s*)?(\d{{1,3}})\s*{_YEAR_WORDS}\s*(\d{{1,3}})\s*{_MONTH_WORDS}")
 _HEIGHT = re.compile(rf"{_NUMBER}\s*(cm|m)")
 _WEIGHT = re.compile(rf"{_NUMBER}\s*kg")
 

@@ -296,6 +296,7 @@ def _content_of(name: str, file: BinaryIO) -> bytes:
     """What a file holds from where it stands. Raises ReadError where it is not open, not binary, or at its end."""
     try:  # one of text would fail to be read
         content = "" if isinstance(file, io.TextIOBase) else file.read(MAX_BYTES + 1)
+        at_its_end = not content and file.seekable() and file.tell() > 0
     except Exception as error:  # of many kinds, as files are
         cause = one_line(error)
         raise ReadError(name, Remark("cannot be read ({error}); open the file again", error=cause)) from error
@@ -303,8 +304,8 @@ def _content_of(name: str, file: BinaryIO) -> bytes:
         mode = Verbatim('"rb"')
         remark = Remark("was opened as text, expected a file opened as binary; open it with {mode}", mode=mode)
         raise ReadError(name, remark)
-    if not content:
-        remark = Remark("holds nothing from where it stands, expected a radiograph; open the file again")
+    if at_its_end:
+        remark = Remark("was read to its end before, expected a radiograph; open the file again")
         raise ReadError(name, remark)
     return _not_empty(name, content)
 

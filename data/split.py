@@ -18,7 +18,7 @@ from .text import counted
 TRAIN, CHOOSE, REPORT = "train", "choose", "report"
 WHOLE = "every film of it"  # films that are measured on, where no part of a split is named
 SPLIT_FILE = "split.csv"  # in the folder of a training
-_SHARES = re.compile(r"\d+:\d+:\d+")
+_SHARES = re.compile(r"\d{1,9}:\d{1,9}:\d{1,9}")
 DEFAULT_PARTS: Mapping[str, float | int] = {TRAIN: 0.8, CHOOSE: 0.1, REPORT: 0.1}
 
 # Ids of the 200 test radiographs in RSNA's test table (Case ID 4360 to 4559); Halabi et al., Radiology 2018;290:498-503

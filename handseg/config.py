@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..data.ranges import DECAYS, EPOCHS, FILMS, RATES, SEEDS, refuse_outside
+
 
 @dataclass(frozen=True)
 class Shares:
@@ -20,9 +22,9 @@ class Shares:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn from."""
-        shares = (self.cutouts, self.synthetic, self.films, self.empty)
-        if min(shares) < 0 or sum(shares) <= 0:
-            raise ValueError(f"shares are {shares}, expected none below 0 and not all 0")
+        refuse_outside(self, cutouts=(0, 1e6), synthetic=(0, 1e6), films=(0, 1e6), empty=(0, 1e6))
+        if not any((self.cutouts, self.synthetic, self.films, self.empty)):
+            raise ValueError("all shares are 0, expected at least one above 0")
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,15 @@ class RotationConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if min(self.films, self.grid, self.epochs, self.batch_size) < 1:
-            raise ValueError("films, grid, epochs and batch_size must be at least 1")
+        refuse_outside(
+            self,
+            films=FILMS,
+            grid=(1, 16),
+            epochs=EPOCHS,
+            batch_size=(1, 65_536),
+            learning_rate=RATES,
+            weight_decay=DECAYS,
+        )
 
 
 @dataclass(frozen=True)
@@ -77,10 +86,19 @@ class ContentConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if min(self.films, self.copies, self.kind, self.heads, self.hidden, self.epochs, self.batch_size) < 1:
-            raise ValueError("films, copies, kind, heads, hidden, epochs and batch_size must be at least 1")
-        if self.made < 0 or min(self.folds, self.picture_copies) < 2:
-            raise ValueError("made must not be below 0, and folds and picture_copies be at least 2")
+        refuse_outside(
+            self,
+            films=FILMS,
+            copies=(1, 1000),
+            kind=FILMS,
+            picture_copies=(2, 1000),
+            made=(0, 1_000_000),
+            folds=(2, 100),
+            heads=(1, 100),
+            hidden=(1, 16_384),
+            epochs=EPOCHS,
+            batch_size=(1, 65_536),
+        )
 
 
 @dataclass(frozen=True)
@@ -100,8 +118,7 @@ class MissingConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if min(self.films, self.copies, self.hidden, self.epochs, self.batch_size) < 1:
-            raise ValueError("films, copies, hidden, epochs and batch_size must be at least 1")
+        refuse_outside(self, films=FILMS, copies=(1, 1000), hidden=(1, 16_384), epochs=EPOCHS, batch_size=(1, 65_536))
 
 
 @dataclass(frozen=True)
@@ -141,7 +158,17 @@ class SegmenterConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if self.input_size % 32 or self.input_size < 64:
-            raise ValueError(f"input_size is {self.input_size}, expected a multiple of 32 from 64 on")
-        if min(self.rounds, self.steps, self.batch_size) < 1:
-            raise ValueError("rounds, steps and batch_size must be at least 1")
+        refuse_outside(
+            self,
+            decoder_channels=(1, 4096),
+            input_size=(64, 2048),
+            rounds=(1, 100),
+            steps=(1, 10_000_000),
+            batch_size=(1, 4096),
+            films=FILMS,
+            learning_rate=RATES,
+            weight_decay=DECAYS,
+            seed=SEEDS,
+        )
+        if self.input_size % 32:
+            raise ValueError(f"input_size is {self.input_size}, expected a multiple of 32")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..data.ranges import refuse_outside
 from ..handseg.config import SegmenterConfig
 from ..regressor.config import RegressorConfig
 
@@ -21,8 +22,9 @@ class BundleConfig:
 
     def __post_init__(self) -> None:
         """Refuse a bundle that could not read."""
-        if not self.name or not self.zooms or not all(0.5 <= zoom <= 2 for zoom in self.zooms):
+        if not self.name or not self.zooms:
             raise ValueError(f"bundle {self.name!r} has zooms {self.zooms}, expected a name, and zooms from 0.5 to 2")
+        refuse_outside(self, zooms=(0.5, 2), regressors=(1, 1000))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ..data.errors import ConfigError
 from ..data.policies import PolicyName
-from ..data.text import counted
+from ..data.ranges import DECAYS, EPOCHS, RATES, SEEDS, refuse_outside
 
 Fusion = Literal["late", "early", "both", "none"]
 Loss = Literal["l1", "mse", "smooth_l1"]
@@ -31,6 +31,10 @@ class NetConfig:
     """Numbers that sex becomes where it joins late."""
     hidden: tuple[int, ...] = (512,)
     """Widths of the head's hidden layers."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built."""
+        refuse_outside(self, sex_features=(1, 4096), hidden=(1, 16_384))
 
     def check_start(self, other: NetConfig) -> None:
         """Raise ConfigError unless `other`, of the net to start from, is the same but for fusion."""
@@ -59,10 +63,17 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        if self.epochs < 1 or self.size < 32 or self.size % 32:
-            raise ValueError(
-                f"a stage has {counted(self.epochs, 'epoch')} of {self.size} px, expected 1 or more of a multiple of 32"
-            )
+        refuse_outside(
+            self,
+            epochs=EPOCHS,
+            size=(32, 2048),
+            strength=(0, 2),
+            dropout=(0, 0.99),
+            drop_path=(0, 0.99),
+            mixup=(0, 100),
+        )
+        if self.size % 32:
+            raise ValueError(f"size is {self.size} px, expected a multiple of 32")
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,10 @@ class Distillation:
     """Weight of the L1 distance to the teacher's prediction."""
     until_epoch: int = 1_000_000
     """From this epoch on the label alone teaches."""
+
+    def __post_init__(self) -> None:
+        """Refuse weights with which nothing can be learned."""
+        refuse_outside(self, features=(0, 1e6), output=(0, 1e6), until_epoch=(0, 1_000_000))
 
 
 @dataclass(frozen=True)
@@ -158,13 +173,21 @@ class RegressorConfig:
         """Refuse a training without a stage, and numbers with which nothing can be learned."""
         if not self.stages:
             raise ValueError("there are no stages; give at least one")
-        if self.batch_size < 1 or self.learning_rate <= 0 or not 0 <= self.ema < 1:
-            raise ValueError(
-                f"batch_size is {self.batch_size}, learning_rate {self.learning_rate:g} and ema {self.ema:g}, expected "
-                "at least 1, above 0, and from 0 to below 1"
-            )
-        if min(self.freeze, self.warmup, self.weight_decay, self.clip) < 0:
-            raise ValueError("freeze, warmup, weight_decay and clip must not be below 0")
+        refuse_outside(
+            self,
+            freeze=(0, 1000),
+            learning_rate=RATES,
+            weight_decay=DECAYS,
+            warmup=(0, 10_000_000),
+            plateau_factor=(0.001, 0.999),
+            plateau_patience=(0, 1_000_000),
+            plateau_floor=(0, 10),
+            batch_size=(1, 4096),
+            ema=(0, 0.999_999),
+            clip=(0, 1e6),
+            patience=(0, 1_000_000),
+            seed=SEEDS,
+        )
 
     @property
     def epochs(self) -> int:

@@ -25,6 +25,7 @@ BUILT_FOR_CPU = "ONNX Runtime was built for the CPU; install onnxruntime-gpu in 
 _LACKING = (
     "give device cpu, or install what it lacks: pip install 'onnxruntime-gpu[cuda,cudnn]', and a driver that fits"
 )
+_MOST_THREADS = 512  # of a session, whatever the environment says; each takes memory
 _CPU, _GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
@@ -86,7 +87,7 @@ def gpu_fault(device: str) -> str:
 def _session(graph: bytes, tensors: Mapping[str, memoryview], device: str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     threads = os.environ.get("OMP_NUM_THREADS", "")  # what limits torch limits this engine too
-    options.intra_op_num_threads = int(threads) if threads.isdigit() else 0
+    options.intra_op_num_threads = min(int(threads[:9]), _MOST_THREADS) if threads.isdecimal() else 0
     # idle threads would otherwise take the processor from the decoding of the next film
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     held = {name: data for name, data in tensors.items() if data.nbytes}

@@ -53,6 +53,8 @@ class Output(click.Path):
             self.fail("- is stdout, expected a file or a folder; give a name, or ./- for one called -", param, ctx)
         if is_url(value) and isinstance(value := as_path(value), Url):
             self.fail(f"{value} is a URL, expected a path; boneage predict --on writes its table to URLs", param, ctx)
+        if "\0" in str(value):  # as a URL may say it
+            self.fail(f"{value} has a NUL, which no name of a file has; give another name", param, ctx)
         return super().convert(value, param, ctx)
 
 

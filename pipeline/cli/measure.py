@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...data.ranges import FILMS
 from .group import Output, command
 from .options import (
     PATH,
@@ -105,7 +106,9 @@ def evaluate(
 @cohort_options
 @split_option
 @part_option
-@click.option("--films", type=click.IntRange(1), help="Sample N films, stratified by sex and bone age; default: all.")
+@click.option(
+    "--films", type=click.IntRange(*FILMS), help="Sample N films, stratified by sex and bone age; default: all."
+)
 @click.option(
     "--protocol",
     metavar="NAME",

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from .group import Output, command
-from .options import device_option, engine_option, one_hand_option, verbose_option, weights_option
+from .options import (
+    MOST_WORKERS,
+    YEAR,
+    Number,
+    device_option,
+    engine_option,
+    one_hand_option,
+    verbose_option,
+    weights_option,
+)
 
 if TYPE_CHECKING:
     from ..node.destinations import Destination
@@ -50,10 +59,12 @@ if TYPE_CHECKING:
 @click.option(
     "--spool", type=Output(), default=Path("boneage-spool"), show_default=True, help="Folder of what is under way."
 )
-@click.option("--workers", type=click.IntRange(1), help="Films read at the same time.  [default: one for each core]")
+@click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), help="Films read at the same time.  [default: one for each core]"
+)
 @click.option(
     "--timeout",
-    type=click.FloatRange(1),
+    type=Number(1, YEAR),
     default=60,
     show_default=True,
     help="Seconds that a silent peer is waited for.",
@@ -125,15 +136,15 @@ def _loopback(host: str) -> bool:
 def _destination(
     send_to: str | None, stow: str | None, out: Path | None, authorization: Path | None, aet: str, timeout: float
 ) -> Destination:
-    if send_to:
+    if send_to is not None:
         from ..node.cstore import CStore
         from ..node.peers import Peer
 
         return CStore(Peer.parse(send_to), aet, timeout)
-    if stow:
+    if stow is not None:
         from ..node.stow import Stow
 
-        return Stow(stow, authorization.read_text("utf-8").strip() if authorization else "", timeout)
+        return Stow(stow, authorization.read_text("utf-8", "replace").strip() if authorization else "", timeout)
     from ..node.destinations import Folder
 
     assert out is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -17,6 +18,20 @@ from ...data.text import for_lines
 from ...weights.backend import ENGINES
 from .group import Output
 
+
+class Number(click.FloatRange):
+    """A type of options: a finite number of a range; click takes NaN to be within every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number. What is none, or outside of the range, is refused."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number, expected {self._describe_range()}", param, ctx)
+        return number
+
+
+YEAR = 365 * 24 * 3600.0  # seconds, more than any time limit
+MOST_WORKERS = 512  # processes or threads; of more, a machine is short of memory before the first film is read
 SEGMENTER_HELP = "A segmenter's weights file, or a bundle by name or folder."
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -72,7 +87,11 @@ one_hand_option = click.option(
     "--hand", type=click.Choice(("left", "right")), default="left", show_default=True, help="As for predict."
 )
 workers_option = click.option(
-    "--workers", type=click.IntRange(0), default=1, show_default=True, help="Processes that prepare batches."
+    "--workers",
+    type=click.IntRange(0, MOST_WORKERS),
+    default=1,
+    show_default=True,
+    help="Processes that prepare batches.",
 )
 out_option = click.option("-o", "--out", type=Output(), required=True, help="Folder to write to.")
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")

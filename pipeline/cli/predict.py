@@ -22,6 +22,7 @@ from ...data.text import for_line
 from ..report.language import LANGUAGES, preferred_language
 from .group import Failure, Output, Readable, Writable, command
 from .options import (
+    MOST_WORKERS,
     F,
     device_option,
     engine_option,
@@ -144,7 +145,7 @@ def cluster_options(command: F) -> F:
     wrapped: Any = with_cluster
     wrapped = click.option(
         "--rows-per-part",
-        type=click.IntRange(1),
+        type=click.IntRange(1, 1_000_000),
         metavar="N",
         help="With --on: films whose rows are stored together, a multiple of 4.  [default: 500]",
     )(wrapped)
@@ -240,7 +241,7 @@ def _refuse_files(files: Mapping[str, Path], child: Child, hand: Side) -> None:
 @click.option("--patient-ids", is_flag=True, help="Rows also carry the PatientID and the date that DICOMs state.")
 @click.option(
     "--workers",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_WORKERS),
     default=None,
     help="Threads that read films, four at a time each, with --on in each worker.  [default: one for each core; "
     "with --on 1]",

@@ -12,7 +12,10 @@ import click
 
 from .group import Output, command
 from .options import (
+    MOST_WORKERS,
     PATH,
+    YEAR,
+    Number,
     device_option,
     engine_option,
     one_hand_option,
@@ -23,7 +26,7 @@ from .options import (
 
 
 def _seconds(name: str, default: float, text: str) -> Any:
-    kind = click.FloatRange(0, min_open=True)
+    kind = Number(0, YEAR, min_open=True)
     return click.option(name, type=kind, default=default, show_default=True, metavar="SECONDS", help=text)
 
 
@@ -34,10 +37,14 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @click.option("--no-auth", is_flag=True, help="Listen on other addresses without a token: a proxy admits who may come.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Another name of the service; may be repeated.")
 @click.option("--prefix", default="", help="Path below which a proxy shows the service, such as /boneage.")
-@click.option("--workers", type=click.IntRange(1), help="Threads that read films.  [default: one for each core]")
-@click.option("--queue", type=click.IntRange(0), default=32, show_default=True, help="Requests that may wait.")
+@click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), help="Threads that read films.  [default: one for each core]"
+)
+@click.option("--queue", type=click.IntRange(0, 100_000), default=32, show_default=True, help="Requests that may wait.")
 @click.option("--max-upload", default="64MiB", show_default=True, help="Largest body of a request.")
-@click.option("--max-films", type=click.IntRange(1), default=200, show_default=True, help="Most films of a job.")
+@click.option(
+    "--max-films", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="Most films of a job."
+)
 @click.option("--spool", type=Output(), help="Folder that holds uploads while they wait, unnamed; default: memory.")
 @_seconds("--deadline", 60.0, "Longest time from an upload to its answer.")
 @_seconds("--upload-timeout", 60.0, "Longest time of an upload.")

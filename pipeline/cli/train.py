@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -25,8 +26,8 @@ NEGATIVES_HELP = "Folder of pictures that are no whole hand, with pictures.csv: 
 
 
 def _number(_: click.Context, __: click.Parameter, value: str) -> int | str:
-    if value != "auto" and not (value.isdigit() and int(value)):
-        raise click.BadParameter(f"{value!r}, expected auto or a number from 1 on")
+    if value != "auto" and not re.fullmatch("[1-9][0-9]{0,2}", value):
+        raise click.BadParameter(f"{value!r}, expected auto or a number from 1 to 999")
     return value if value == "auto" else int(value)
 
 
@@ -57,7 +58,9 @@ def training_options(command: F) -> F:
     """Add what all trainings of a regressor share."""
     wrapped: Any = command
     for option in (
-        click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines of the run."),
+        click.option(
+            "--nodes", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Machines of the run."
+        ),
         click.option(
             "--gpus",
             "devices",

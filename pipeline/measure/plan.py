@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...data.config import config_values, load_config, make_config
+from ...data.ranges import SEEDS, refuse_outside
 from ...data.split import RSNA
 from ...regressor.config import RegressorConfig
 
@@ -68,8 +69,7 @@ class Plan:
             )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds are {self.seeds}, expected at least one and no two alike")
-        if self.films < 0:
-            raise ValueError(f"films is {self.films}, expected a number of films, or 0 for all")
+        refuse_outside(self, films=(0, 10_000_000), films_seed=SEEDS, seeds=SEEDS)
         for arm in self.all_arms:
             if "seed" in arm.changes:
                 raise ValueError(f"arm {arm.title} changes the seed; give seeds to the whole plan")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ...data.errors import ConfigError
 from .destinations import Away
 
 _FAILED = "00081198"  # FailedSOPSequence
+
+
+_HEADER = re.compile("[ -~]*")
+_URL = re.compile("https?://[!-~]+", re.IGNORECASE)
 
 
 class Stow:
@@ -24,11 +29,16 @@ class Stow:
 
         Raises ConfigError for what is no URL of http or https.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        parts = _parts(url)
+        if parts is None or parts.username or parts.query or parts.fragment:
             raise ConfigError(
                 f"{url!r} is no DICOMweb service, expected such as http://127.0.0.1:8042/dicom-web; "
                 "names and passwords go into the file of --authorization"
+            )
+        if not _HEADER.fullmatch(authorization):
+            raise ConfigError(
+                "the value of the header Authorization has several lines, or letters that are not of ASCII, expected "
+                "one line such as Bearer and a token; correct the file of --authorization"
             )
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._url, self._path = url, f"{parts.path.rstrip('/')}/studies"
@@ -68,3 +78,12 @@ def _has_failed(said: bytes) -> bool:
     except ValueError:
         return False
     return isinstance(listed, dict) and bool(listed.get(_FAILED, {}).get("Value"))
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of a URL of http or https; None for what is none, or has a port that cannot be."""
+    try:
+        parts = urlsplit(url)
+        return parts if _URL.fullmatch(url) and parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None

@@ -85,7 +85,7 @@ async def _fill(file: IO[bytes], request: Request, most: int) -> None:
     """Write a body to a file. What is over the limit is read and dropped up to twice it, so that the answer arrives."""
     declared = request.headers.get("content-length", "")
     size = 0
-    too_large = declared.isdigit() and int(declared[:20]) > most
+    too_large = declared.isdecimal() and int(declared[:20]) > most
     async for chunk in request.stream():
         size += len(chunk)
         too_large = too_large or size > most

@@ -76,7 +76,7 @@ class Guard:
             )
             raise self._counted(Problem("host", remark))
         origin = headers.get("origin")
-        if scope["method"] not in ("GET", "HEAD") and origin and urlsplit(origin).netloc != headers.get("host", ""):
+        if scope["method"] not in ("GET", "HEAD") and origin and _host_of(origin) != headers.get("host", ""):
             remark = Remark("the request comes from a page of another site; open the service's own page")
             raise self._counted(Problem("origin", remark))
         path = scope["path"]
@@ -90,6 +90,14 @@ class Guard:
     def _counted(self, problem: Problem) -> Problem:
         self._metrics.refused(problem.kind)
         return problem
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an Origin; None for what is no URL."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _name(host: str) -> str:

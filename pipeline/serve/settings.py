@@ -79,7 +79,7 @@ def read_token(file: Path) -> str:
 
 def parse_bytes(text: str, where: str) -> int:
     """A size such as 64MiB, 100MB or 5000000 in bytes; `where` names the option. Raises ConfigError for others."""
-    match = re.fullmatch(r"(\d+)\s*([a-z]*)", text.strip().lower())
+    match = re.fullmatch(r"(\d{1,15})\s*([a-z]*)", text.strip().lower())
     if not match or match[2] not in _UNITS or not int(match[1]):
         raise ConfigError(f"{where} is {text!r}, expected a size such as 64MiB or 100MB")
     return int(match[1]) * _UNITS[match[2]]

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from boneage.data.config import config_values, load_config, make_config, save_config, without_defaults
+from boneage.data.config import config_values, dataclass_in, load_config, make_config, save_config, without_defaults
 from boneage.data.errors import ConfigError
 from boneage.handseg.config import SegmenterConfig
+from boneage.pipeline.measure.plan import Plan
 from boneage.pipeline.recipe import BundleConfig, Recipe
 from boneage.regressor.config import Distillation, RegressorConfig, Stage
 
@@ -208,6 +210,43 @@ def test_a_teacher_is_built_from_a_mapping():
 def test_values_that_cannot_work_are_configuration_errors(kind, values):
     with pytest.raises(ConfigError):
         make_config(kind, values)
+
+
+def numeric_fields(kind: type, place: tuple[str, ...] = ()) -> Iterator[tuple[type, tuple[str, ...], bool]]:
+    """Each setting that is a number, or several: its dataclass, its place from the top, and whether it is several."""
+    for name, hint in get_type_hints(kind).items():
+        if inner := dataclass_in(hint):
+            yield from numeric_fields(inner, (*place, name))
+        elif {int, float} & {hint, *get_args(hint)}:
+            yield kind, (*place, name), get_origin(hint) is tuple
+
+
+@pytest.mark.parametrize("number", [10**12, -(10**12), 10**300], ids=["large", "below 0", "immense"])
+@pytest.mark.parametrize("top", [Recipe, Plan])
+def test_no_setting_is_so_large_that_memory_or_time_ends_before_it(top, number):
+    """Whatever is added later, too: each number of a recipe and a plan has a range."""
+    fields = list(numeric_fields(top))
+    assert len(fields) > 20
+    for kind, place, several in fields:
+        needed = {"epochs": 1, "size": 32} if kind is Stage else {"arms": [{"name": "a"}]} if kind is Plan else {}
+        with pytest.raises(ConfigError) as caught:
+            make_config(kind, {**needed, place[-1]: [number] if several else number})
+        said = str(caught.value)
+        assert f"{place[-1]} is {str(number)[0]}" in said, place
+        assert "expected" in said
+        assert len(said) < 250
+
+
+def test_every_setting_outside_its_range_is_named_with_the_range(tmp_path):
+    text = "{batch_size: 1000000000000, warmup: -1, net: {hidden: [8, 99999999]}, stages: [{epochs: 1, size: 4096}]}"
+    with pytest.raises(ConfigError) as caught:
+        load_config(RegressorConfig, written(tmp_path, text))
+    for said in ("net: hidden is 99999999, expected 1 to 16,384", "stages 1: size is 4096, expected 32 to 2,048"):
+        assert said in str(caught.value)
+    with pytest.raises(ConfigError, match="warmup is -1, expected 0 to 10,000,000; batch_size is 1000000000000"):
+        load_config(RegressorConfig, written(tmp_path, "{batch_size: 1000000000000, warmup: -1}"))
+    with pytest.raises(ConfigError, match="hidden has 100 values, expected at most 64"):
+        load_config(RegressorConfig, written(tmp_path, f"net: {{hidden: {[8] * 100}}}"))
 
 
 def test_aliases_by_which_a_few_lines_stand_for_millions_of_values_are_refused(tmp_path):

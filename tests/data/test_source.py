@@ -210,7 +210,7 @@ def test_colour_of_an_array_is_grey_and_chroma():
         (b"", ReadError, "bytes: is empty"),
         (b"no picture", ReadError, "is not a picture"),
         (io.StringIO("text"), ReadError, 'file: was opened as text, .* with "rb"'),
-        (io.BytesIO(b""), ReadError, "file: holds nothing from where it stands"),
+        (io.BytesIO(b""), ReadError, "file: is empty"),
         (["a.png"], TypeError, "a film is a list, expected a path"),
         (None, TypeError, "a film is a NoneType"),
     ],
@@ -229,7 +229,7 @@ def test_open_files_that_give_no_film_are_not_called_damaged(grey):
             (text, 'was opened as text, expected a file opened as binary; open it with "rb"'),
             (other_text, "was opened as text"),
             (closed, "cannot be read (read of closed file); open the file again"),
-            (at_its_end, "holds nothing from where it stands"),
+            (at_its_end, "was read to its end before"),
         ]
         for film, said in films:
             with pytest.raises(ReadError) as caught:

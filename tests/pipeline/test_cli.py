@@ -17,6 +17,7 @@ from pydicom.uid import ComputedRadiographyImageStorage
 
 from boneage.data.remark import Remark
 from boneage.pipeline.cli import main
+from boneage.pipeline.cli.options import Number
 from boneage.pipeline.predict.rows import COLUMNS
 from boneage.pipeline.reading import Reading
 from boneage.weights.backend import Backend
@@ -473,3 +474,40 @@ def test_help_lists_each_command_with_a_whole_sentence_that_fits_a_line_of_80():
     lines = listed.splitlines()
     assert len(lines) == len(COMMANDS)
     assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+
+def test_no_number_of_an_option_is_without_a_finite_range():
+    for name in main.list_commands(click.Context(main)):
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        for param in command.params:
+            kind = param.type
+            if isinstance(kind, (click.types.IntParamType, click.types.FloatParamType)):
+                assert isinstance(kind, (click.IntRange, Number)), (name, param.name)
+                assert None not in (kind.min, kind.max), (name, param.name)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "x.png", "--workers", "1000000000000"),
+        ("train", "x.csv", "-o", "out", "--workers", "100000"),
+        ("train", "x.csv", "-o", "out", "--nodes", "1000000"),
+        ("train", "x.csv", "-o", "out", "--gpus", "\u00b2"),
+        ("train", "x.csv", "-o", "out", "--gpus", "9" * 5000),
+        ("serve", "--deadline", "nan"),
+        ("serve", "--keep", "inf"),
+        ("serve", "--max-upload", "9" * 5000),
+        ("node", "--out", "out", "--timeout", "nan"),
+        ("predict", "x.png", "--age", f"{'9' * 5000}y3m"),
+        ("predict", "x.png", "--age", f"10y{'9' * 400}m"),
+    ],
+    ids=lambda arguments: "-".join(arguments)[:40],
+)
+def test_numbers_that_no_machine_has_are_refused_in_a_line(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, isinstance(done.exception, SystemExit)) == (2, True), done.exception
+    assert "Error: " in done.stderr
+    assert len(done.stderr) < 12_000
+    assert not list(tmp_path.iterdir())

@@ -118,6 +118,7 @@ def test_devices_pipes_and_what_lies_below_a_file_are_refused_before_films_are_r
         ("--dicom-sr", "nowhere/a.dcm", "nowhere is a link that leads nowhere, expected a folder"),
         ("--csv", "-", "- is stdout, expected a file"),
         ("--heatmap", "-", "- is stdout, expected a file"),
+        ("--csv", "file:///tmp/a%00b.csv", "has a NUL"),
     ):
         done = run("predict", hand_films[0], "--sex", "F", option, path)
         assert done.exit_code == 2, done.output

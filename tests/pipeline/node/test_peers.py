@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
 from boneage.data.errors import ConfigError
+from boneage.pipeline.cli import main
 from boneage.pipeline.node.peers import Peer, Sender, may_send
+from boneage.pipeline.node.stow import Stow
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,28 @@ def test_a_node_is_named_by_title_host_and_port(text, peer):
 def test_what_names_no_node_is_refused(text):
     with pytest.raises(ConfigError, match="expected AET@HOST:PORT"):
         Peer.parse(text)
+
+
+STOWS = ["", "x", "ftp://h/", "http://", "http://[", "http://h:99999/", "http://h:0/", "http://h/a b", "http://h/ä"]
+
+
+@pytest.mark.parametrize("url", [*STOWS, "http://name:word@h/", "http://h/?q=1", "http://h/#part", "http://h/a\nb"])
+def test_what_names_no_service_is_refused_before_anything_is_sent(url):
+    with pytest.raises(ConfigError, match="is no DICOMweb service, expected such as http"):
+        Stow(url)
+
+
+@pytest.mark.parametrize("value", ["Bearer a\nX: b", "Bearer \ufffd", "Bearer a\0"])
+def test_an_authorization_that_no_header_can_have_is_refused_and_not_quoted(value):
+    with pytest.raises(ConfigError, match="expected one line") as caught:
+        Stow("http://h/", value)
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["--send-to", "--stow"])
+def test_a_blank_destination_is_refused(option):
+    done = CliRunner().invoke(main, ["node", option, ""])
+    assert (done.exit_code, "expected" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("text", ["ORTHANC", "ORTHANC@", "@10.0.0.0/8", "A@10.0.0.300", "A@host"])

@@ -189,7 +189,7 @@ def test_its_own_names_are_those_of_the_machine_and_those_given(serving, host):
 
 
 def test_a_page_of_another_site_cannot_send_films(client, hand):
-    for origin in ("http://evil.example", "null", "http://127.0.0.1:9999"):
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:9999", "http://["):
         answer = client.post(f"{READINGS}?sex=F", content=hand, headers=PNG | {"Origin": origin})
         assert (answer.status_code, kind_of(answer)) == (403, "origin")
     assert client.post(f"{READINGS}?sex=F", content=hand, headers=PNG | {"Origin": HOME}).status_code == 200

@@ -1,0 +1,30 @@
+"""Ranges of settings: what cannot work, or could only end for lack of memory or time, is refused before it begins."""
+
+from __future__ import annotations
+
+from .text import shortened
+
+EPOCHS = (1, 100_000)
+FILMS = (1, 10_000_000)
+SEEDS = (0, 2**32 - 1)  # of NumPy and Lightning
+RATES = (1e-12, 10)  # of learning
+DECAYS = (0, 10)  # of weights
+_MOST_VALUES = 64  # of one setting
+
+
+def refuse_outside(settings: object, **ranges: tuple[float, float]) -> None:
+    """Raise ValueError that names every field of `settings` with a number outside of its range, both ends included.
+
+    Of a field that is a tuple each number counts, and there may be at most 64.
+    """
+    faults: list[str] = []
+    for name, (least, most) in ranges.items():
+        value = getattr(settings, name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        outside = next((number for number in numbers if not least <= number <= most), None)
+        if outside is not None:
+            faults.append(f"{name} is {shortened(str(outside), 40)}, expected {least:,} to {most:,}")
+        elif len(numbers) > _MOST_VALUES:
+            faults.append(f"{name} has {len(numbers):,} values, expected at most {_MOST_VALUES}")
+    if faults:
+        raise ValueError("; ".join(faults))
