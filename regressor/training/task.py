@@ -45,6 +45,7 @@ class RegressorTask(L.LightningModule):
         self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
         self._seconds_before, self._started = 0.0, time.monotonic()
         self._val_mae = math.nan  # months, of the last epoch that was validated
+        self.began = False  # whether what a run goes on from has been taken over
 
     @property
     def seconds_spent(self) -> float:
@@ -154,7 +155,7 @@ class RegressorTask(L.LightningModule):
 
     def on_train_start(self) -> None:
         """Start the clock, and give regularisation and plateau schedule their state where a run goes on."""
-        self._started = time.monotonic()
+        self._started, self.began = time.monotonic(), True
         self.on_train_epoch_start()  # Lightning leaves it out where an epoch goes on
         stored = getattr(self, "_stored_plateau", None)
         if self.plateau is not None and stored is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -14,13 +15,11 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from ...data.config import config_values, load_config, save_config
-from ...data.errors import ConfigError, TrainingError, one_line
-from ...data.files import MARK, whole_file
+from ...data.errors import BoneAgeError, ConfigError, TrainingError, one_line
 from ...data.progress import progress
 from ...data.text import counted
 from ...weights.fitting import OwnStops, stops_told
@@ -28,6 +27,7 @@ from ...weights.header import Header
 from ...weights.weights_file import load_net
 from ..config import RegressorConfig, Stage
 from ..network import SEX_CODING, BoneAgeNet, build_from, save_regressor
+from .checkpoints import OTHERWISE, Checkpoints, check_checkpoint, run_of
 from .dataset import Batch, CropSet, EpochOrder, LabelledCrops
 from .distil import Teacher
 from .memory import keep_freed_memory
@@ -46,15 +46,6 @@ class Trained:
     validation_mae: float
     epochs: int
     minutes: float
-
-
-class WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints written whole or not at all."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write beside, then move into place."""
-        with whole_file(path) as temporary:
-            torch.save({"made_by": MARK, **checkpoint}, temporary)
 
 
 class WithinEpoch(Callback):
@@ -185,12 +176,20 @@ def train_regressor(
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     task = _task(training, config)
-    trainer = _trainer(config, out, devices, nodes, task.steps_per_epoch)
+    run = run_of(training, validation, config)
+    if resume:
+        check_checkpoint(last, task, run)
+    trainer = _trainer(config, out, devices, nodes, task.steps_per_epoch, run)
     loaders = CropLoaders(training, validation, config, workers)
     _fit(trainer, task, loaders, last if resume else None)
     trainer.strategy.barrier()
     kept = torch.load(out / f"{config.keep}.ckpt", map_location="cpu", weights_only=True)
     mae = float(kept["val_mae"])
+    if not math.isfinite(mae):
+        raise TrainingError(
+            f"{out}: the training diverged (its MAE on the part choose is {mae}), so there is nothing to keep; begin "
+            "again in another folder, with a lower learning_rate"
+        )
     task.load_state_dict(kept["state_dict"])
     minutes = task.seconds_spent / 60
     target = out / "regressor.safetensors"
@@ -214,22 +213,23 @@ def train_regressor(
 
 
 def _fit(trainer: L.Trainer, task: RegressorTask, loaders: CropLoaders, last: Path | None) -> None:
-    """Train, from the checkpoint `last` if there is one; TrainingError for a damaged one."""
-    if last is not None:
-        try:
-            torch.load(last, map_location="cpu", weights_only=True, mmap=True)
-        except Exception as error:  # torch raises errors of every kind on damaged files
-            raise TrainingError(
-                f"{last}: is damaged ({one_line(error)}), so the run cannot go on; put back a copy of it, or begin "
-                "again in another folder"
-            ) from error
+    """Train, from the checkpoint `last` if there is one; TrainingError where no training can go on from it."""
     with stops_told(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Checkpoint directory")  # it holds the run's settings already
-        trainer.fit(task, datamodule=loaders, ckpt_path=None if last is None else str(last), weights_only=True)
+        try:
+            trainer.fit(task, datamodule=loaders, ckpt_path=None if last is None else str(last), weights_only=True)
+        except (BoneAgeError, OSError, MemoryError):
+            raise
+        except Exception as error:  # Lightning raises errors of every kind where it cannot take a state over
+            if last is None or task.began:
+                raise
+            raise TrainingError(f"{last}: the run cannot go on from it ({one_line(error)}); {OTHERWISE}") from error
 
 
-def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int, steps: int) -> L.Trainer:
-    """Lightning's trainer, with the checkpoints and logs of a run in `out`; `steps`: of an epoch."""
+def _trainer(
+    config: RegressorConfig, out: Path, devices: int | str, nodes: int, steps: int, run: Mapping[str, Any]
+) -> L.Trainer:
+    """Lightning's trainer, with the checkpoints and logs of a `run` in `out`; `steps`: of an epoch."""
     callbacks: list[Callback] = [OwnStops(), Epochs(), WithinEpoch(out / "last.ckpt")]
     if config.keep == "best":
         callbacks.append(ModelCheckpoint(out, "best", monitor="val_mae", save_top_k=1, enable_version_counter=False))
@@ -254,7 +254,7 @@ def _trainer(config: RegressorConfig, out: Path, devices: int | str, nodes: int,
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=callbacks,
-        plugins=[WholeCheckpoints()],
+        plugins=[Checkpoints(run)],
         logger=[CSVLogger(out / "logs", "csv"), TensorBoardLogger(out / "logs", "tensorboard")],
     )
 

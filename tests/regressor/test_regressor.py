@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +24,7 @@ from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, S
 from boneage.regressor.crop_store import CropStore, StoredCrop, StoreKind
 from boneage.regressor.network import BoneAgeNet, normalise
 from boneage.regressor.reader import BoneAgeReader
+from boneage.regressor.training.checkpoints import Checkpoints
 from boneage.regressor.training.dataset import CropSet, EpochOrder, LabelledCrops
 from boneage.regressor.training.distil import Teacher
 from boneage.regressor.training.task import RegressorTask
@@ -162,6 +167,96 @@ def test_a_damaged_checkpoint_is_named_and_a_sigterm_is_no_success(cohort, tmp_p
     (tmp_path / "last.ckpt").write_bytes(b"PK half a checkpoint")
     with pytest.raises(TrainingError, match=r"last\.ckpt: is damaged .*put back a copy"):
         train_regressor(training, validation, tmp_path, settings(1), resume=True, workers=0)
+
+
+@pytest.fixture(scope="module")
+def ended(cohort, tmp_path_factory) -> Path:
+    """The folder of a run of one epoch."""
+    folder = tmp_path_factory.mktemp("ended")
+    train_regressor(part(cohort, 0, 16), part(cohort, 16, 20), folder, settings(1), workers=0)
+    return folder
+
+
+def edited(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    """Change what a checkpoint holds; its checksums fit again."""
+    stored = torch.load(path, weights_only=True)
+    edit(stored)
+    torch.save(stored, path)
+
+
+def flipped(path: Path, place: float) -> None:
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 0x10
+    path.write_bytes(content)
+
+
+DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda run: (run / "last.ckpt").write_bytes(b""), r"last\.ckpt: is damaged"),
+    "cut off": (lambda run: os.truncate(run / "last.ckpt", 30_000), r"last\.ckpt: is damaged"),
+    "a flipped bit of a tensor": (lambda run: flipped(run / "last.ckpt", 0.5), "does not fit its checksum"),
+    "a flipped bit of what describes them": (lambda run: flipped(run / "last.ckpt", 0.01), "fit its checksum"),
+    "the best one flipped": (lambda run: flipped(run / "best.ckpt", 0.5), r"best\.ckpt: is damaged"),
+    "the best one gone": (lambda run: (run / "best.ckpt").unlink(), r"best\.ckpt: is not there"),
+    "without loops": (lambda run: edited(run / "last.ckpt", lambda c: c.pop("loops")), "is no checkpoint"),
+    "without callbacks": (lambda run: edited(run / "last.ckpt", lambda c: c.pop("callbacks")), "is no checkpoint"),
+    "without a tensor": (
+        lambda run: edited(run / "last.ckpt", lambda c: c["state_dict"].pop("net.backbone.conv_stem.weight")),
+        "holds another net",
+    ),
+    "of a later version": (
+        lambda run: edited(run / "last.ckpt", lambda c: c.update({"pytorch-lightning_version": "x"})),
+        "the run cannot go on from it",
+    ),
+    "of other progress": (
+        lambda run: edited(
+            run / "last.ckpt", lambda c: c["loops"]["fit_loop"]["epoch_progress"]["current"].update(completed=10**9)
+        ),
+        "the run cannot go on from it",
+    ),
+    "of other settings": (
+        lambda run: (
+            (run / "regressor.yaml").unlink(),
+            edited(run / "last.ckpt", lambda c: c["run"]["settings"].update(clip=1.0)),
+        ),
+        "another configuration",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "said"), DAMAGED.values(), ids=DAMAGED)
+def test_a_run_goes_on_from_no_checkpoint_but_its_own(cohort, ended, tmp_path, damage, said):
+    run = tmp_path / "run"
+    shutil.copytree(ended, run)
+    damage(run)
+    before = {path: path.read_bytes() for path in run.glob("*.ckpt")}
+    with pytest.raises(TrainingError, match=said) as caught:
+        train_regressor(part(cohort, 0, 16), part(cohort, 16, 20), run, settings(1), resume=True, workers=0)
+    assert str(caught.value).startswith(str(run))
+    assert {path: path.read_bytes() for path in run.glob("*.ckpt")} == before
+
+
+def test_a_run_goes_on_with_its_own_films_wherever_its_folder_is(cohort, ended, tmp_path):
+    run = tmp_path / "moved"
+    shutil.copytree(ended, run)
+    with pytest.raises(TrainingError, match="learned from other films"):
+        train_regressor(part(cohort, 0, 15), part(cohort, 16, 20), run, settings(1), resume=True, workers=0)
+    read = Checkpoints({}).load_checkpoint(run / "last.ckpt", weights_only=True)
+    best = next(
+        state for state in read["callbacks"].values() if "best_model_path" in state and state["best_model_score"]
+    )
+    assert (best["dirpath"], best["best_model_path"]) == (str(run), str(run / "best.ckpt"))
+    resumed = train_regressor(part(cohort, 0, 16), part(cohort, 16, 20), run, settings(1), resume=True, workers=0)
+    assert resumed.weights.read_bytes() == (ended / "regressor.safetensors").read_bytes()
+
+
+def test_a_training_that_diverged_leaves_no_weights(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr(RegressorTask, "_loss", lambda *_: torch.tensor(torch.nan, requires_grad=True))
+    monkeypatch.setattr(
+        RegressorTask, "kept", property(lambda task: lambda crops, _: crops.mean((1, 2, 3)) * torch.nan)
+    )
+    with pytest.raises(TrainingError, match=r"diverged .*lower learning_rate"):
+        train_regressor(part(cohort, 0, 16), part(cohort, 16, 20), tmp_path, settings(1), workers=0)
+    assert not (tmp_path / "regressor.safetensors").exists()
 
 
 def test_films_shared_by_training_and_validation_are_refused(cohort, tmp_path):
