@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.errors import TrainingError
+from ..data.errors import TrainingError, one_line
 from ..data.files import sha256_of, whole_file
 from ..data.table import write_table
 
@@ -67,7 +67,10 @@ class CropStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         described = self.folder / "store.json"
         if described.exists():
-            found = json.loads(described.read_text("utf-8"))
+            try:
+                found = json.loads(described.read_text("utf-8"))
+            except ValueError as error:
+                raise self._damaged(described, error) from error
             if found != asdict(kind):
                 raise TrainingError(
                     f"{self.folder}: holds crops made with {found}, expected {asdict(kind)}; give another folder"
@@ -76,7 +79,16 @@ class CropStore:
             with whole_file(described) as temporary:
                 temporary.write_text(json.dumps(asdict(kind)), "utf-8")
         for table in sorted(self.folder.glob("shard-*.csv")):
-            self._open_shard(table)
+            try:
+                self._open_shard(table)
+            except (ValueError, KeyError, TypeError, EOFError, csv.Error) as error:
+                raise self._damaged(table.with_suffix(""), error) from error
+
+    def _damaged(self, file: Path, error: Exception) -> TrainingError:
+        return TrainingError(
+            f"{file}: is damaged ({one_line(error)}), so its crops cannot be used; delete {self.folder}, and all are "
+            "cut again"
+        )
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -113,8 +125,10 @@ class CropStore:
     def _open_shard(self, table: Path) -> None:
         crops = np.load(table.with_suffix(".npy"), mmap_mode="r")
         with open(table, newline="", encoding="utf-8") as file:
-            for number, record in enumerate(csv.DictReader(file)):
-                row = _row(record)
+            rows = [_row(record) for record in csv.DictReader(file)]
+            if crops.dtype != np.uint8 or crops.shape != (len(rows), self.kind.size, self.kind.size):
+                raise ValueError(f"{len(rows)} rows of {self.kind.size} px stand beside {crops.dtype} {crops.shape}")
+            for number, row in enumerate(rows):
                 self._rows[row.key] = (row, len(self._shards), number)
                 self._files[row.file, row.bytes, row.modified_ns] = row.key
         self._shards.append(crops)

@@ -27,6 +27,7 @@ from ...data.files import MARK, refuse_foreign, whole_file
 from ...data.progress import progress, tracked
 from ...data.read import read_radiograph
 from ...data.text import counted
+from ...weights.checksums import load_whole
 from ...weights.fitting import OwnStops, stops_told
 from ...weights.header import Header
 from ...weights.weights_file import load_net
@@ -155,14 +156,13 @@ def train_segmenter(
 
 def _load_round(stored: Path, net: nn.Module) -> dict[str, float]:
     """Give the net the weights of a finished round, and return its figures; TrainingError where it is damaged."""
+    what_to_do = "delete it, and its round is trained again"
+    record = load_whole(stored, what_to_do)
     try:
-        record = torch.load(stored, weights_only=True)
         net.load_state_dict(record["state"])
         return dict(record["figures"])
-    except Exception as error:  # torch raises errors of every kind on damaged files
-        raise TrainingError(
-            f"{stored}: is damaged ({one_line(error)}); delete it, and its round is trained again"
-        ) from error
+    except Exception as error:  # of every kind, as what it may hold
+        raise TrainingError(f"{stored}: is no round of this net ({one_line(error)}); {what_to_do}") from error
 
 
 def _enough(

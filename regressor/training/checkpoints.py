@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from ...data.config import config_values
 from ...data.errors import TrainingError, one_line
 from ...data.files import MARK, whole_file
+from ...weights.checksums import load_whole
 from ..config import RegressorConfig
 from .dataset import LabelledCrops
 from .task import RegressorTask
@@ -60,7 +60,7 @@ class Checkpoints(TorchCheckpointIO):
 
 def check_checkpoint(path: Path, task: RegressorTask, run: Mapping[str, Any]) -> None:
     """Give `task` the weights in a checkpoint. Raises TrainingError for one that is damaged, or of another run."""
-    stored = _read(path)
+    stored = load_whole(path, OTHERWISE)
     if not isinstance(stored, dict) or not stored.keys() >= _NEEDED:
         raise TrainingError(f"{path}: is no checkpoint of a training of this version; {OTHERWISE}")
     of: dict[str, Any] = {**run, **stored.get("run", {})}
@@ -79,17 +79,4 @@ def check_checkpoint(path: Path, task: RegressorTask, run: Mapping[str, Any]) ->
         ) from error
     best = path.with_name("best.ckpt")
     if any(Path(state.get("best_model_path", "")).name == best.name for state in stored["callbacks"].values()):
-        _read(best)
-
-
-def _read(path: Path) -> Any:
-    """What a checkpoint holds, by its checksums as it was written. Raises TrainingError where it is not."""
-    if not path.is_file():  # a device could be read without end
-        raise TrainingError(f"{path}: is not there, or no file, so the run cannot go on; {OTHERWISE}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():
-                raise zipfile.BadZipFile(f"its part {damaged.rpartition('/')[2]} does not fit its checksum")
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # torch raises errors of every kind on damaged files
-        raise TrainingError(f"{path}: is damaged ({one_line(error)}), so the run cannot go on; {OTHERWISE}") from error
+        load_whole(best, OTHERWISE)

@@ -11,6 +11,7 @@ from boneage.data.errors import TrainingError
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.config import SegmenterConfig
 from boneage.handseg.letterbox import letterbox
+from boneage.handseg.network import build_unet
 from boneage.handseg.segmenter import HandMap, HandSegmenter
 from boneage.handseg.training import bootstrap
 from boneage.handseg.training.bootstrap import train_segmenter
@@ -105,6 +106,18 @@ def test_a_stopped_run_goes_on_with_the_next_round_and_ends_the_same(finished, f
     assert rounds == ["round-1"]
     whole, again = load_weights(finished, "segmenter")[1], load_weights(resumed, "segmenter")[1]
     assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+@pytest.mark.parametrize("place", [0.01, 0.5, None], ids=["what describes", "a tensor", "cut off"])
+def test_a_damaged_round_is_named_with_what_to_do(finished, tmp_path, place):
+    content = bytearray(finished.with_name("round-0.pt").read_bytes())
+    if place is None:
+        del content[len(content) // 2 :]
+    else:
+        content[int(place * len(content))] ^= 0x10
+    (tmp_path / "round-0.pt").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"round-0\.pt: is damaged .*delete it, and its round is trained again"):
+        bootstrap._load_round(tmp_path / "round-0.pt", build_unet(CONFIG.encoder, CONFIG.decoder_channels))
 
 
 def test_a_finished_run_is_not_trained_again(finished, films, cutouts, monkeypatch):

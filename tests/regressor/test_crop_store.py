@@ -60,6 +60,30 @@ def test_crops_of_another_kind_are_refused(tmp_path, other):
     assert len(CropStore(tmp_path, KIND)) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("store.json", b"{"),
+        ("store.json", b"\xff\xfe"),
+        ("shard-00000.csv", b"key\n1\n"),
+        ("shard-00000.csv", b"\xff\xfe"),
+        ("shard-00000.csv", b"\0"),
+        ("shard-00000.csv", None),
+        ("shard-00000.npy", b""),
+        ("shard-00000.npy", b"PK"),
+        ("shard-00000.npy", None),
+    ],
+)
+def test_a_damaged_store_is_named_with_what_to_do(tmp_path, name, content):
+    filled(tmp_path, 1, 2)
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:-40] if content is None else content)
+    with pytest.raises(
+        TrainingError, match=rf"{name.removesuffix('.csv').removesuffix('.npy')}: is damaged .*delete .*cut again"
+    ):
+        filled(tmp_path)
+
+
 def test_crops_whose_table_was_never_written_do_not_count_and_harm_nothing(tmp_path, monkeypatch):
     store = filled(tmp_path, 1)
     with monkeypatch.context() as patch:

@@ -1,0 +1,24 @@
+"""What torch stored, read again only as it was stored: by the checksums of its parts, which torch does not look at."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data.errors import TrainingError, one_line
+
+
+def load_whole(path: Path, what_to_do: str) -> Any:
+    """What `torch.save` wrote, without code of any kind. Raises TrainingError where it is damaged, or no file."""
+    if not path.is_file():  # a device could be read without end
+        raise TrainingError(f"{path}: is not there, or no file, so the run cannot go on; {what_to_do}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(f"its part {damaged.rpartition('/')[2]} does not fit its checksum")
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # of every kind, as the damage is
+        raise TrainingError(f"{path}: is damaged ({one_line(error)}), so the run cannot go on; {what_to_do}") from error
