@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 from conftest import STOPS
+from forked import command_in_fork
 from PIL import Image
 
 from boneage import BoneAge
@@ -326,17 +328,17 @@ def test_a_training_that_a_signal_stops_says_so_in_a_line_and_goes_on(drawn_coho
     """The signal reaches the processes that prepare batches, too, as one of a terminal does."""
     save_config(replace(SMALL, stages=(Stage(1000, 64, 0.3),)), tmp_path / "recipe.yaml")
     table = drawn_cohort.films[0].path.with_name("films.csv")
-    command = [sys.executable, "-m", "boneage", "train-regressor", table, "--split", "54:31:15", "-o", tmp_path / "run"]
+    command = ["train-regressor", table, "--split", "54:31:15", "-o", tmp_path / "run"]
     command += ["--segmenter", "fast", "--recipe", tmp_path / "recipe.yaml"]
     for number in STOPS:
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-            assert process.stderr
-            lines = []
-            for line in process.stderr:
+        lines = []
+        with command_in_fork(*command) as (process, group, stderr):
+            for line in stderr:
                 lines.append(line)
                 if ": MAE " in line and not any("stopping" in line for line in lines):
-                    os.killpg(process.pid, number)
-        assert process.returncode == 128 + number, lines
+                    time.sleep(0.3)  # a stop in the midst of writing the line says nothing
+                    os.killpg(group, number)
+        assert process.exitcode == 128 + number, lines
         told = [line for line in lines if not re.match(r"\d\d:\d\d:\d\d ", line)]
         assert told == [f"stopping ({number.name}); once more to stop at once\n"]
         command = [*command, *(["--resume"] if "--resume" not in command else [])]
