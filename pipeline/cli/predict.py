@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import functools
-import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -73,8 +73,9 @@ def _from_stdin() -> Source:
     """The film that stdin holds, which messages and files call stdin."""
     from ...data.source import as_source
 
-    stream = io.BytesIO(sys.stdin.buffer.read())
-    stream.name = "stdin"  # pyright: ignore[reportAttributeAccessIssue]
+    if sys.stdin is None:  # it was closed before the program began
+        raise Failure("stdin: is closed, expected a film; pipe one in, or give its path")
+    stream: Any = SimpleNamespace(name="stdin", read=sys.stdin.buffer.read, seekable=lambda: False)
     return as_source(stream)
 
 

@@ -250,6 +250,18 @@ def test_no_output_is_an_input_or_someone_elses_file_by_whatever_name(film, tmp_
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="streams of a POSIX shell")
+@pytest.mark.parametrize(
+    ("stream", "said"), [("<&-", "stdin: is closed"), ("</dev/zero", "stdin: has over 180,000,000 b")]
+)
+def test_a_stdin_that_holds_no_film_is_told_in_a_line(stream, said):
+    command = f'"{sys.executable}" -m boneage predict - --sex F {stream}'
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"Error: {said}")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("place", ["plain.png/r.csv", "plain.png/under/r.csv"])
 def test_a_place_below_a_file_is_refused_with_what_was_expected(film, place):
     done = CliRunner().invoke(main, ["predict", str(film), "--sex", "F", "--csv", str(film.parent / place)])
