@@ -103,6 +103,8 @@ _REMEDIES = {
     errno.EEXIST: "expected a folder, or nothing yet; give another place",
     errno.ENOTDIR: "expected a folder; give another place",
     errno.ENOENT: "check the path, or give another place",
+    errno.EISDIR: "expected a file; give another name",
+    errno.ELOOP: "links lead in a circle, or stand where none may; give another place",
 }
 
 

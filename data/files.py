@@ -102,17 +102,25 @@ def refuse_foreign(path: Path, ours: Callable[[Path], bool] | None = None) -> No
             raise OutputError(
                 f"{path}: {above} is {_kind(above)}, expected a folder, or nothing yet; give another place"
             )
-        if not os.path.lexists(path) or (path.is_file() and (ours or is_marked)(path)):
+        if not os.path.lexists(path):
             return
-    except (
-        OSError,
-        ValueError,
-    ):  # a name that no file can have, or a folder that may not be entered: writing it says so
+        if path.is_file() and (ours or is_marked)(path):
+            if os.access(path, os.W_OK):
+                return
+            raise OutputError(f"{path}: may not be written; make it writable, or give another name")
+    except (OSError, ValueError):  # a name that cannot be, or a folder that may not be entered: writing it says so
         return
     if path.is_file() or path.is_dir() or path.is_symlink():
         what = "a folder" if path.is_dir() else "there already, and not a file that this program wrote"
         raise OutputError(f"{path}: is {what}, so it is not replaced; give another name, or move it away")
     raise OutputError(f"{path}: is {_kind(path)}, expected a file, or nothing yet; give another place")
+
+
+def refuse_special(path: Path) -> None:
+    """Raise OutputError where something lies at `path`, in which rows are to be kept, that is no file, or a link."""
+    if path.is_symlink() or (os.path.lexists(path) and not path.is_file()):
+        what = "a link" if path.is_symlink() else "a folder" if path.is_dir() else _kind(path)
+        raise OutputError(f"{path}: is {what}, expected the rows of a run, or nothing yet; move it away")
 
 
 def _kind(path: Path) -> str:

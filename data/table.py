@@ -232,7 +232,9 @@ def _text_of(path: Path) -> str:
     except (OSError, ValueError) as error:
         if isinstance(error, UnicodeError):
             raise CohortError(f"{path}: not a UTF-8 text file; save the table as CSV (UTF-8)") from None
-        raise CohortError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from None
+        raise CohortError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check its permissions"
+        ) from None
 
 
 def _joined(cells: Sequence[str], separator: str, columns: int) -> bool:

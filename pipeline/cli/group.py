@@ -43,7 +43,7 @@ class Output(click.Path):
     """The type of each option for a file or folder that is written; any other path is one that is read."""
 
     def __init__(self) -> None:
-        super().__init__(path_type=Path)
+        super().__init__(path_type=Path, readable=False)  # what may not be read is refused later, with a remedy
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """A path of this machine, which a file:// URL may give too; a blank one (the shell's folder) is refused."""

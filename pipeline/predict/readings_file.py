@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from ...data.errors import CohortError, OutputError, with_remedy
-from ...data.files import lock_beside, locked, refuse_foreign, whole_file
+from ...data.files import lock_beside, locked, refuse_foreign, refuse_special, whole_file
 from ...data.table import begins_with
 from .rows import COLUMNS, Row, from_line, header_line, to_line
 
@@ -49,6 +49,7 @@ class ReadingsFile:
         if self._parquet:
             pyarrow_modules()
         refuse_foreign(self.path, self._is_ours)
+        refuse_special(self.partial)
         if self.path.exists() and not (resume or overwrite):
             raise OutputError(
                 f"{self.path}: is a finished table; add to it with --resume, replace it with --overwrite, or give "

@@ -128,6 +128,39 @@ def test_devices_pipes_and_what_lies_below_a_file_are_refused_before_films_are_r
     assert (tmp_path / "list").read_text() == "mine"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("kind", ["folder", "link", "link that leads nowhere", "pipe"])
+def test_what_lies_where_rows_are_kept_and_is_no_file_stays(kind, tmp_path, hand_films):
+    partial, mine = tmp_path / "r.csv.partial", tmp_path / "mine.txt"
+    mine.write_text("mine")
+    if kind == "folder":
+        partial.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(partial)
+    else:
+        partial.symlink_to(mine if kind == "link" else tmp_path / "gone")
+    for more in ([], ["--resume"], ["--overwrite"]):
+        done = run("predict", hand_films[0], "--sex", "F", "--csv", tmp_path / "r.csv", *more)
+        assert is_refused(done), done.stderr
+        assert f"r.csv.partial: is a {kind.split()[0]}, expected the rows of a run" in done.stderr
+    assert mine.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.txt", "r.csv.partial"]
+
+
+def test_a_table_that_may_not_be_written_is_not_replaced(tmp_path, hand_films, monkeypatch):
+    table = tmp_path / "r.csv"
+    table.write_text(MARK)
+    monkeypatch.setattr("boneage.data.files.os.access", lambda *_: False)  # as for others than root
+    monkeypatch.setattr("boneage.pipeline.predict.readings_file.ReadingsFile._is_ours", lambda *_: True)
+    for more in ("--resume", "--overwrite"):
+        done = run("predict", hand_films[0], "--sex", "F", "--csv", table, more)
+        assert is_refused(done), done.stderr
+        assert "r.csv: may not be written; make it writable, or give another name" in done.stderr
+    with pytest.raises(OutputError, match="may not be written"), whole_file(table):
+        pass
+    assert table.read_text() == MARK
+
+
 def test_what_is_read_is_not_written_over_though_this_program_wrote_it(tmp_path):
     own, film, folder = tmp_path / "own.txt", tmp_path / "film.txt", tmp_path / "bundle"
     folder.mkdir()
