@@ -8,8 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ...data.child import YEAR, in_years
-from ...data.errors import OutputError
-from ...data.files import whole_file
 from ...data.remark import Remark, Value, Verbatim
 from ...data.text import shortened
 from ..clinical.heights import HEIGHT_CAVEATS
@@ -18,7 +16,7 @@ from ..reading import DISCLAIMER
 from ..report.language import Language
 from ..report.page import Figure, Page
 from ..report.summary import SEXES, adult_height_words, as_sentences, rows
-from ..report.write import SUFFIXES, layout
+from ..report.write import layout, write_as
 from .films import HEIGHTS, Film
 from .growth import Growth, Rate
 from .plot import draw_bone_age, draw_heights, draw_velocity, has_heights, has_velocity, part_of
@@ -35,13 +33,7 @@ def write_growth_report(
 
     `now`: the time printed on it, by default the current time. Raises OutputError for another suffix.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise OutputError(f"{path}: a report ends in {' or '.join(SUFFIXES)}; give such a name")
-    content = layout(suffix)(growth_page(growth, Language(language), reference, now))
-    with whole_file(path) as temporary:
-        temporary.write_bytes(content)
+    write_as(path, lambda suffix: layout(suffix)(growth_page(growth, Language(language), reference, now)))
 
 
 def growth_page(growth: Growth, language: Language, reference: Reference, now: datetime | None = None) -> Page:

@@ -29,11 +29,16 @@ def write_report(
     it, by default the current time. Raises OutputError for another suffix, ConfigError for a language that has no
     catalogue.
     """
+    write_as(path, lambda suffix: as_report(examination, suffix, language, now, heat_map=heat_map))
+
+
+def write_as(path: str | Path, made: Callable[[str], bytes]) -> None:
+    """Write the report that is `made` for the suffix of `path`. Raises OutputError for one that is not in SUFFIXES."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise OutputError(f"{path}: a report ends in {' or '.join(SUFFIXES)}; give such a name")
-    content = as_report(examination, suffix, language, now, heat_map=heat_map)
+    content = made(suffix)
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
 
