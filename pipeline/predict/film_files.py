@@ -96,12 +96,10 @@ def _fault(examination: Examination, path: Path, write: Write) -> Remark | None:
         write(examination, path)
     except FilmError as error:
         return error.remark
-    except OSError as error:
-        fault = Remark(
-            "cannot be written ({error}); mend that, or give another place",
-            error=Verbatim(error.strerror or str(error)),
-        )
-        return fault.about(error.filename or path)
+    except (OSError, OutputError) as error:  # the latter where something was put there since the run began
+        said = error.strerror or str(error) if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
+        fault = Remark("cannot be written ({error}); mend that, or give another place", error=Verbatim(said))
+        return fault.about(getattr(error, "filename", None) or path)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # panics of native code, too: other files and films must not suffer

@@ -139,12 +139,12 @@ def test_a_reading_is_in_the_table_before_its_files_are_made(predict, hand_films
 
 def test_a_file_that_cannot_be_written_costs_that_file_alone(predict, hand_films, tmp_path, monkeypatch):
     def fails(examination, path):
+        (tmp_path / "taken").write_text("a file that was put where a folder should be")
         if path.name.startswith("60"):
             raise ZeroDivisionError("of a library")
         path.write_text("made")
 
     monkeypatch.setattr(heatmap, "write_heatmap", fails)
-    (tmp_path / "taken").write_text("a file where a folder should be")
     options = ("--csv", tmp_path / "t.csv", "--report", tmp_path / "taken" / "{name}.html")
     done = predict(*hand_films[:2], *options, "--heatmap", tmp_path / "{name}-map.png", "--json")
     assert done.exit_code == 1
@@ -153,4 +153,5 @@ def test_a_file_that_cannot_be_written_costs_that_file_alone(predict, hand_films
     assert (tmp_path / "120-map.png").read_text() == "made"
     faults = done.stderr.splitlines()[-3:]
     assert f"{tmp_path / '60-map.png'}: cannot be made of {hand_films[0]} (ZeroDivisionError: of a library)" in faults
-    assert sum("cannot be written" in fault and "taken" in fault for fault in faults) == 2
+    taken = f"cannot be written ({tmp_path / 'taken'} is a file, expected a folder, or nothing yet"
+    assert sum(taken in fault for fault in faults) == 2
