@@ -31,6 +31,7 @@ from .checkpoints import OTHERWISE, Checkpoints, check_checkpoint, run_of
 from .dataset import Batch, CropSet, EpochOrder, LabelledCrops
 from .distil import Teacher
 from .memory import keep_freed_memory
+from .precision import fastest_precision
 from .task import RegressorTask
 
 log = logging.getLogger(__name__)
@@ -245,7 +246,7 @@ def _trainer(
         devices=devices if torch.cuda.is_available() or devices != "auto" else 1,
         num_nodes=nodes,
         strategy=_strategy(config) if several else "auto",
-        precision=_precision(),
+        precision=fastest_precision(),
         gradient_clip_val=config.clip or None,
         use_distributed_sampler=False,  # EpochOrder shares the films out itself
         reload_dataloaders_every_n_epochs=1,
@@ -328,11 +329,3 @@ def is_first_process() -> bool:
 def _strategy(config: RegressorConfig) -> str:
     """DDP; a teacher's projections are not used in every epoch, so DDP must find unused parameters."""
     return "ddp" if config.teacher is None else "ddp_find_unused_parameters_true"
-
-
-def _precision() -> Any:
-    """Half precision on GPUs, and on CPUs with instructions for bfloat16; without them it is ten times slower."""
-    if not torch.cuda.is_available():
-        able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # from torch 2.10 on
-        return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
