@@ -26,7 +26,8 @@ from .subjects import nets_wrapped, subjects, usual
 
 ROUNDS = 15
 LIMIT = 0.15  # share of the time that may go by outside the two nets and the decoder
-GATE = 0.10  # share of the time that may be spent on what a film shows, both by torch
+GATE = 0.10  # share of the time that may be spent on what a film shows where no second look is taken, both by torch
+LOOKS = "By torch. A second look is taken only where the head is unsure."
 
 # where a stage's function is looked up; a stage may lie within another
 PLACES: dict[str, tuple[Any, str]] = {
@@ -65,26 +66,32 @@ def measure(setting: Setting) -> Findings:
             share = Sample(tuple(one["outside nets and decoder"] / one["whole"] for one in rounds)).median
             bars.append(Bar(f"{subject}: under {LIMIT:.0%} outside nets and decoder", f"{share:.1%}", share < LIMIT))
         if subject.engine == "torch":
-            share = _head_seconds(subject.bundle, setting.rounds(ROUNDS)) / total.median
+            looks = _looks(subject.bundle, setting.rounds(ROUNDS))
+            rows = [(name, sample.scaled(1000), (f"{sample.over(total):.0%}",)) for name, sample in looks.items()]
+            tables.append(Table(f"what one film shows, {subject}", "ms", rows, ("of the whole",), LOOKS))
+            share = max(looks["mask and head"].median - looks["mask alone"].median, 0.0) / total.median
             bars.append(Bar(f"{subject}: under {GATE:.0%} for what a film shows", f"{share:.1%}", share < GATE))
     return Findings(tables, bars)
 
 
-def _head_seconds(bundle: str, rounds: int) -> float:
-    """Seconds by which the head that tells what a film shows makes one look of the segmenter longer, by torch."""
+def _looks(bundle: str, rounds: int) -> dict[str, Sample]:
+    """Seconds of a look of the segmenter with and without its head for what a film shows, and of a second look."""
     import torch
 
-    from boneage.handseg.network import MirroredUNet, build_mirrored
+    from boneage.handseg.network import MirroredUNet, build_mirrored, build_second
     from boneage.weights.bundle import segmenter_of
 
     path = segmenter_of(bundle).path
     bare: Any = build_mirrored(path).net
     bare.content_head = None
-    nets = {"with": build_mirrored(path).eval(), "without": MirroredUNet(bare).eval()}
-    square = torch.randint(0, 256, (1, 192, 192), dtype=torch.uint8)
+    square, hand = torch.randint(0, 256, (1, 192, 192), dtype=torch.uint8), torch.rand(1, 192, 192)
+    tasks = {
+        "mask and head": functools.partial(build_mirrored(path).eval(), square),
+        "mask alone": functools.partial(MirroredUNet(bare).eval(), square),
+        "second look": functools.partial(build_second(path).eval(), square, hand),
+    }
     with torch.no_grad():
-        took = timed({name: functools.partial(net, square) for name, net in nets.items()}, rounds, warm_ups=2)
-    return max(took["with"].median - took["without"].median, 0.0)
+        return timed(tasks, rounds, warm_ups=2)
 
 
 def stages(bone_age: whole.BoneAge, film: Path) -> dict[str, float]:

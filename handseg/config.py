@@ -74,9 +74,9 @@ class ContentConfig:
     folds: int = 4
     """Of sources, each held out once to measure."""
     heads: int = 3
-    """Fitted apart to the features of an encoder, then averaged."""
+    """Fitted apart to the features of each encoder, then averaged."""
     second: bool = True
-    """Whether a second encoder, with ImageNet's weights, gets heads of its own: the two err on different pictures."""
+    """Whether a second net, with ImageNet's weights, judges where the first is unsure; they err on other pictures."""
     hidden: int = 64
     """Width of the hidden layer of each."""
     epochs: int = 12

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import segmentation_models_pytorch as smp
 import torch
-from segmentation_models_pytorch.encoders import get_encoder
 from torch import nn
 
-from ..weights.header import Header
+from ..weights.header import GRAPH, Header
 from ..weights.imagenet import imagenet_lite
-from ..weights.weights_file import load_net, save_net
+from ..weights.weights_file import Run, load_net, save_net
 from .content_head import MAPS, ContentHead
-from .heads import HEADS
+from .heads import HEADS, SECOND, SECOND_GRAPH
 from .missing_head import MAP, MissingHead
-
-SECOND = "tu-tf_efficientnet_lite0"  # the second encoder, one whose ImageNet weights a package carries
+from .second_net import SecondNet
 
 ROTATIONS = 4  # upright, and rotated clockwise by 90, 180 and 270 degrees
 
@@ -44,8 +41,7 @@ class MirroredUNet(nn.Module):
         films = squares.shape[0]  # len() would fix the batch in an export
         upright = normalise(squares[:, None].float() / 255)
         twice = torch.cat([upright, upright.flip(-1)]).contiguous(memory_format=torch.channels_last)
-        alone = [] if getattr(self.net, "second", None) is None else [twice[:films]]
-        outputs = self.net(twice, *alone)
+        outputs = self.net(twice)
         logits, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
         hand = torch.sigmoid(logits[:, 0])
         plain, mirrored = hand[:films], hand[films:].flip(-1)
@@ -66,9 +62,9 @@ class HandUNet(smp.Unet):
     def __init__(self, encoder: str, decoder_channels: Sequence[int]) -> None:
         """`encoder`: any name that segmentation-models-pytorch knows."""
         super().__init__(encoder, encoder_weights=None, in_channels=1, decoder_channels=tuple(decoder_channels))
-        self.second: nn.Module | None = None  # an encoder whose maps the content_head takes as well
         self.content_head: ContentHead | None = None
         self.missing_head: MissingHead | None = None
+        self.second: SecondNet | None = None  # not part of forward
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -76,11 +72,8 @@ class HandUNet(smp.Unet):
         present = self.classification_head, self.content_head, self.missing_head
         return tuple(name for name, head in zip(HEADS, present, strict=True) if head is not None)
 
-    def forward(self, x: torch.Tensor, films: torch.Tensor | None = None) -> Any:
-        """Float32 (n, 1, h, w) to logits of the mask (n, 1, h, w), or a tuple of them and the outputs of the heads.
-
-        `films`: see `content_maps`.
-        """
+    def forward(self, x: torch.Tensor) -> Any:
+        """Float32 (n, 1, h, w) to logits of the mask (n, 1, h, w), or a tuple of them and the outputs of the heads."""
         maps = self.encoder(x)
         mask = self.segmentation_head(self.decoder(maps))
         outputs = [mask]
@@ -88,29 +81,10 @@ class HandUNet(smp.Unet):
             outputs.append(self.classification_head(maps[-1]))
         hand = torch.sigmoid(mask)
         if self.content_head is not None:
-            outputs.append(self.content_head(self.content_maps(x, maps, films), hand))
+            outputs.append(self.content_head(maps[-MAPS:], hand))
         if self.missing_head is not None:
             outputs.append(self.missing_head(maps, hand))
         return tuple(outputs) if len(outputs) > 1 else mask
-
-    def content_maps(
-        self, x: torch.Tensor, maps: Sequence[torch.Tensor], films: torch.Tensor | None = None
-    ) -> list[torch.Tensor]:
-        """What a ContentHead takes: the last MAPS of `maps`, the encoder's of `x`, and the second encoder's deepest.
-
-        `films`: where `x` are films and then their mirror images, the films alone. The second encoder sees only them,
-        and its map is mirrored, which takes half of the time.
-        """
-        if self.second is None:
-            return list(maps[-MAPS:])
-        deepest = self.second(x if films is None else films)[-1]
-        return [*maps[-MAPS:], deepest if films is None else torch.cat([deepest, deepest.flip(-1)])]
-
-    @property
-    def content_channels(self) -> list[list[int]]:
-        """Channels of the maps that a ContentHead takes, a list for each encoder."""
-        own, second = self.encoder.out_channels[-MAPS:], cast("Any", self.second)
-        return [list(own)] if second is None else [list(own), list(second.out_channels[-1:])]
 
 
 def build_unet(
@@ -119,30 +93,25 @@ def build_unet(
     turn_grid: int = 0,
     content_hidden: int = 0,
     missing: tuple[int, int] = (0, 0),
-    second: bool = False,
+    second: int = 0,
 ) -> HandUNet:
     """A U-Net of segmentation-models-pytorch: float32 (n, 1, h, w) in, logits (n, 1, h, w) out; h, w multiples of 32.
 
     `encoder` is any name segmentation-models-pytorch knows. SegmenterConfig's default has 3.8 million parameters with
     its decoder. With a `turn_grid` the net has a `rotation_head` too and returns masks and logits (n, ROTATIONS) in one
     pass through the encoder. With `content_hidden` units it has a ContentHead, with `missing` (side of its map, hidden
-    units) a MissingHead, with `second` a second encoder for the ContentHead.
+    units) a MissingHead, with `second` hidden units a SecondNet beside it.
     """
     net: Any = HandUNet(encoder, decoder_channels)
     if turn_grid:
         net.classification_head = rotation_head(net.encoder.out_channels[-1], turn_grid)
-    if second:
-        net.second = second_encoder()
     if content_hidden:
-        net.content_head = ContentHead(list(chain(*net.content_channels)), content_hidden)
+        net.content_head = ContentHead(net.encoder.out_channels[-MAPS:], content_hidden)
     if all(missing):
         net.missing_head = MissingHead(net.encoder.out_channels[MAP], *missing)
+    if second:
+        net.second = SecondNet(second)
     return net
-
-
-def second_encoder() -> nn.Module:
-    """The second encoder, EfficientNet-Lite0, with random weights."""
-    return get_encoder(SECOND, in_channels=1, weights=None)
 
 
 def rotation_head(channels: int, grid: int) -> nn.Sequential:
@@ -161,7 +130,7 @@ def build_from(arguments: Mapping[str, Any]) -> HandUNet:
         arguments.get("turn_grid", 0),
         arguments.get("content_hidden", 0),
         tuple(arguments.get("missing", (0, 0))),
-        arguments.get("second", False),
+        arguments.get(SECOND, 0),
     )
 
 
@@ -170,10 +139,22 @@ def build_mirrored(path: str | Path) -> MirroredUNet:
     return MirroredUNet(load_net(path, "segmenter", build_from)[1])
 
 
+def build_second(path: str | Path) -> SecondNet:
+    """Load the second net of a segmenter's weights file that has one; raises WeightsError as `build_mirrored`."""
+    second = load_net(path, "segmenter", build_from)[1].second
+    assert second is not None
+    return second
+
+
 def save_segmenter(path: str | Path, header: Header, net: HandUNet) -> None:
-    """Write a segmenter's weights file, with the ONNX graph of its MirroredUNet."""
-    squares = np.random.default_rng(0).integers(0, 256, (2, header.input_size, header.input_size), np.uint8)
-    save_net(path, header, net, MirroredUNet(net), {"squares": squares})
+    """Write a segmenter's weights file, with the ONNX graphs of its MirroredUNet and of its second net."""
+    rng = np.random.default_rng(0)
+    squares = rng.integers(0, 256, (2, header.input_size, header.input_size), np.uint8)
+    runs = {GRAPH: Run(MirroredUNet(net), {"squares": squares})}
+    if net.second is not None:
+        hands = rng.random(squares.shape, np.float32)
+        runs[SECOND_GRAPH] = Run(net.second, {"squares": squares, "hands": hands})
+    save_net(path, header, net, runs)
 
 
 def start_from_imagenet(encoder: nn.Module) -> None:

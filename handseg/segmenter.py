@@ -18,8 +18,9 @@ from ..weights.bundle import NetFile
 from ..weights.engine import Engine, NetSpec
 from ..weights.header import read_header
 from .geometry import Box, SquareFit
-from .heads import heads_of
+from .heads import SECOND, heads_of
 from .letterbox import letterbox
+from .second_look import SecondLook
 
 if TYPE_CHECKING:
     from torch import nn
@@ -102,15 +103,23 @@ class HandMap:
 class HandSegmenter:
     """The trained U-Net, on an engine."""
 
-    def __init__(self, engine: Engine, input_size: int, heads: Sequence[str] = ()) -> None:
-        """`engine`: runs a `network.MirroredUNet`; `input_size`: side of its square input; `heads`: as HEADS."""
-        self.engine, self.input_size, self.heads = engine, input_size, tuple(heads)
+    def __init__(
+        self, engine: Engine, input_size: int, heads: Sequence[str] = (), second: SecondLook | None = None
+    ) -> None:
+        """`engine`: runs a `network.MirroredUNet`; `input_size`: side of its square input; `heads`: as HEADS.
+
+        `second`: looks again at what a film shows, where the segmenter has a net for it.
+        """
+        self.engine, self.input_size, self.heads, self.second = engine, input_size, tuple(heads), second
 
     @classmethod
     def load(cls, net: NetFile, backend: Backend = Backend()) -> HandSegmenter:
         """From a weights file. Raises WeightsError for one that is damaged or of another kind."""
         header = read_header(net.path, "segmenter")
-        return cls(backend.open(NetSpec(net, partial(_build, net.path))), header.input_size, heads_of(header.arguments))
+        net = net.held()
+        second = SecondLook.load(net, backend) if header.arguments.get(SECOND) else None
+        engine = backend.open(NetSpec(net, partial(_build, net.path)))
+        return cls(engine, header.input_size, heads_of(header.arguments), second)
 
     @classmethod
     def of(cls, net: nn.Module, input_size: int) -> HandSegmenter:
@@ -138,6 +147,8 @@ class HandSegmenter:
         squares = np.stack([square for square, _ in boxed])
         probability, agreement, *outputs = self.engine(squares)
         judged = dict(zip(self.heads, outputs, strict=True))
+        if self.second and "contents" in judged:
+            judged["contents"] = self.second(squares, probability, judged["contents"])
         return [
             HandMap(square, probability[k], fit, float(agreement[k]), **{name: judged[name][k] for name in judged})
             for k, (square, fit) in enumerate(boxed)

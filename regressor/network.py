@@ -14,9 +14,9 @@ from torch import nn
 
 from ..data.config import make_config
 from ..data.errors import ConfigError
-from ..weights.header import Header
+from ..weights.header import GRAPH, Header
 from ..weights.imagenet import PACKAGES, imagenet_lite
-from ..weights.weights_file import save_net
+from ..weights.weights_file import Run, save_net
 from .config import NetConfig
 
 SEX_CODING = {"F": -1.0, "M": 1.0}
@@ -149,7 +149,7 @@ def build_from(arguments: Mapping[str, Any]) -> BoneAgeNet:
 def save_regressor(path: str | Path, header: Header, net: BoneAgeNet) -> None:
     """Write a regressor's weights file, with its ONNX graph."""
     squares = np.random.default_rng(0).uniform(-1, 1, (2, 1, header.input_size, header.input_size)).astype(np.float32)
-    save_net(path, header, net, net, {"crops": squares, "sexes": np.array([-1, 1], np.float32)})
+    save_net(path, header, net, {GRAPH: Run(net, {"crops": squares, "sexes": np.array([-1, 1], np.float32)})})
 
 
 def normalise(crops: torch.Tensor) -> torch.Tensor:

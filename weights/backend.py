@@ -40,7 +40,7 @@ class Backend:
         if self.engine == "onnx":
             from .onnx_engine import OnnxEngine, parts_of
 
-            graph, tensors = parts_of(content)
+            graph, tensors = parts_of(content, spec.graph)
             if graph:
                 return OnnxEngine(str(spec.net.path), graph, tensors, spec.together, self.device)
             log.warning("%s: holds no ONNX graph, so torch runs it, which starts slower", spec.net.path)

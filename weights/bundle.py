@@ -56,6 +56,21 @@ class NetFile:
             )
         return content
 
+    def held(self) -> HeldFile:
+        """The file with its bytes as they are now, whatever becomes of it. Raises WeightsError as `content`."""
+        return HeldFile(self.path, self.sha256, self.content())
+
+
+@dataclass(frozen=True)
+class HeldFile(NetFile):
+    """A net's weights file, of which the bytes are held in memory."""
+
+    held_bytes: bytes
+
+    def content(self) -> bytes:
+        """The file's bytes as they were when they were checked."""
+        return self.held_bytes
+
 
 @dataclass(frozen=True)
 class RegressorFile(NetFile):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .header import GRAPH
+
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
@@ -27,9 +29,11 @@ class NetSpec:
 
     `net`: the weights file. `build` makes the module that torch runs; it imports torch, and raises WeightsError for
     weights that are damaged or do not fit. `together`: rows of a batch that a CPU runs at once; more would take longer
-    and more memory, and each result depend on its neighbours.
+    and more memory, and each result depend on its neighbours. `graph`: name in the file of the graph that ONNX Runtime
+    runs.
     """
 
     net: NetFile
     build: Callable[[], torch.nn.Module]
     together: int = 1
+    graph: str = GRAPH

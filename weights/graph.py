@@ -19,8 +19,8 @@ def graph_of(
 ) -> bytes:
     """The ONNX model of `module`, for batches of any size, whose initialisers are the tensors of `net` by name.
 
-    `net` is `module` or a part of it. `inputs`: a batch of two for each of the module's inputs, by name. `stored`: as
-    which type each tensor is stored; the model casts halves to float32, which a runtime does once.
+    `net` is `module`, a part of it, or holds it. `inputs`: a batch of two for each of the module's inputs, by name.
+    `stored`: as which type each tensor is stored; the model casts halves to float32, which a runtime does once.
     Raises OutputError for a module that cannot be expressed in ONNX.
     """
     import onnx_ir as ir
@@ -42,11 +42,20 @@ def graph_of(
     assert program is not None
     optimizer.fold_constants(program.model, input_size_limit=SMALL, output_size_limit=SMALL)
     optimizer.remove_unused_nodes(program.model)
-    prefix = next(name for name, part in module.named_modules() if part is net)
-    own = {f"{prefix}.{name}" if prefix else name: name for name in net.state_dict()}
     model = ir.to_proto(program.model)
-    _leave_out(model, own, stored)
+    _leave_out(model, _names(module, net), stored)
     return model.SerializeToString()
+
+
+def _names(module: nn.Module, net: nn.Module) -> dict[str, str]:
+    """Names in `net` of its tensors, by their names in `module`, which holds the net or is a part of it."""
+    for holder, part in ((module, net), (net, module)):
+        for prefix, found in holder.named_modules():
+            if found is part:
+                start = f"{prefix}." if prefix else ""
+                names = {f"{start}{name}": name for name in part.state_dict()}
+                return names if holder is module else {name: full for full, name in names.items()}
+    raise ValueError("the module that runs neither holds the net nor is a part of it")
 
 
 def _leave_out(model: Any, own: Mapping[str, str], stored: Mapping[str, torch.dtype]) -> None:

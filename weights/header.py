@@ -20,6 +20,7 @@ from ..data.text import shortened
 
 FORMAT = 1
 GRAPH = "graph.onnx"  # name of the tensor, bytes, that is the net's ONNX graph
+GRAPHS = ".onnx"  # how the names of such tensors end, also those of parts of a net that run on their own
 ENSEMBLE = "boneage.regressor.AgeReading"  # architecture of files with several nets, which earlier versions wrote
 _MOVED = {"calibration", "name"}  # stated by headers of earlier versions; today the bundle states them
 

@@ -19,7 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ..data.errors import WeightsError, one_line
-from .header import GRAPH
+from .header import GRAPH, GRAPHS
 
 BUILT_FOR_CPU = "ONNX Runtime was built for the CPU; install onnxruntime-gpu in place of onnxruntime"
 _LACKING = (
@@ -59,8 +59,8 @@ class OnnxEngine:
         return tuple(np.concatenate(pieces) for pieces in zip(*results, strict=True))
 
 
-def parts_of(content: bytes) -> tuple[bytes, dict[str, memoryview]]:
-    """The graph in the bytes of a safetensors file, empty where there is none, and the bytes of each other tensor."""
+def parts_of(content: bytes, graph: str = GRAPH) -> tuple[bytes, dict[str, memoryview]]:
+    """A graph in the bytes of a safetensors file, empty where there is none, and the bytes of the net's tensors."""
     whole = memoryview(content)
     start = 8 + int.from_bytes(whole[:8], "little")  # a safetensors file: length of the header, header, tensors
     listed = json.loads(bytes(whole[8:start]))
@@ -68,7 +68,7 @@ def parts_of(content: bytes) -> tuple[bytes, dict[str, memoryview]]:
     tensors = {
         name: whole[start + one["data_offsets"][0] : start + one["data_offsets"][1]] for name, one in listed.items()
     }
-    return bytes(tensors.pop(GRAPH, b"")), tensors
+    return bytes(tensors.get(graph, b"")), {name: data for name, data in tensors.items() if not name.endswith(GRAPHS)}
 
 
 def gpu_fault(device: str) -> str:

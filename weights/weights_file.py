@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from torch import nn
 from ..data.errors import WeightsError, one_line
 from ..data.files import whole_file
 from .graph import graph_of
-from .header import FORMAT, GRAPH, Header, read_record
+from .header import FORMAT, GRAPHS, Header, read_record
 from .onnx_engine import OnnxEngine
 from .torch_engine import TorchEngine
 
@@ -46,25 +46,32 @@ def save_weights(path: str | Path, header: Header, state: Mapping[str, torch.Ten
         save_file(tensors, str(temporary), metadata={"boneage": json.dumps(record, sort_keys=True)})
 
 
-def save_net(
-    path: str | Path, header: Header, net: nn.Module, runs: nn.Module, inputs: Mapping[str, NDArray[Any]]
-) -> None:
-    """Write a net with its header, and with the ONNX graph of what engines run of it.
+@dataclass(frozen=True)
+class Run:
+    """What engines run of a net: a module, the net itself or one that holds it, and inputs as `graph_of` takes them."""
 
-    `runs`: the module that engines run, `net` itself or one that holds it. `inputs`: as for `graph_of`. Where there can
-    be no graph, or it does not give what torch gives, the log says so and the net is written without one.
+    module: nn.Module
+    inputs: Mapping[str, NDArray[Any]]
+
+
+def save_net(path: str | Path, header: Header, net: nn.Module, runs: Mapping[str, Run]) -> None:
+    """Write a net with its header, and with the ONNX graph of each of the `runs`, by the graph's name in the file.
+
+    Where there can be no graph, or it does not give what torch gives, the log says so and the net is written without
+    it.
     """
     stored = {name: tensor.contiguous() for name, tensor in _stored(header, net.state_dict()).items()}
     net.load_state_dict(stored)  # so that torch is compared with what the file holds
     state = dict(stored)
-    try:
-        graph = graph_of(runs, net, inputs, {name: tensor.dtype for name, tensor in stored.items()})
-        off = _difference(runs, graph, stored, inputs)
-    except Exception as error:  # exporter and runtime raise errors of every kind, and a training must not be lost
-        log.warning("%s: gets no ONNX graph, so torch alone can run it (%s)", path, one_line(error))
-    else:
+    for name, run in runs.items():
+        try:
+            graph = graph_of(run.module, net, run.inputs, {key: tensor.dtype for key, tensor in stored.items()})
+            off = _difference(run, graph, stored)
+        except Exception as error:  # exporter and runtime raise errors of every kind, and a training must not be lost
+            log.warning("%s: gets no ONNX graph, so torch alone can run it (%s)", path, one_line(error))
+            continue
         if off <= AGREE:
-            state[GRAPH] = torch.frombuffer(bytearray(graph), dtype=torch.uint8)
+            state[name] = torch.frombuffer(bytearray(graph), dtype=torch.uint8)
         else:
             log.warning("%s: gets no ONNX graph, since it is off by %.3g, expected at most %s", path, off, AGREE)
     save_weights(path, header, state)
@@ -81,7 +88,7 @@ def load_weights(path: str | Path, kind: str) -> tuple[Header, dict[str, torch.T
     sha256 = record.pop("sha256", "")
     if _digest(record, state) != sha256:
         raise WeightsError(f"{path}: the contents do not match their SHA-256; the file is damaged, fetch it again")
-    return header, {name: _as(tensor, torch.float32) for name, tensor in state.items() if name != GRAPH}
+    return header, {name: _as(tensor, torch.float32) for name, tensor in state.items() if not name.endswith(GRAPHS)}
 
 
 def load_net(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], Net]) -> tuple[Header, Net]:
@@ -98,14 +105,12 @@ def load_net(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], N
     return header, net
 
 
-def _difference(
-    runs: nn.Module, graph: bytes, state: Mapping[str, torch.Tensor], inputs: Mapping[str, NDArray[Any]]
-) -> float:
+def _difference(run: Run, graph: bytes, state: Mapping[str, torch.Tensor]) -> float:
     """By how much the first output of a graph with the tensors in `state` differs from torch's, at most."""
     stored = {name: tensor.reshape(-1).view(torch.uint8).numpy() for name, tensor in state.items()}
     tensors = {name: memoryview(array.tobytes()) for name, array in stored.items()}
-    three = [np.concatenate([batch, batch[:1]]) for batch in inputs.values()]
-    here, there = TorchEngine(runs)(*three)[0], OnnxEngine("the graph", graph, tensors, 2)(*three)[0]
+    three = [np.concatenate([batch, batch[:1]]) for batch in run.inputs.values()]
+    here, there = TorchEngine(run.module)(*three)[0], OnnxEngine("the graph", graph, tensors, 2)(*three)[0]
     return float(np.abs(here - there).max())
 
 

@@ -32,6 +32,7 @@ from ...weights.fitting import OwnStops, stops_told
 from ...weights.header import Header
 from ...weights.weights_file import load_net
 from ..config import SegmenterConfig
+from ..heads import SECOND
 from ..letterbox import letterbox
 from ..network import HandUNet, build_from, build_unet, normalise, save_segmenter, start_from_imagenet
 from ..quality import certainty, solidity
@@ -243,9 +244,10 @@ def with_contents(
     pictures = listed_pictures(negatives)
     figures = learn_contents(net, films, pictures, config, out / "examples.pt")
     assert net.content_head is not None
+    second = net.second.head.hidden if net.second else 0
     return replace(
         header,
-        arguments={**header.arguments, "content_hidden": net.content_head.hidden, "second": net.second is not None},
+        arguments={**header.arguments, "content_hidden": net.content_head.hidden, SECOND: second},
         half=["content_head.", "second."],
         metrics={**header.metrics, **figures},
         data={**header.data, "negatives": dict(sorted(Counter(one.source for one in pictures).items()))},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -26,7 +26,7 @@ from ...data.progress import tracked
 from ...data.read import read_radiograph
 from ...data.synthetic import synthetic_hand
 from ..config import SegmenterConfig
-from ..content_head import CONTENTS, ContentHead
+from ..content_head import CONTENTS, MAPS, ContentHead
 from ..geometry import rotated
 from ..letterbox import letterbox
 from ..network import normalise
@@ -70,9 +70,12 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Examples as the head takes them, a row each: evidence (ContentHead.evidence), content, source and kind."""
+    """Examples as the heads take them, a row each: evidence (ContentHead.evidence), content, source and kind.
 
-    evidence: torch.Tensor
+    `evidence`: for the segmenter's head, and for that of the second net where there is one; float16, n x numbers.
+    """
+
+    evidence: list[torch.Tensor]
     content: torch.Tensor
     sources: list[str]
     kinds: list[str]
@@ -133,7 +136,8 @@ def encode_examples(unet: Any, films: Sequence[Path], pictures: Sequence[Listed]
         take(batch)
     if not evidence:
         raise TrainingError("no film and no picture could be read; nothing to learn from")
-    return Encoded(torch.cat(evidence), torch.tensor(content), sources, kinds)
+    together = [torch.cat(of_head) for of_head in zip(*evidence, strict=True)]
+    return Encoded(together, torch.tensor(content), sources, kinds)
 
 
 def _of_films(unet: Any, films: Sequence[Path], config: SegmenterConfig) -> Iterator[Example]:
@@ -151,10 +155,7 @@ def _of_films(unet: Any, films: Sequence[Path], config: SegmenterConfig) -> Iter
 
 def _of_pictures(pictures: Sequence[Listed], config: SegmenterConfig) -> Iterator[Example]:
     size, kinds = config.input_size, Counter(picture.kind for picture in pictures)
-    for number, picture in enumerate(tracked("Copying pictures", pictures, len(pictures))):
-        greys = _greys(picture.path)
-        if greys is None:
-            continue
+    for number, picture, greys in as_they_are(tracked("Copying pictures", pictures, len(pictures))):
         rng = np.random.default_rng((config.seed, 2, number))
         yield Example(letterbox(greys, size)[0], picture.content, picture.source, picture.kind)
         for _ in range(np.clip(config.content.kind // kinds[picture.kind], 2, config.content.picture_copies) - 1):
@@ -165,6 +166,13 @@ def _of_pictures(pictures: Sequence[Listed], config: SegmenterConfig) -> Iterato
             if picture.content == OTHER:
                 copy = _rotated_and_cut(copy, rng)
             yield Example(letterbox(copy, size)[0], picture.content, picture.source)
+
+
+def as_they_are(pictures: Iterable[Listed]) -> Iterator[tuple[int, Listed, Picture]]:
+    """Pictures that can be used, with their numbers."""
+    for number, picture in enumerate(pictures):
+        if (greys := _greys(picture.path)) is not None:
+            yield number, picture, greys
 
 
 def _drawn(config: SegmenterConfig) -> Iterator[Example]:
@@ -181,11 +189,12 @@ def _drawn(config: SegmenterConfig) -> Iterator[Example]:
 
 
 @torch.no_grad()
-def _evidence(unet: Any, squares: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
-    """What letterboxed films give a ContentHead, float16, a row each."""
+def _evidence(unet: Any, squares: Sequence[NDArray[np.uint8]]) -> list[torch.Tensor]:
+    """What letterboxed films give each head, float16, a row each."""
     inputs = _inputs(squares)
     maps, hand = _encoded(unet, inputs)
-    return ContentHead.evidence(unet.content_maps(inputs, maps), hand).half()
+    own = ContentHead.evidence(maps[-MAPS:], hand)
+    return [each.half() for each in (own, *([unet.second.evidence(inputs, hand)] if unet.second else []))]
 
 
 def _inputs(squares: Sequence[NDArray[np.uint8]]) -> torch.Tensor:

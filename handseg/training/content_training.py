@@ -1,4 +1,4 @@
-"""Teach a finished segmenter what a film shows: fit a head on the maps of its frozen encoder, and of a second one."""
+"""Teach a finished segmenter what a film shows: fit heads on the maps of its frozen encoder and of a second net's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
-from itertools import chain
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,12 +16,18 @@ import torch
 from torch import nn
 
 from ...data.files import MARK, whole_file
+from ...data.read import read_radiograph
 from ...weights.checksums import load_whole
 from ..config import ContentConfig, SegmenterConfig
-from ..content import REFUSED, SURE
+from ..content import REFUSED
 from ..content_head import CONTENTS, ContentHead, evidence_of
-from ..network import HandUNet, second_encoder, start_from_imagenet
-from .content_examples import MADE, UNKNOWN, WHOLE, Encoded, Listed, encode_examples
+from ..finder import HandFinder
+from ..network import HandUNet, start_from_imagenet
+from ..quality import Status
+from ..second_look import UNSURE
+from ..second_net import SecondNet
+from ..segmenter import HandMap, HandSegmenter
+from .content_examples import MADE, UNKNOWN, WHOLE, Encoded, Listed, as_they_are, encode_examples
 
 log = logging.getLogger(__name__)
 
@@ -35,44 +40,60 @@ def learn_contents(
 ) -> dict[str, Any]:
     """Give `net`, from build_unet and trained, its head for what a film shows, in place; no other tensor changes.
 
-    With `config.content.second` it gets its second encoder as well, which needs the extra train.
+    With `config.content.second` it gets a SecondNet as well, which needs the extra train.
 
     `films`: radiographs of whole hands, nearly all upright, of which `config.content.films` are drawn. `cache`: a file
     that keeps the encoded examples, so that another head is fitted to the same ones in about a minute. Returns figures
     for the weights' header, measured on sources of pictures that did not teach.
     """
-    if config.content.second:
-        net.second = second_encoder()
-        start_from_imagenet(net.second)
+    settings = config.content
+    if settings.second:
+        net.second = SecondNet(settings.hidden * settings.heads)
+        start_from_imagenet(net.second.encoder)
     unet: Any = net.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     encoded = _encoded(unet, films, pictures, config, cache)
     log.info("examples by content: %s", dict(Counter(encoded.content.tolist())))
-    known = _known(encoded, unet, config)
-    folds = _folds(encoded.sources, config.content.folds, config.seed)
-    apart = [
-        fitted(encoded, torch.where(folds == fold, UNKNOWN, known), unet, config)
-        for fold in range(config.content.folds)
-    ]
-    logits = torch.zeros(len(known), CONTENTS)
-    with torch.no_grad():
-        for fold, head in enumerate(apart):
-            logits[folds == fold] = head.judge(encoded.evidence[folds == fold].float())
-    temperature = _temperature(logits[known >= 0], known[known >= 0])
+    known = _known(encoded, config)
+    folds = _folds(encoded.sources, settings.folds, config.seed)
+    logits = [torch.zeros(len(known), CONTENTS) for _ in encoded.evidence]
+    for fold in range(settings.folds):
+        apart = fitted_heads(encoded, torch.where(folds == fold, UNKNOWN, known), config)
+        for of_head, judged in zip(logits, _judged(apart, encoded), strict=True):
+            of_head[folds == fold] = judged[folds == fold]
+    together = torch.stack(logits).mean(0)
+    temperature = _temperature(together[known >= 0], known[known >= 0])
     log.info("temperature %.2f", temperature)
-    whole = (logits / temperature).softmax(1)[:, WHOLE]
+    whole = _whole([of_head / temperature for of_head in logits])
     figures = {
         "others_taken_for_a_hand": _share(whole[known > WHOLE] > 0.5),
         "hands_not_taken_for_one": _share(whole[known == WHOLE] <= 0.5),
     }
-    unet.content_head = _cooled(fitted(encoded, known, unet, config), temperature)
-    return {**figures, "kinds": _by_kind(encoded, whole)}
+    heads = [_cooled(head, temperature) for head in fitted_heads(encoded, known, config)]
+    kinds = _by_kind(net, encoded, pictures, whole, config.input_size)
+    unet.content_head = heads[0]
+    if unet.second is not None:
+        unet.second.head = heads[1]
+    return {**figures, "kinds": kinds}
+
+
+def _judged(heads: Sequence[ContentHead], encoded: Encoded) -> list[torch.Tensor]:
+    """Logits of each example from each head."""
+    with torch.no_grad():
+        return [head.judge(evidence.float()) for head, evidence in zip(heads, encoded.evidence, strict=True)]
+
+
+def _whole(logits: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Probability of a whole hand of each example as a reading has it: by both heads where the first is unsure."""
+    first, together = (of.softmax(1)[:, WHOLE] for of in (logits[0], torch.stack(list(logits)).mean(0)))
+    return torch.where((first > UNSURE[0]) & (first < UNSURE[1]), together, first)
 
 
 def _encoded(
     unet: Any, films: Sequence[Path], pictures: Sequence[Listed], config: SegmenterConfig, cache: Path
 ) -> Encoded:
     """All examples encoded, read from `cache` where it holds the same ones."""
-    weights = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in unet.state_dict().values())).hexdigest()
+    encoders = (tensor for name, tensor in unet.state_dict().items() if not name.startswith("second.head."))
+    weights = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in encoders)).hexdigest()
     examples = {name: value for name, value in asdict(config.content).items() if name not in _OF_THE_HEAD}
     names = [path.name for path in films], [picture.path.name for picture in pictures]
     key = json.dumps([weights, examples, config.input_size, config.seed, names])
@@ -89,11 +110,10 @@ def _encoded(
 _OF_THE_HEAD = ("folds", "heads", "hidden", "epochs", "batch_size")  # settings that change no example
 
 
-def _known(encoded: Encoded, unet: Any, config: SegmenterConfig) -> torch.Tensor:
-    """The content of each example; a picture listed as a hand is whole where a head fitted on all others says so."""
-    head = fitted(encoded, encoded.content, unet, config)
-    with torch.no_grad():
-        whole = head.judge(encoded.evidence.float()).softmax(1)[:, WHOLE] > 0.5
+def _known(encoded: Encoded, config: SegmenterConfig) -> torch.Tensor:
+    """The content of each example; a picture listed as a hand is whole where heads fitted on all others say so."""
+    heads = fitted_heads(encoded, encoded.content, config)
+    whole = torch.stack(_judged(heads, encoded)).mean(0).softmax(1)[:, WHOLE] > 0.5
     called = torch.tensor([source != MADE for source in encoded.sources]) & (encoded.content == UNKNOWN)
     return torch.where(called & whole, WHOLE, encoded.content)
 
@@ -126,47 +146,77 @@ def _cooled(head: ContentHead, temperature: float) -> ContentHead:
     return head
 
 
-def _by_kind(encoded: Encoded, whole: torch.Tensor) -> dict[str, dict[str, int]]:
-    """Pictures as they are, by kind: number of sources, of pictures, and of those that are not refused and are sure.
+def _by_kind(
+    net: HandUNet, encoded: Encoded, pictures: Sequence[Listed], whole: torch.Tensor, size: int
+) -> dict[str, dict[str, int]]:
+    """Pictures as they are, by kind: number of sources, of pictures, of those that heads do not refuse, and of those
+    that then pass all other checks of a film (`aged`), some of them without a doubt (`ok`).
 
-    `whole`: the probability of a whole hand from a head that did not learn from the picture's source.
+    `whole`: the probability of a whole hand from heads that did not learn from the picture's source.
     """
     rows: dict[str, list[int]] = {}
     for number, kind in enumerate(encoded.kinds):
         rows.setdefault(kind, []).append(number)
     rows.pop("", None)
+    statuses = _statuses(net, encoded, pictures, whole, size)
     return {
         kind: {
             "sources": len({encoded.sources[number] for number in numbers}),
             "n": len(numbers),
             "accepted": int((whole[numbers] >= REFUSED).sum()),
-            "sure": int((whole[numbers] >= SURE).sum()),
+            "aged": sum(statuses.get(number, "rejected") != "rejected" for number in numbers),
+            "ok": sum(statuses.get(number) == "ok" for number in numbers),
         }
         for kind, numbers in sorted(rows.items())
     }
 
 
-def fitted(encoded: Encoded, content: torch.Tensor, unet: Any, config: SegmenterConfig) -> ContentHead:
-    """The mean of heads that are fitted to the examples with a known content, as one head.
+class _Told:
+    """A segmenter that is told how likely each film is a whole hand."""
 
-    There are `config.content.heads` for each encoder, which see its features alone. They err on different pictures, so
-    their mean errs less than heads that see the features of both.
+    def __init__(self, segmenter: HandSegmenter, whole: float) -> None:
+        self.segmenter, self.contents = segmenter, np.array([whole, 0, 1 - whole], np.float32)
+
+    def predict(self, *films: Any) -> list[HandMap]:
+        return [replace(view, contents=self.contents) for view in self.segmenter.predict(*films)]
+
+
+def _statuses(
+    net: HandUNet, encoded: Encoded, pictures: Sequence[Listed], whole: torch.Tensor, size: int
+) -> dict[int, Status]:
+    """Status of each picture as it is that is not refused for what it shows, by its number among the examples."""
+    segmenter = HandSegmenter.of(net, size)
+    numbers = [number for number, kind in enumerate(encoded.kinds) if kind]
+    statuses: dict[int, Status] = {}
+    for number, (_, picture, _) in zip(numbers, as_they_are(pictures), strict=True):
+        if whole[number] >= REFUSED:
+            finder = HandFinder(cast("HandSegmenter", _Told(segmenter, float(whole[number]))), size)
+            statuses[number] = finder.find([read_radiograph(picture.path)])[0].verdict.status
+    return statuses
+
+
+def fitted_heads(encoded: Encoded, content: torch.Tensor, config: SegmenterConfig) -> list[ContentHead]:
+    """A head for each kind of evidence, fitted to the examples with a known content.
+
+    They are fitted apart: heads that err on different pictures err less together than one that sees all evidence.
     """
-    taught = content >= 0
-    evidence, content = encoded.evidence[taught].float(), content[taught]
+    return [fitted(evidence, content, config) for evidence in encoded.evidence]
+
+
+def fitted(evidence: torch.Tensor, content: torch.Tensor, config: SegmenterConfig) -> ContentHead:
+    """The mean of `config.content.heads` heads that are fitted to the examples with a known content, as one head."""
+    taught, settings = content >= 0, config.content
+    evidence, content = evidence[taught].float(), content[taught]
     mean, scale = evidence.mean(0), evidence.std(0) + 1e-3
     inputs = ((evidence - mean) / scale).clamp(-6, 6)
-    channels, settings = unet.content_channels, config.content
-    parts = inputs.split([evidence_of(of) for of in channels], 1)
     seeds = range(config.seed, config.seed + settings.heads)
-    layers = [[_fitted_layers(part, content, settings, seed) for seed in seeds] for part in parts]
-    each = list(chain(*layers))
-    head = ContentHead(list(chain(*channels)), settings.hidden * len(each))
+    each = [_fitted_layers(inputs, content, settings, seed) for seed in seeds]
+    head = ContentHead([len(mean) // evidence_of([1])], settings.hidden * len(each))
     first, _, last = (cast(nn.Linear, layer) for layer in head.layers)
     with torch.no_grad():
         head.mean.copy_(mean)
         head.scale.copy_(scale)
-        first.weight.copy_(torch.block_diag(*(torch.cat([one.weight for one, _ in of]) for of in layers)))
+        first.weight.copy_(torch.cat([one.weight for one, _ in each]))
         first.bias.copy_(torch.cat([one.bias for one, _ in each]))
         last.weight.copy_(torch.cat([one.weight for _, one in each], 1) / len(each))
         last.bias.copy_(torch.stack([one.bias for _, one in each]).mean(0))

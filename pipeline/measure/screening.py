@@ -78,11 +78,11 @@ def kinds_table(kinds: Mapping[str, Mapping[str, int]]) -> str:
 
     Hands, which are to be accepted, stand below all others.
     """
-    rows, totals = [], {"all that are no whole hand": [0, 0, 0], "all hands": [0, 0, 0]}
+    rows, totals = [], {"all that are no whole hand": [0] * 4, "all hands": [0] * 4}
     for kind, row in sorted(kinds.items(), key=lambda item: (item[0].startswith("hand"), item[0])):
-        counts = [row[name] for name in ("n", "accepted", "sure")]
+        counts = [row[name] for name in ("n", "accepted", "aged", "ok")]
         total = totals["all hands" if kind.startswith("hand") else "all that are no whole hand"]
         total[:] = map(sum, zip(total, counts, strict=True))
         rows.append([kind.replace("_", " "), *map(str, (row["sources"], *counts))])
     rows += [[name, "", *map(str, counts)] for name, counts in totals.items()]
-    return markdown_table(("kind", "sources", "n", "not refused", "taken for a whole hand"), rows)
+    return markdown_table(("kind", "sources", "n", "not refused", "with a bone age", "`ok`"), rows)

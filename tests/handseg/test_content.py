@@ -15,12 +15,13 @@ from hands import write
 from boneage.data.errors import TrainingError
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.config import ContentConfig, MissingConfig, SegmenterConfig
-from boneage.handseg.content_head import CONTENTS, MAPS, ContentHead, evidence_of
+from boneage.handseg.content_head import CONTENTS, ContentHead
 from boneage.handseg.network import MirroredUNet, build_from, build_unet
+from boneage.handseg.second_net import SecondNet
 from boneage.handseg.segmenter import HandSegmenter
 from boneage.handseg.training.bootstrap import add_heads
 from boneage.handseg.training.content_examples import OTHER, PART, UNKNOWN, Encoded, listed_pictures
-from boneage.handseg.training.content_training import fitted
+from boneage.handseg.training.content_training import fitted_heads
 from boneage.weights.bundle import NetFile
 from boneage.weights.header import Header, read_header
 from boneage.weights.imagenet import imagenet_lite
@@ -82,10 +83,10 @@ def test_the_head_is_added_and_nothing_else_changes(pictures, segmenter, tmp_pat
     assert {name.split(".")[0] for name in after.keys() - before.keys()} == {"content_head", "second"}
     assert header.data["negatives"] == {"source 0": 1, "source 1": 1, "source 2": 1}
     assert "others_taken_for_a_hand" in header.metrics
-    assert (header.arguments["content_hidden"], header.arguments["second"]) == (2 * 2 * 4, True)
+    assert (header.arguments["content_hidden"], header.arguments["second"]) == (2 * 4, 2 * 4)
     pictured = imagenet_lite("tf_efficientnet_lite0", {"bn1.running_mean": torch.zeros(32)})
-    assert torch.equal(after["second.model.bn1.running_mean"], pictured["bn1.running_mean"].half().float())
-    assert header.metrics["kinds"]["foot"].keys() == {"sources", "n", "accepted", "sure"}
+    assert torch.equal(after["second.encoder.model.bn1.running_mean"], pictured["bn1.running_mean"].half().float())
+    assert header.metrics["kinds"]["foot"].keys() == {"sources", "n", "accepted", "aged", "ok"}
     assert {kind: row["n"] for kind, row in header.metrics["kinds"].items()} == {"foot": 1, "chest": 1, "wrist": 1}
     plain, judged = (HandSegmenter.load(NetFile.of(path)).predict([hand.pixels])[0] for path in (segmenter, made))
     np.testing.assert_array_equal(plain.probability, judged.probability)
@@ -98,30 +99,27 @@ def test_the_head_is_added_and_nothing_else_changes(pictures, segmenter, tmp_pat
     other = replace(CONFIG, content=replace(CONFIG.content, hidden=3))
     assert (
         read_header(add_heads(segmenter, [film, film], pictures, tmp_path / "out", other)).arguments["content_hidden"]
-        == 2 * 2 * 3
+        == 2 * 3
     )
     assert examples.stat().st_mtime_ns == before, "another head learns from the same examples"
     assert torch.equal(load_weights(again, "segmenter")[1]["content_head.mean"], after["content_head.mean"])
 
 
-def test_without_a_second_encoder_the_head_sees_the_segmenters_own(pictures, segmenter, tmp_path):
+def test_without_a_second_net_the_head_is_alone(pictures, segmenter, tmp_path):
     film = write(tmp_path / "film.png", synthetic_hand(120, "M", 1, (120, 96)).pixels)
     config = replace(CONFIG, content=replace(CONFIG.content, second=False))
     made = add_heads(segmenter, [film, film], pictures, tmp_path / "out", config)
-    assert read_header(made).arguments["second"] is False
+    assert read_header(made).arguments["second"] == 0
     assert not any(name.startswith("second") for name in load_weights(made, "segmenter")[1])
 
 
-def test_each_head_sees_the_features_of_one_encoder():
-    net = build_unet(*TINY, second=True)
-    own, second = (evidence_of(channels) for channels in net.content_channels)
-    encoded = Encoded(torch.rand(30, own + second), torch.arange(30) % CONTENTS, ["made"] * 30, [""] * 30)
-    head = fitted(encoded, encoded.content, net, CONFIG)
-    weight, units = head.state_dict()["layers.0.weight"], CONFIG.content.heads * CONFIG.content.hidden
-    for rows, columns in ((slice(units), slice(own)), (slice(units, None), slice(own, None))):
-        assert weight[rows, columns].abs().min() > 0
-    assert not weight[:units, own:].any()
-    assert not weight[units:, :own].any()
+def test_each_kind_of_evidence_has_a_head_of_its_own():
+    evidence = [torch.rand(30, 6), torch.rand(30, 9)]
+    encoded = Encoded(evidence, torch.arange(30) % CONTENTS, ["made"] * 30, [""] * 30)
+    heads = fitted_heads(encoded, encoded.content, CONFIG)
+    units = CONFIG.content.heads * CONFIG.content.hidden
+    assert [head.judge(part).shape for head, part in zip(heads, evidence, strict=True)] == [(30, CONTENTS)] * 2
+    assert [head.layers[0].weight.shape for head in heads] == [(units, 6), (units, 9)]
 
 
 def test_what_a_film_shows_is_the_same_in_its_mirror_image():
@@ -134,16 +132,15 @@ def test_what_a_film_shows_is_the_same_in_its_mirror_image():
     torch.testing.assert_close(plain, mirrored)
 
 
-def test_the_second_encoder_sees_films_alone_and_its_map_is_mirrored():
+def test_the_second_net_judges_a_film_as_its_mirror_image():
     torch.manual_seed(1)
-    net = build_unet(*TINY, second=True).eval()
-    films = torch.rand(2, 1, 64, 64)
-    twice = torch.cat([films, films.flip(-1)])
+    net = SecondNet(4).eval()
+    squares, hands = torch.randint(0, 256, (2, 64, 64), dtype=torch.uint8), torch.rand(2, 64, 64)
     with torch.no_grad():
-        maps = net.content_maps(twice, net.encoder(twice), films)
-        alone = net.content_maps(films, net.encoder(films))
-    assert len(maps) == len(alone) == MAPS + 1
-    torch.testing.assert_close(maps[-1], torch.cat([alone[-1], alone[-1].flip(-1)]))
+        plain, mirrored, alone = net(squares, hands), net(squares.flip(-1), hands.flip(-1)), net(squares[:1], hands[:1])
+    torch.testing.assert_close(plain, mirrored)
+    torch.testing.assert_close(plain[:1], alone)
+    torch.testing.assert_close(plain.sum(1), torch.ones(2))
 
 
 def test_evidence_is_of_what_lies_inside_the_outline_but_for_the_mean_of_all():

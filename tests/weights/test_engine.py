@@ -20,8 +20,12 @@ from hands import sex_of, write_hand
 from boneage import BoneAge
 from boneage.data.config import config_values
 from boneage.data.errors import ConfigError, WeightsError
+from boneage.handseg import second_look, second_net
 from boneage.handseg.crop import CROP_VERSION
+from boneage.handseg.heads import SECOND_GRAPH
 from boneage.handseg.network import MirroredUNet, build_mirrored, build_unet, save_segmenter
+from boneage.handseg.second_look import SecondLook
+from boneage.handseg.segmenter import HandSegmenter
 from boneage.pipeline.cli import main
 from boneage.regressor.config import NetConfig
 from boneage.regressor.network import SEX_CODING, BoneAgeNet, build_from, save_regressor
@@ -240,6 +244,35 @@ def test_a_net_in_half_precision_is_one_copy_for_both_engines(dtype, nets, tmp_p
     assert len(graph) < 200_000  # it names the tensors and holds none
     spec, arrays = spec_of("regressor", net), inputs("regressor", 3)
     np.testing.assert_allclose(ONNX.open(spec)(*arrays)[0], Backend().open(spec)(*arrays)[0], atol=1e-4)
+
+
+def test_a_second_net_of_a_file_is_run_by_both_engines(tmp_path, monkeypatch, real_graphs):
+    monkeypatch.setattr(second_net, "ENCODER", "test_efficientnet")
+    net = build_unet(**SEGMENTER, second=8).eval()
+    path = tmp_path / "net.safetensors"
+    save_segmenter(path, Header("segmenter", "smp.Unet", {**SEGMENTER, "second": 8}, 64, half=["second."]), net)
+    (squares,) = inputs("segmenter", 2)
+    rest = np.random.default_rng(0).random(squares.shape, np.float32), np.full((2, 3), 1 / 3, np.float32)
+    one, other = (SecondLook.load(NetFile.of(path).held(), backend)(squares, *rest) for backend in (ONNX, Backend()))
+    assert np.abs(one - 1 / 3).max() > 0.01
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    graph, tensors = parts_of(path.read_bytes(), SECOND_GRAPH)
+    assert len(graph) < 200_000
+    assert tensors.keys() == net.state_dict().keys()
+
+
+@pytest.mark.parametrize("backend", [ONNX, Backend()])
+def test_a_file_that_is_replaced_as_films_are_read_changes_no_reading(tmp_path, monkeypatch, real_graphs, backend):
+    monkeypatch.setattr(second_net, "ENCODER", "test_efficientnet")
+    arguments = {**SEGMENTER, "content_hidden": 8, "second": 8}
+    path = tmp_path / "net.safetensors"
+    save_segmenter(path, Header("segmenter", "smp.Unet", arguments, 64), build_unet(**arguments).eval())
+    films = list(np.random.default_rng(0).integers(0, 256, (2, 64, 64), np.uint8))
+    monkeypatch.setattr(second_look, "UNSURE", (-1, 2))
+    before, after = (HandSegmenter.load(NetFile.of(path), backend) for _ in range(2))
+    expected = [view.contents for view in before.predict(films)]
+    path.write_bytes(b"another file")
+    np.testing.assert_array_equal([view.contents for view in after.predict(films)], expected)
 
 
 def test_the_graph_says_nothing_of_the_machine_that_made_it(nets):

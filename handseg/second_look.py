@@ -1,0 +1,78 @@
+"""A second look at what a film shows, by another net, where the segmenter's own head is unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..weights.backend import Backend
+from ..weights.bundle import HeldFile
+from ..weights.engine import Engine, NetSpec
+from .heads import SECOND_GRAPH
+
+if TYPE_CHECKING:
+    from .second_net import SecondNet
+
+# Probability of a whole hand by the segmenter's own head, between which a second look is taken: at 4 % of the films of
+# the part `choose`. Looks at all of them, and at all of 1,568 pictures that are no whole hand, decide no other way.
+UNSURE = 0.02, 0.9
+
+
+class SecondLook:
+    """Corrects what the segmenter's own head says by a SecondNet."""
+
+    def __init__(self, open_engine: Callable[[], Engine]) -> None:
+        """`open_engine` opens an engine that runs a SecondNet; it is called at the first look."""
+        self._open = open_engine
+
+    @classmethod
+    def load(cls, net: HeldFile, backend: Backend) -> SecondLook:
+        """From a segmenter's weights file that has a SecondNet.
+
+        ONNX Runtime opens it at the first look, which most runs never take; torch at once, since it reads the file.
+        """
+        look = cls(partial(backend.open, NetSpec(net, partial(_build, net.path), graph=SECOND_GRAPH)))
+        if backend.engine == "torch":
+            look.open()
+        return look
+
+    def open(self) -> Engine:
+        """The engine, opened if it was not."""
+        return self._engine
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self._open()
+
+    def __call__(
+        self, squares: NDArray[np.uint8], hands: NDArray[np.float32], contents: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Probabilities of what films show, n x 3: those in `contents`, but where they are unsure, those of both nets.
+
+        `squares`: letterboxed films, n x s x s. `hands`: the probability of hand over each. Raises WeightsError where
+        the engine cannot be opened.
+        """
+        unsure = (contents[:, 0] > UNSURE[0]) & (contents[:, 0] < UNSURE[1])
+        if not unsure.any():
+            return contents
+        (second,) = self._engine(squares[unsure], hands[unsure])
+        both = contents.copy()
+        both[unsure] = together(contents[unsure], second)
+        return both
+
+
+def together(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities, n x 3, from the mean of the logits of two nets."""
+    mean = np.sqrt(first * second)
+    return mean / mean.sum(1, keepdims=True)
+
+
+def _build(path: Path) -> SecondNet:
+    from .network import build_second
+
+    return build_second(path)
