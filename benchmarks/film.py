@@ -75,10 +75,13 @@ def measure(setting: Setting) -> Findings:
 
 
 def _looks(bundle: str, rounds: int) -> dict[str, Sample]:
-    """Seconds of a look of the segmenter with and without its head for what a film shows, and of a second look."""
+    """Seconds of a look of the segmenter with and without its head for what a film shows, and of a second look.
+
+    A segmenter without a second net takes none.
+    """
     import torch
 
-    from boneage.handseg.network import MirroredUNet, build_mirrored, build_second
+    from boneage.handseg.network import MirroredUNet, build_mirrored
     from boneage.weights.bundle import segmenter_of
 
     path = segmenter_of(bundle).path
@@ -88,8 +91,9 @@ def _looks(bundle: str, rounds: int) -> dict[str, Sample]:
     tasks = {
         "mask and head": functools.partial(build_mirrored(path).eval(), square),
         "mask alone": functools.partial(MirroredUNet(bare).eval(), square),
-        "second look": functools.partial(build_second(path).eval(), square, hand),
     }
+    if bare.second is not None:
+        tasks["second look"] = functools.partial(bare.second.eval(), square, hand)
     with torch.no_grad():
         return timed(tasks, rounds, warm_ups=2)
 

@@ -26,6 +26,7 @@ from boneage.pipeline.measure.comparison import Comparison
 from boneage.pipeline.measure.comparison_plot import difference_plot
 from boneage.pipeline.measure.plan import BASE, Arm, Plan, images_and_pixels
 from boneage.pipeline.measure.views import open_view
+from boneage.regressor import config
 from boneage.regressor.config import NetConfig, RegressorConfig, Stage
 from boneage.regressor.training.task import RegressorTask
 from boneage.weights.bundle import segmenter_of
@@ -44,8 +45,14 @@ def run(plan, cohort, split, tiny_bundle, out):
     return compare(cohort, split, plan, out, segmenter=segmenter_of(tiny_bundle), workers=0)
 
 
+@pytest.fixture
+def any_rate(monkeypatch) -> None:
+    """Settings take learning rates with which a training diverges at once."""
+    monkeypatch.setattr(config, "RATES", (0, 1e31))
+
+
 @pytest.mark.slow
-@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.usefixtures("blank_plots", "any_rate")
 def test_arms_are_measured_against_the_base_on_the_same_films_and_a_failure_stays_its_own(
     drawn_cohort, split, tiny_bundle, finds_hands, tmp_path, monkeypatch
 ):
@@ -302,7 +309,7 @@ def test_every_fusion_starts_from_the_same_imagenet_features(fusion, size):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("blank_plots")
+@pytest.mark.usefixtures("blank_plots", "any_rate")
 def test_the_command_takes_data_and_split_from_the_plan_and_says_what_failed(
     drawn_cohort, split, tiny_bundle, finds_hands, tmp_path
 ):
