@@ -1,8 +1,7 @@
-"""The head of the segmenter that classifies what a film shows.
+"""The head that classifies what a film shows.
 
-It takes feature maps that the U-Net computes anyway, and changes none of them, and where there is a second encoder its
-deepest map, too: features that learned to find hands and features that learned to tell a thousand other things apart
-err on different pictures.
+It takes feature maps that the U-Net computes anyway, and changes none of them; that of a SecondNet takes those of its
+own encoder.
 """
 
 from __future__ import annotations

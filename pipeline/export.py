@@ -14,7 +14,8 @@ def export_bundle(weights: str | Path, out: str | Path) -> list[Path]:
     """Write `NAME.onnx` to the folder `out` for each net `NAME.safetensors` of a bundle, and return the paths.
 
     A segmenter takes `squares`, uint8 (n, s, s), letterboxed; a regressor takes `crops`, float32 (n, 1, s, s) from -1
-    to 1, and `sexes`, float32 (n,), as the header codes them, and gives z-scores of the label. Needs the extra train.
+    to 1, and `sexes`, float32 (n,), as the header codes them, and gives z-scores of the label. A segmenter's second net
+    is left out. Needs the extra train.
     Raises WeightsError for weights that are not a bundle or are damaged, OutputError for a net without a graph, and for
     a file that may not be replaced.
     """
