@@ -18,8 +18,8 @@ from .heads import SECOND_GRAPH
 if TYPE_CHECKING:
     from .second_net import SecondNet
 
-# Probability of a whole hand by the segmenter's own head, between which a second look is taken: at 4 % of the films of
-# the part `choose`. Looks at all of them, and at all of 1,568 pictures that are no whole hand, decide no other way.
+# Probabilities of a whole hand by the segmenter's own head, between which a second look is taken: at 4 % of the films
+# of the part `choose`. A look at every film, and at each of 1,568 pictures that are no whole hand, changes no decision.
 UNSURE = 0.02, 0.9
 
 
@@ -36,14 +36,11 @@ class SecondLook:
 
         ONNX Runtime opens it at the first look, which most runs never take; torch at once, since it reads the file.
         """
-        look = cls(partial(backend.open, NetSpec(net, partial(_build, net.path), graph=SECOND_GRAPH)))
-        if backend.engine == "torch":
-            look.open()
-        return look
-
-    def open(self) -> Engine:
-        """The engine, opened if it was not."""
-        return self._engine
+        spec = NetSpec(net, partial(_build, net.path), graph=SECOND_GRAPH)
+        if backend.engine == "onnx":
+            return cls(partial(backend.open, spec))
+        engine = backend.open(spec)
+        return cls(lambda: engine)
 
     @cached_property
     def _engine(self) -> Engine:

@@ -65,7 +65,7 @@ class NetFile:
 class HeldFile(NetFile):
     """A net's weights file, of which the bytes are held in memory."""
 
-    held_bytes: bytes
+    held_bytes: bytes = field(repr=False)
 
     def content(self) -> bytes:
         """The file's bytes as they were when they were checked."""
