@@ -24,6 +24,7 @@ from ...data.text import for_lines, shortened
 from ...data.url import Url, as_path, is_url
 from ..extras import extra_of
 from .bars import Bars
+from .streams import drop_output, have_streams, lasting_stderr, print_anything, say_amid
 
 _LONGEST = 10_000  # characters of a message
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -118,10 +119,15 @@ class LazyCommands(click.Group):
             return None
         return getattr(import_module(self._modules[cmd_name]), cmd_name.replace("-", "_"))
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program. Its exit codes are the same where stderr cannot be written."""
+        with lasting_stderr():
+            return super().main(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command named; BoneAgeError, and a lack of files, memory or an extra become Failure."""
-        _have_streams()
-        _print_anything()
+        have_streams()
+        print_anything()
         try:
             with _stops_told(), shown_by(Bars()):
                 result = super().invoke(ctx)
@@ -142,27 +148,8 @@ class LazyCommands(click.Group):
             if error.errno == errno.EPIPE:  # click ends a closed pipe quietly
                 raise
             if error.filename is None and error.errno is not None:
-                _drop_output()
+                drop_output()
             raise Failure(f"{error.filename or 'the output'}: {with_remedy(error)}") from error
-
-
-def _have_streams() -> None:
-    """Let what is printed go nowhere where a stream was closed before the program began, for which Python has None."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
-
-
-def _print_anything() -> None:
-    """Let text be printed whose characters the terminal's encoding does not have: as escapes."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):  # a stream of another kind, or none
-            stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _drop_output() -> None:
-    """What could not be written to stdout is given up, so that Python does not try again, and fail, at its end."""
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
 
 
 @contextmanager
@@ -215,11 +202,8 @@ class _Stop:
         if self.asked is not None:
             os._exit(_code(number))
         self.asked = number
-        with suppress(OSError, RuntimeError, ValueError):  # no terminal any more, or in the midst of another line
-            if is_first():
-                # to the stream that stands for stderr while a bar is shown, so that the line is above it
-                said = f"stopping ({signal.Signals(number).name}); once more to stop at once"
-                print(said, file=sys.stderr, flush=True)
+        if is_first():
+            say_amid(f"stopping ({signal.Signals(number).name}); once more to stop at once")
         sys.unraisablehook = self._ignored
         raise SystemExit(_code(number))
 

@@ -52,6 +52,19 @@ def test_output_that_cannot_be_written_is_one_line():
     ]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_exit_codes_and_results_are_the_same_where_stderr_cannot_be_written(tmp_path, encoding):
+    Image.fromarray(np.zeros((80, 60), np.uint8)).save(tmp_path / "blank.png")
+    codes = []
+    for command in (["predict", "blank.png", "--sex", "F", "--json"], ["predict", "none.png"], ["predict", "--none"]):
+        with open("/dev/full", "w") as full:
+            done = run(*command, stderr=full, cwd=tmp_path, env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+        codes.append(done.returncode)
+        assert (b'"status": "rejected"' in done.stdout) == ("--json" in command)
+    assert codes == [1, 2, 2]
+
+
 def test_a_closed_pipe_ends_quietly():
     read, write = os.pipe()
     os.close(read)
@@ -189,6 +202,33 @@ def test_a_stop_within_a_callback_whose_errors_python_ignores_ends_the_command(t
     )
     done = subprocess.run([sys.executable, program], capture_output=True, timeout=50, check=False)
     assert (done.returncode, done.stderr) == (130, b"stopping (SIGINT); once more to stop at once\n")
+
+
+def test_a_stop_in_the_midst_of_a_line_of_the_log_is_told(tmp_path):
+    program = tmp_path / "midst.py"
+    program.write_text(
+        "import io, os, signal, sys, time\n"
+        "import click\n"
+        "from boneage.pipeline.cli.group import _stops_told\n"
+        "told = False\n"
+        "class Raw(io.FileIO):\n"
+        "    def write(self, data):\n"
+        "        global told\n"
+        "        if not told:\n"
+        "            told = True\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        return super().write(data)\n"
+        "sys.stderr = io.TextIOWrapper(io.BufferedWriter(Raw(2, 'w', closefd=False)), line_buffering=True)\n"
+        "try:\n"
+        "    with _stops_told():\n"
+        "        print('a line', file=sys.stderr)\n"
+        "        time.sleep(60)\n"
+        "except click.exceptions.Exit as stop:\n"
+        "    sys.exit(stop.exit_code)\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, timeout=50, check=False)
+    assert done.returncode == 143
+    assert b"stopping (SIGTERM); once more to stop at once\n" in done.stderr
 
 
 def test_the_callers_warnings_and_signals_stay_as_they_were(tmp_path):
