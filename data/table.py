@@ -26,7 +26,8 @@ Fields = Mapping[str, Mapping[str, tuple[str, ...]]]
 TABLES = (".csv", ".tsv", WORKBOOK, PARQUET)  # suffixes of the tables of films that are read
 _FAULTS_SHOWN = 20
 _LONGEST_DETAIL = 300  # characters of one fault
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # first line of some spreadsheets' CSV
+_SEPARATOR_LINE = re.compile(r'"?sep=(.*?)"?', re.IGNORECASE)  # first line of some spreadsheets' CSV
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _ENCODINGS = (  # by the byte order mark, or by the zeros of the first letter
     (b"\xff\xfe\0\0", "utf-32"),
     (b"\0\0\xfe\xff", "utf-32"),
@@ -145,7 +146,7 @@ def _csv_lines(path: Path, faults: Faults) -> tuple[str, Iterator[tuple[int, lis
     text = _text_of(path)
     headings = [line for line in text.splitlines() if line.strip()][:2] or [""]
     stated = _SEPARATOR_LINE.fullmatch(headings[0].strip(" "))
-    separator = stated[1] if stated else max(",;\t", key=headings[0].count)
+    separator = _stated_separator(path, stated[1], headings[-1]) if stated else max(",;\t", key=headings[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
 
     def lines() -> Iterator[tuple[int, list[str]]]:
@@ -168,6 +169,17 @@ def _csv_lines(path: Path, faults: Faults) -> tuple[str, Iterator[tuple[int, lis
             ) from None
 
     return separator, lines()
+
+
+def _stated_separator(path: Path, stated: str, heading: str) -> str:
+    """What a first line sep= states. Raises CohortError where the header below it is separated by something else."""
+    used = max(_SEPARATORS, key=heading.count)
+    if len(stated) == 1 and stated != '"' and (stated in heading or used not in heading):
+        return stated
+    seems = f"; the header below it seems to be separated by {_SEPARATORS[used]}" if used in heading else ""
+    raise CohortError(
+        f"{path}: its first line, sep={stated}, names another separator{seems}; delete that line, or mend it"
+    )
 
 
 def _fits(cells: Sequence[str], width: int) -> bool:

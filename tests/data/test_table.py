@@ -53,6 +53,27 @@ def test_a_first_line_may_name_the_separator(tmp_path, first):
         cells(tmp_path / "t.csv", f"{first}\npath;sex;note\na.png;M\n")
 
 
+@pytest.mark.parametrize(
+    ("first", "separator", "said"),
+    [
+        ("sep=;", ",", "commas"),
+        ("sep=,", ";", "semicolons"),
+        ('"sep=|"', "\t", "tabs"),
+        ("sep=", ",", "commas"),
+        (r"sep=\t", "\t", "tabs"),
+        ('sep="', ",", "commas"),
+    ],
+)
+def test_a_first_line_that_names_another_separator_is_told(tmp_path, first, separator, said):
+    text = f"{first}\n" + "path,sex,note\na.png,M,\n".replace(",", separator)
+    with pytest.raises(CohortError, match=rf"its first line, sep=.* separated by {said}; delete that line"):
+        cells(tmp_path / "t.csv", text)
+
+
+def test_a_table_of_one_column_needs_no_separator(tmp_path):
+    assert cells(tmp_path / "t.csv", "sep=;\npath\na,b.png\n") == [{"path": "a,b.png"}]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_unicode_text_of_a_spreadsheet_is_read_with_its_mark_and_without(tmp_path, encoding):
     (tmp_path / "t.csv").write_bytes("path\tsex\nö.png\tF\n".encode(encoding))
