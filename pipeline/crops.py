@@ -44,10 +44,14 @@ class Finder(Protocol):
 def cache_crops(cohort: Cohort, store: CropStore, finder: Finder) -> None:
     """Cut what `store` lacks of `cohort`; a film that cannot be read or holds no hand is stored as rejected.
 
-    Batches are read and cut by a thread for each core. Written in shards, so a stopped run goes on where it was.
+    Batches are read and cut by a thread for each core. Written in shards, so a stopped run goes on where it was. A crop
+    that is not what was stored is cut anew, and the log says so.
     """
     keyed = {store.key_of(film.path): film for film in cohort}
-    todo = [(key, film) for key, film in keyed.items() if key not in store]
+    damaged = {key for key in keyed if key in store and not store.is_whole(key)}
+    if damaged:
+        log.warning("%s: %s changed since stored, and cut anew", store.folder, counted(len(damaged), "crop"))
+    todo = [(key, film) for key, film in keyed.items() if key in damaged or key not in store]
     there = f", {len(keyed) - len(todo):,} of which are there already" if len(todo) < len(keyed) else ""
     log.info("cutting crops of %s%s", counted(len(keyed), "film"), there)
     cut = chain.from_iterable(ahead(partial(_cut, finder=finder), in_batches(todo, BATCH), cores()))

@@ -1,14 +1,15 @@
 """Prepared crops on disk, cut once: keyed by the radiograph's content, opened without reading them.
 
 A store is a folder. `store.json` states how the crops were made (crop version, size, segmenter); every `shard-*.npy`
-holds some hundred crops (uint8, n x size x size) and the `.csv` beside it a row for each: content key, file, finding. A
-shard is written whole before its CSV, so all that the CSVs list is complete, whenever writing stopped.
+holds some hundred crops (uint8, n x size x size) and the `.csv` beside it a row for each: content key, file, finding,
+checksum. A shard is written whole before its CSV, so all that the CSVs list is complete, whenever writing stopped.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from ..data.errors import TrainingError, one_line
 from ..data.files import sha256_of, whole_file
 from ..data.table import write_table
+
+_CHECKSUM = "crc32"  # a column of a shard's table
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class CropStore:
         self._rows: dict[str, tuple[StoredCrop, int, int]] = {}
         self._files: dict[tuple[str, int, int], str] = {}
         self._shards: list[NDArray[np.uint8]] = []
+        self._checksums: dict[str, str] = {}  # key -> CRC-32 of the crop; stores of earlier versions have none
         self._next = 0  # number of the next shard
         self.folder.mkdir(parents=True, exist_ok=True)
         described = self.folder / "store.json"
@@ -101,6 +105,10 @@ class CropStore:
         _, shard, row = self._rows[key]
         return self._shards[shard][row]
 
+    def is_whole(self, key: str) -> bool:
+        """Whether a crop is what was stored, by its checksum; opening does not look, as that reads every crop."""
+        return self._checksums[key] in ("", _checksum(self[key]))
+
     def row(self, key: str) -> StoredCrop:
         """The row of a crop."""
         return self._rows[key][0]
@@ -119,17 +127,20 @@ class CropStore:
         table = self.folder / f"shard-{self._next:05d}.csv"
         with whole_file(table.with_suffix(".npy"), ours=_is_array) as temporary:
             np.save(temporary, pile)
-        write_table(table, [field.name for field in fields(StoredCrop)], (asdict(row) for row in rows))
+        checked = [{**asdict(row), _CHECKSUM: _checksum(crop)} for row, crop in zip(rows, pile, strict=True)]
+        write_table(table, [*(field.name for field in fields(StoredCrop)), _CHECKSUM], checked)
         self._open_shard(table)
 
     def _open_shard(self, table: Path) -> None:
         crops = np.load(table.with_suffix(".npy"), mmap_mode="r")
         with open(table, newline="", encoding="utf-8") as file:
-            rows = [_row(record) for record in csv.DictReader(file)]
+            records = list(csv.DictReader(file))
+            rows = [_row(record) for record in records]
             if crops.dtype != np.uint8 or crops.shape != (len(rows), self.kind.size, self.kind.size):
                 raise ValueError(f"{len(rows)} rows of {self.kind.size} px stand beside {crops.dtype} {crops.shape}")
-            for number, row in enumerate(rows):
+            for number, (row, record) in enumerate(zip(rows, records, strict=True)):
                 self._rows[row.key] = (row, len(self._shards), number)
+                self._checksums[row.key] = record.get(_CHECKSUM) or ""
                 self._files[row.file, row.bytes, row.modified_ns] = row.key
         self._shards.append(crops)
         self._next = int(table.stem.removeprefix("shard-")) + 1
@@ -146,4 +157,11 @@ def _is_array(path: Path) -> bool:
 
 def _row(record: Mapping[str, str]) -> StoredCrop:
     numbers = {field.name: int(record[field.name]) for field in fields(StoredCrop) if field.type == "int"}
-    return StoredCrop(**{**record, **numbers})  # pyright: ignore[reportArgumentType]
+    if record["status"] not in ("ok", "review", "rejected"):
+        raise ValueError(f"no status: {record['status']!r}")
+    words = {field.name: record[field.name] for field in fields(StoredCrop)}
+    return StoredCrop(**{**words, **numbers})  # pyright: ignore[reportArgumentType]
+
+
+def _checksum(crop: NDArray[np.uint8]) -> str:
+    return f"{zlib.crc32(crop.tobytes()):08x}"

@@ -83,6 +83,25 @@ def test_only_what_is_missing_is_cut(cohort, store, finder, monkeypatch):
     assert sorted(cut) == sorted(film.path for film in cohort.films[7:])
 
 
+def test_a_crop_that_changed_on_the_disk_is_cut_anew_alone_and_told(cohort, store, finder, caplog):
+    some = Cohort("some", cohort.films[:3])
+    cache_crops(some, store, finder)
+    keys = [store.key_of(film.path) for film in some]
+    before = [store[key].copy() for key in keys]
+    (shard,) = store.folder.glob("*.npy")
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1  # of the last film's crop
+    shard.write_bytes(content)
+    opened = CropStore(store.folder, store.kind)
+    assert [opened.is_whole(key) for key in keys] == [True, True, False]
+    cache_crops(some, opened, finder)
+    assert "1 crop changed since stored, and cut anew" in caplog.text
+    for again in (opened, CropStore(store.folder, store.kind)):
+        assert len(again) == len(keys)
+        assert all(again.is_whole(key) for key in keys)
+        np.testing.assert_array_equal([again[key] for key in keys], before)
+
+
 def test_labels_stay_with_their_films_and_sex_is_f_or_m(cohort, store, finder, tiny_bundle):
     cache_crops(cohort, store, finder)
     found = labelled(cohort, store)

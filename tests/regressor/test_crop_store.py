@@ -50,6 +50,14 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     assert {key: int(store[key][0, 0]) for key in ("k1", "k2", "k3")} == {"k1": 1, "k2": 2, "k3": 3}
 
 
+def test_a_store_of_an_earlier_version_without_checksums_is_used(tmp_path):
+    filled(tmp_path, 1)
+    table = tmp_path / "shard-00000.csv"
+    table.write_text("".join(f"{line.rpartition(',')[0]}\n" for line in table.read_text().splitlines()))
+    store = filled(tmp_path, 2)
+    assert [store.is_whole(key) for key in ("k1", "k2")] == [True, True]
+
+
 @pytest.mark.parametrize(
     "other", [StoreKind(2, 8, "whole-frame"), StoreKind(1, 16, "whole-frame"), StoreKind(1, 8, "0f" * 32)]
 )
@@ -69,6 +77,7 @@ def test_crops_of_another_kind_are_refused(tmp_path, other):
         ("shard-00000.csv", b"\xff\xfe"),
         ("shard-00000.csv", b"\0"),
         ("shard-00000.csv", None),
+        ("shard-00000.csv", b"key,file,status\nk1,film.png,qejected\n"),
         ("shard-00000.npy", b""),
         ("shard-00000.npy", b"PK"),
         ("shard-00000.npy", None),
