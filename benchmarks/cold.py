@@ -17,6 +17,7 @@ from .subjects import Subject, subjects, usual
 
 ROUNDS = 7
 LIMIT, TIMES_BARE = 1.5, 6.0  # seconds; against an interpreter that imports numpy and cv2
+REPORTS = ("html", "pdf")
 BARE, ARRAYS = "python -c pass", "python -c 'import numpy, cv2'"
 
 
@@ -28,6 +29,12 @@ def measure(setting: Setting) -> Findings:
         ARRAYS: lambda: (seconds(lambda: _python("import numpy, cv2")),) * 2,
     }
     measures |= {str(subject): functools.partial(to_reading, _command(subject, film)) for subject in subjects()}
+    plain = _command(usual("fast"), film)
+    for kind in REPORTS:
+        page = setting.folder / f"page.{kind}"
+        measures[f"{usual('fast')}, report.{kind}"] = functools.partial(
+            to_reading, [*plain, "--no-heatmap", "--report", page]
+        )
     measured = in_turns(measures, setting.rounds(ROUNDS))
     samples = {name: Sample(tuple(reading for reading, _ in pairs)) for name, pairs in measured.items()}
     ended = {name: Sample(tuple(end for _, end in pairs)) for name, pairs in measured.items()}
@@ -35,7 +42,7 @@ def measure(setting: Setting) -> Findings:
         (name, sample, (short(ended[name].median), short(sample.over(samples[ARRAYS]))))
         for name, sample in samples.items()
     ]
-    note = "`boneage predict film.png --sex F --weights BUNDLE`, `--engine` ENGINE."
+    note = "`boneage predict film.png --sex F --weights BUNDLE --engine ENGINE`; reports by `--report`, `--no-heatmap`."
     table = Table("cold start to the printed reading", "s", rows, ("median to the end, s", "x numpy and cv2"), note)
     return Findings([table], _bars(samples))
 

@@ -16,7 +16,8 @@ from ...data.remark import Remark
 from ...data.sex import CHILDREN
 from ..clinical.reference import Reference, brush_reference
 from ..reading import Reading
-from .language import FONTS, Language
+from .language import Language
+from .letters import all_letters
 
 # pixels, twice as many as are kept, so that edges are smooth
 _SIZE, FRAME = (1980, 1740), (234, 50, 1922, 1510)  # of all; of the axes: left, top, right, bottom
@@ -63,7 +64,7 @@ class _Axes:
         self._size, self._first, self._last = (right - left, bottom - top), first, last
         step = 1 if last - first <= _FINE else 2
         self._ticks = {year: self._at(year * YEAR, year * YEAR) for year in range(first + first % step, last + 1, step)}
-        self._font = ImageFont.truetype(str(FONTS / "NotoSansKR-Regular.otf"), _TYPE)
+        self._font = ImageFont.truetype(str(all_letters()), _TYPE)
         self._inner = Image.new("RGB", self._size, "white")
         self._draw = ImageDraw.Draw(self._inner, "RGBA")
         for x, y in self._ticks.values():

@@ -23,7 +23,6 @@ from ...data.remark import Remark, Value
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "ko": "한국어"}
 _REGIONS = {"en": "en_GB"}  # region whose dates are used, where a language has several
 FOLDER = Path(__file__).parent / "locale"
-FONTS = Path(__file__).parent / "fonts"  # letters of all of them
 
 
 def preferred_language(environment: Mapping[str, str] = os.environ) -> str:

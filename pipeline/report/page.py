@@ -7,7 +7,7 @@ that was given.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -62,6 +62,21 @@ class Page(Summary):
     chart: Figure | None
     figures: tuple[Figure, ...]
     footer: str
+
+    @property
+    def words(self) -> str:
+        """All of its text, one after another."""
+        return "".join(_texts(vars(self).values()))
+
+
+def _texts(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _texts(value)
+        elif isinstance(value, Figure):
+            yield from (value.title, value.caption)
 
 
 def report_page(

@@ -12,7 +12,7 @@ from fpdf.fonts import TTFFont
 
 from ...data.files import MARK
 from ...data.text import for_line
-from .language import FONTS
+from .letters import font_for
 from .page import Figure, Page
 
 # millimetres
@@ -42,8 +42,9 @@ def as_pdf(page: Page) -> bytes:
     sheet.set_creator(MARK)
     sheet.set_auto_page_break(False)
     sheet.set_margins(SIDE, TOP, SIDE)
-    sheet.add_font("report", "", FONTS / "NotoSansKR-Regular.otf")
-    sheet.add_font("report", "B", FONTS / "NotoSansKR-Bold.otf")
+    words = page.words
+    sheet.add_font("report", "", font_for(words))
+    sheet.add_font("report", "B", font_for(words, bold=True))
     sheet.c_margin = 0
     sheet.add_page()
 

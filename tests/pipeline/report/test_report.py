@@ -4,12 +4,14 @@ import io
 import re
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
 import pytest
 from conftest import over
+from fontTools.ttLib import TTFont
 from PIL import Image
 from pypdfium2 import PdfDocument
 from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
@@ -32,6 +34,7 @@ from boneage.pipeline.reading import Reading
 from boneage.pipeline.report.chart import FRAME, growth_chart, years_shown
 from boneage.pipeline.report.html import as_html
 from boneage.pipeline.report.language import LANGUAGES, Language
+from boneage.pipeline.report.letters import all_letters, font_file, font_for
 from boneage.pipeline.report.page import report_page
 from boneage.pipeline.report.pdf import as_pdf
 from boneage.pipeline.report.write import write_report
@@ -139,6 +142,22 @@ def test_html_needs_no_other_file_and_no_script(examination, evidence, quick_cha
     sources = re.findall(r'src="([^"]+)"|url\(([^)]+)\)', html)
     assert len(sources) == 5  # two weights of letters, chart, film, heat map
     assert all("".join(source).startswith("data:") for source in sources)
+
+
+def letters_of(font: Path | io.BytesIO) -> set[int]:
+    return set(TTFont(font).getBestCmap() or ())
+
+
+@pytest.mark.parametrize("bold", [False, True])
+def test_the_small_font_lacks_korean_letters_alone(bold):
+    whole, small = letters_of(all_letters(bold=bold)), letters_of(font_for("ä −", bold=bold))
+    assert small == {letter for letter in whole if letter < 0x3000}
+
+
+def test_a_page_carries_the_korean_letters_that_it_shows():
+    letters = letters_of(io.BytesIO(font_file("뼈나이 9–10")))
+    assert {ord(letter) for letter in "뼈나이 9–10"} <= letters
+    assert ord("가") not in letters
 
 
 def test_names_are_text_in_html(examination, evidence, quick_chart):
