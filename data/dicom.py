@@ -18,11 +18,12 @@ from .child import stated_age
 from .dicom_facts import aspect_of, laterality_of, patient_age_of, sex_of, spacing_of, towards_of, view_of
 from .dicom_greys import greys_of
 from .dicom_pixels import PIXELS, read_stored
-from .dicom_samples import Stored, misfit
+from .dicom_samples import Stored
 from .errors import ReadError, is_stop, one_line
 from .greys import grey_of_colour
 from .radiograph import Radiograph, finished
 from .remark import Remark, Verbatim
+from .samples import misfit
 from .source import Source
 from .tags import date_of, exam_date, kind_of, number_of, take_from_groups, text_of
 

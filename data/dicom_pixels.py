@@ -14,10 +14,11 @@ from pydicom.uid import UID, RLELossless
 
 from .codestream import is_codestream, read_codestream, rle_fits
 from .damage import damage_of_codestream
-from .dicom_samples import Bits, Stored, as_sampled, float_padding, misfit
+from .dicom_samples import Bits, Stored, as_sampled, float_padding
 from .errors import ReadError
 from .radiograph import check_decoding, check_size
 from .remark import Remark, Verbatim
+from .samples import misfit
 from .tags import found_in, number_of, numbers_of
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")

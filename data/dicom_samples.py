@@ -12,15 +12,11 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from .remark import Remark, Verbatim
+from .samples import ROUGH, as_smooth, misfit, roughness, spread, standing_apart
 from .tags import number_of
 
 _VOI = ("WindowCenter", "VOILUTSequence")
 _MOST_BITS = 32
-_ROUGH_BYTES = 0.6  # of the roughness as stated: under it, the bytes are plainly swapped
-_ROUGH = 0.15  # of the spread: over it, no picture; of 11 films up to 0.09, with their bytes swapped 0.26 and more
-_ROUGH_SIGN = 0.9  # the same for the sign, which with the right one is never rougher
-_DIFFERING = 0.05  # share of pixels that the sign makes differ; letters burnt in may be fewer
-_SAMPLE = 512  # rows that tell roughness well enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,25 +72,10 @@ def as_sampled(
         field, stored = (values, container) if whole else (upper, high + 1)
     if grey:
         if padding is None and not any(name in dataset for name in _VOI):
-            padding = _standing_apart(field, doubts)
-        field = _as_smooth(field, padding, stored, doubts)
+            padding = standing_apart(field, doubts)
+        field = as_smooth(field, padding, stored, doubts, Verbatim("PixelRepresentation"))
     lowest = -(2 ** (stored - 1)) if field.dtype.kind == "i" else 0
     return Stored(field, padding, (lowest, lowest + 2**stored - 1))
-
-
-def _standing_apart(values: np.ndarray, doubts: list[Remark]) -> np.ndarray | None:
-    """Where the pixels have the one lowest or highest value that is further from all others than these from each other.
-
-    No picture has such a value; a frame, letters and blank pixels have, where nothing states it.
-    """
-    for extreme in (int(values.max()), int(values.min())) if values.dtype.itemsize > 1 else ():
-        apart = values == extreme
-        rest = values[~apart]
-        low, high = (int(rest.min()), int(rest.max())) if rest.size else (0, 0)
-        if max(low - extreme, extreme - high) > high - low > 0:
-            doubts.append(Remark("the value {value} stands apart and was taken as padding", value=extreme))
-            return apart
-    return None
 
 
 def _other_bits(stored: int, high: int, used: int, whole: bool) -> Remark:
@@ -118,8 +99,8 @@ def _is_smoother(upper: np.ndarray, values: np.ndarray, padding: np.ndarray | No
 
     It is torn where bits of the picture were left out; bits that do not belong to it roughen it.
     """
-    rough = _roughness(upper, padding)
-    return rough < _ROUGH * _spread(upper, padding) and rough <= _roughness(values, padding)
+    rough = roughness(upper, padding)
+    return rough < ROUGH * spread(upper, padding) and rough <= roughness(values, padding)
 
 
 def _overlay_bits(dataset: Dataset) -> int:
@@ -182,56 +163,3 @@ def _in_type(number: float, kind: np.dtype) -> int:
     bits = 8 * kind.itemsize
     pattern = int(number) & ((1 << bits) - 1)
     return pattern - (1 << bits) if kind.kind == "i" and pattern >> (bits - 1) else pattern
-
-
-def _as_smooth(values: np.ndarray, padding: np.ndarray | None, stored: int, doubts: list[Remark]) -> np.ndarray:
-    """The values with their stated sign and byte order, or with the other one where only that makes a picture.
-
-    Neighbours in a picture are alike; read with the wrong sign, bright parts turn black, and edges stand around them.
-    """
-    if values.dtype.itemsize > 2:
-        return values
-    size, unused = values.dtype.itemsize, 8 * values.dtype.itemsize - stored
-    other_sign = np.dtype(f"{'u' if values.dtype.kind == 'i' else 'i'}{size}")
-    raised = (values << values.dtype.type(unused)).view(other_sign) >> other_sign.type(unused)
-    moved = float((raised.astype(np.int64) != values).mean())
-    # those that the sign moves do so by the same amount; where they are most, it is the others that differ from them
-    if min(moved, 1 - moved) > _DIFFERING and _roughness(raised, padding) < _ROUGH_SIGN * _roughness(values, padding):
-        doubts.append(misfit(Verbatim("PixelRepresentation")))
-        return raised
-    if size == 2 and stored == 16:
-        swapped = values.byteswap()
-        rough, other = (_roughness(v, padding) / (_spread(v, padding) or 1) for v in (values, swapped))
-        if rough > _ROUGH and other < _ROUGH_BYTES * rough:
-            doubts.append(misfit(Remark("the byte order")))
-            return swapped
-    return values
-
-
-def misfit(name: Verbatim | Remark) -> Remark:
-    """The doubt about an attribute that the samples contradict."""
-    return Remark("{name} does not fit the samples, which were read the other way", name=name)
-
-
-def _roughness(values: np.ndarray, padding: np.ndarray | None) -> float:
-    """Mean step between neighbours in rows and columns; padding does not count."""
-    return (_steps(values, padding) + _steps(values.T, None if padding is None else padding.T)) / 2
-
-
-def _steps(values: np.ndarray, padding: np.ndarray | None) -> float:
-    """Mean step between neighbours in a row."""
-    rows, counted = _sampled(values, padding)
-    both = counted[:, 1:] & counted[:, :-1]
-    return float(np.abs(np.diff(rows, axis=1))[both].mean()) if both.any() else 0.0
-
-
-def _spread(values: np.ndarray, padding: np.ndarray | None) -> float:
-    rows, counted = _sampled(values, padding)
-    return float(rows[counted].std()) if counted.any() else 0.0
-
-
-def _sampled(values: np.ndarray, padding: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Some rows, float32, and which of their pixels count."""
-    step = max(values.shape[0] // _SAMPLE, 1)
-    rows = values[::step].astype(np.float32)
-    return rows, np.ones(rows.shape, bool) if padding is None else ~padding[::step]

@@ -27,6 +27,7 @@ from .greys import grey_of_colour, inverted, stretch
 from .png import check_chunks, fits_its_checksums, read_grey_png
 from .radiograph import Radiograph, check_decoding, check_size, finished
 from .remark import Remark, Verbatim
+from .samples import as_smooth, standing_apart
 from .source import Source
 from .tiff import is_damaged_tiff
 from .webp import is_damaged_webp, is_lossless_webp
@@ -39,6 +40,7 @@ _GREY = ("1", "L")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations
 _WHITE_IS_ZERO = 0  # value of the TIFF tag PhotometricInterpretation
+_BITS, _SAMPLE_FORMAT, _SIGNED = 258, 339, 2  # TIFF tags, and a value of the latter
 
 
 def read_image(source: Source) -> Radiograph:
@@ -187,7 +189,7 @@ def _opened(source: Source) -> Image.Image:
 
 def _decode(source: Source, picture: Image.Image) -> tuple[Radiograph, tuple[int, int]]:
     """The radiograph of a picture, and the height and width that it has upright by its header."""
-    notes: list[Remark] = []
+    notes, doubts = list[Remark](), list[Remark]()
     white_is_zero = getattr(picture, "tag_v2", {}).get(262) == _WHITE_IS_ZERO
     deep_colour = _is_deep_colour(picture)
     orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
@@ -201,22 +203,55 @@ def _decode(source: Source, picture: Image.Image) -> tuple[Radiograph, tuple[int
     if source.given is not None:
         picture = picture.copy()  # the caller's own stays as it is
     if picture.mode in _DEEP:
-        ImageOps.exif_transpose(picture, in_place=True)
-        values = np.asarray(picture)
+        values = _deep_samples(picture, doubts)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             remark = Remark("has pixels that are not numbers, expected finite grey levels; export it again")
             raise ReadError(source.name, remark)
-        greys = _scaled(values, notes)
+        apart = standing_apart(values, doubts)
+        greys = _scaled(values, notes, apart)
         if white_is_zero:  # Pillow accounts for it in 8-bit pictures alone
             greys = inverted(greys)
+        if apart is not None:
+            greys[apart] = 0
     elif deep_colour and source.content:  # of a picture that was given, Pillow has kept 8 bits
         samples = _upright(_opencv_rgba(source), orientation)
         values, colour = _grey_on_black(samples, notes)
         greys = _scaled(values, notes)
     else:
+        is_signed = picture.mode == "L" and picture.format == "TIFF" and _states_sign(picture)
         greys, colour = _shallow(picture, notes)
+        if picture.mode == "L" and picture.format == "TIFF":
+            greys = _of_right_sign(greys, is_signed, doubts)
     greys = np.ascontiguousarray(greys)
-    return Radiograph(greys, source.name, aspect=aspect, colour=colour, notes=tuple(notes)), (height, width)
+    radiograph = Radiograph(greys, source.name, aspect=aspect, colour=colour, notes=tuple(notes), doubts=tuple(doubts))
+    return radiograph, (height, width)
+
+
+def _states_sign(picture: Image.Image) -> bool:
+    """Whether a TIFF states that its samples have a sign."""
+    return getattr(picture, "tag_v2", {}).get(_SAMPLE_FORMAT, (1,))[:1] == (_SIGNED,)
+
+
+def _deep_samples(picture: Image.Image, doubts: list[Remark]) -> np.ndarray:
+    """The samples of a loaded picture of more than 8 bits, upright, of the type that its file states, or shows.
+
+    Pillow has one type for those of 32 bits, and for those of 16 bits with a sign.
+    """
+    bits, signed = getattr(picture, "tag_v2", {}).get(_BITS, (0,))[0], _states_sign(picture)
+    ImageOps.exif_transpose(picture, in_place=True)
+    values = np.asarray(picture)
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if picture.mode == "I" and (bits, signed) == (32, False):
+        return values.view(np.uint32)
+    if picture.mode == "I" and (bits, signed) == (16, True):
+        values = values.astype(np.int16)
+    return values if values.dtype.kind == "f" else as_smooth(values, None, 8 * values.dtype.itemsize, doubts)
+
+
+def _of_right_sign(greys: np.ndarray, is_signed: bool, doubts: list[Remark]) -> np.ndarray:
+    """Greys of a TIFF of 8 bits, for which Pillow knows no sign."""
+    values = as_smooth(greys.view(np.int8) if is_signed else greys, None, 8, doubts)
+    return values if values.dtype == np.uint8 else values.view(np.uint8) ^ np.uint8(0x80)
 
 
 def _shallow(picture: Image.Image, notes: list[Remark]) -> tuple[np.ndarray, float]:
@@ -242,8 +277,9 @@ def _pixels(picture: Image.Image) -> np.ndarray:
     return greys
 
 
-def _scaled(values: np.ndarray, notes: list[Remark]) -> np.ndarray:
-    low, high = float(values.min()), float(values.max())
+def _scaled(values: np.ndarray, notes: list[Remark], apart: np.ndarray | None = None) -> np.ndarray:
+    counted = values if apart is None else values[~apart]
+    low, high = float(counted.min()), float(counted.max())
     notes.append(
         Remark("grey levels are real numbers: {low:g} to {high:g} were scaled to black and white", low=low, high=high)
         if values.dtype.kind == "f"
@@ -251,7 +287,7 @@ def _scaled(values: np.ndarray, notes: list[Remark]) -> np.ndarray:
             "grey levels have more than 8 bits: {low:g} to {high:g} were scaled to black and white", low=low, high=high
         )
     )
-    return stretch(values)
+    return stretch(values, None if apart is None else ~apart)
 
 
 def _grey_on_black(rgba: np.ndarray, notes: list[Remark]) -> tuple[np.ndarray, float]:

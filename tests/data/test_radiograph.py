@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
+from tiff_files import tiff
 
 from boneage.data.errors import ReadError
 from boneage.data.radiograph import MAX_PIXELS, MIN_SIDE, Radiograph
@@ -142,6 +143,47 @@ def test_real_number_tiff_is_scaled_and_nan_refused(tmp_path, grey8):
     real[3, 3] = np.nan
     with pytest.raises(ReadError, match="not numbers"):
         read(saved(tmp_path / "b.tif", Image.fromarray(real)))
+
+
+def assert_read(path, grey8, doubt: str) -> None:
+    """The greys, with a doubt about them, or none."""
+    radiograph = read(path)
+    assert_same(
+        radiograph, (grey8 - grey8.min()) / np.ptp(grey8) if radiograph.greys.dtype != np.uint8 else grey8 / 255
+    )
+    assert doubt in " ".join(map(str, radiograph.doubts)) if doubt else radiograph.doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "zero", "stated", "doubt"),
+    [
+        ("i1", 1, -128, 2, ""),
+        ("u4", 16843009, 0, 1, ""),
+        ("i4", 10**7, -(10**9), 2, ""),
+        ("i2", 100, -12800, 2, ""),
+        ("i1", 1, -128, 1, "the sign does not fit"),
+        ("i2", 100, -12800, 1, "the sign does not fit"),
+        ("u2", 257, 0, 2, "the sign does not fit"),
+        (">u2", 64, 0, 1, "the byte order does not fit"),
+    ],
+)
+def test_samples_of_a_tiff_are_of_the_kind_that_it_states_or_else_shows(
+    tmp_path, grey8, kind, scale, zero, stated, doubt
+):
+    samples = (grey8.astype(np.int64) * scale + zero).astype(kind)
+    (tmp_path / "a.tif").write_bytes(tiff(samples, t339=(stated,)))
+    assert_read(tmp_path / "a.tif", grey8, doubt)
+
+
+@pytest.mark.parametrize(("name", "kind", "apart"), [("a.png", "u2", 65535), ("a.tif", "f4", -3.4e38)])
+def test_letters_and_frames_far_from_the_grey_levels_are_padding(tmp_path, grey8, name, kind, apart):
+    samples = grey8.astype(kind) * 16
+    samples[2:9, 2:20] = apart
+    radiograph = read(saved(tmp_path / name, Image.fromarray(samples)))
+    assert "stands apart and was taken as padding" in str(radiograph.doubts[0])
+    assert not radiograph.pixels[2:9, 2:20].any()
+    rest = (slice(9, None), slice(None))
+    np.testing.assert_allclose(radiograph.pixels[rest], grey8[rest] / 255, atol=0.01)
 
 
 # The picture as a viewer must show it, from what is stored, for each EXIF orientation.
