@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 import kornia_rs
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import ReadError, is_stop
+from .inflated import inflated_length
 from .remark import Remark
 
 MAX_CHUNKS = 100_000  # encoders write pieces of 8 kB and more
 _SAMPLES = {2: 3, 4: 2, 6: 4}  # of a pixel, by the colour type
 # Of an interlaced PNG: first column and row of each pass, and from there each how many
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-_PIECE = 1 << 20  # bytes inflated at once
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # where a PNG may ask for a rotation (EXIF, or XMP), which Pillow does
 _ROTATION_CHUNKS = (b"eXIf", b"tEXtRaw profile type exif\0", b"zTXtRaw profile type exif\0", b"iTXtXML:com.adobe.xmp\0")
@@ -51,7 +51,7 @@ def fills_its_rows(content: bytes) -> bool:
     parts = [part for part, _ in _needed(content)]
     header = next((part for part in parts if part[:4] == b"IHDR"), memoryview(b""))
     expected = _length_of_rows(bytes(header[4:17]))
-    return _inflated((part[4:] for part in parts if part[:4] == b"IDAT"), expected) == expected
+    return inflated_length((part[4:] for part in parts if part[:4] == b"IDAT"), expected) == expected
 
 
 def _needed(content: bytes) -> Iterator[tuple[memoryview, memoryview]]:
@@ -69,19 +69,6 @@ def _length_of_rows(header: bytes) -> int:
     passes = _PASSES if interlaced else ((0, 0, 1, 1),)
     sizes = ((-(-(width - x) // across), -(-(height - y) // down)) for x, y, across, down in passes)
     return sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns > 0)
-
-
-def _inflated(parts: Iterable[memoryview], most: int) -> int:
-    """Bytes that the data of a PNG inflate to, counted to a little over `most`; -1 for data without their end."""
-    inflater, length = zlib.decompressobj(), 0
-    try:
-        for part in parts:
-            while len(part) and not inflater.eof and length <= most:
-                length += len(inflater.decompress(part, _PIECE))
-                part = inflater.unconsumed_tail
-    except zlib.error:
-        return -1
-    return length if inflater.eof or length > most else -1
 
 
 def check_chunks(path: str, content: bytes) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .codestream import run_length
 from .damage import damage_of_codestream
+from .inflated import inflated_length
 
 # tags and compressions of TIFF 6.0
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _SAMPLES, _ROWS, _COUNTS, _PLANES = (
@@ -29,16 +29,17 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     known.
     """
     compression, strips = tags.get(_COMPRESSION, _NONE), _parts(content, tags, _OFFSETS, _COUNTS)
-    if any(offset < _HEADER for offset in tags.get(_OFFSETS, ())):
-        return True
+    parts = strips or _parts(content, tags, *_TILES)
+    if any(offset < _HEADER for offset in tags.get(_OFFSETS, ())) or sum(map(len, parts)) > len(content):
+        return True  # within the header, or one another
     if compression == _JPEG:
         tables = tags.get(_JPEG_TABLES, b"")
-        return any(_is_damaged_jpeg(part, tables) for part in strips or _parts(content, tags, *_TILES))
+        return any(_is_damaged_jpeg(bytes(part), tables) for part in parts)
     length: dict[Any, Callable[[bytes, int], int]] = {
         _NONE: lambda strip, _: len(strip),
         _LZW: _lzw_length,
         _PACKED: run_length,
-        **dict.fromkeys(_DEFLATED, _inflated_length),
+        **dict.fromkeys(_DEFLATED, lambda strip, most: inflated_length([strip], most)),
     }
     if not strips or compression not in length or (compression == _LZW and sum(map(len, strips)) > _MOST):
         return False
@@ -53,30 +54,19 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     planes = tags.get(_SAMPLES, 1) // samples
     if len(strips) < -(-height // rows) * planes:
         return True
-    return any(length[compression](strip, full + 1) not in (full, last * row) for strip in strips)
+    return any(length[compression](bytes(strip), full + 1) not in (full, last * row) for strip in strips)
 
 
-def _parts(content: bytes, tags: Mapping[int, Any], offsets: int, counts: int) -> list[bytes]:
+def _parts(content: bytes, tags: Mapping[int, Any], offsets: int, counts: int) -> list[memoryview]:
+    view = memoryview(content)  # a slice of it is no copy
     pairs = zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)
-    return [content[start : start + count] for start, count in pairs]
+    return [view[start : start + count] for start, count in pairs]
 
 
 def _is_damaged_jpeg(part: bytes, tables: bytes) -> bool:
     """Whether a strip or tile is a damaged JPEG; `tables`: what all have in common, a JPEG without a picture."""
     whole = tables[:-2] + part[2:] if tables else part
     return any(damage_of_codestream(whole))
-
-
-def _inflated_length(strip: bytes, most: int) -> int:
-    """Bytes that a strip inflates to, counted to a little over `most`; -1 without the checksum at its end."""
-    inflater, length = zlib.decompressobj(), 0
-    try:
-        while strip and not inflater.eof and length <= most:
-            length += len(inflater.decompress(strip, 1 << 20))
-            strip = inflater.unconsumed_tail
-    except zlib.error:
-        return -1
-    return length if inflater.eof or length > most else -1
 
 
 def _lzw_length(strip: bytes, most: int) -> int:

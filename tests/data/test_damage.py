@@ -22,6 +22,7 @@ from boneage.data.errors import ReadError
 from boneage.data.png import fits_its_checksums
 from boneage.data.read import read_radiograph
 from boneage.data.synthetic import synthetic_hand
+from boneage.data.tiff import is_damaged_tiff
 from boneage.data.webp import is_damaged_webp
 
 HAND = np.rint(synthetic_hand(120, "F", 0, (320, 256)).pixels * 255).astype(np.uint8)
@@ -343,6 +344,13 @@ def test_a_png_in_many_chunks_is_checked_without_a_copy_of_it_for_each():
 def test_a_tiff_whose_strips_are_not_as_long_as_its_rows_is_doubted(tmp_path, tags, sound):
     (tmp_path / "a.tif").write_bytes(uncompressed_tiff(HAND, **tags))
     assert (read_radiograph(tmp_path / "a.tif").doubts == ()) == sound
+
+
+@pytest.mark.parametrize("compression", [1, 5, 7, 8, 32773])
+def test_strips_that_lie_within_one_another_are_doubted_without_copies_of_them(compression):
+    strips = 50_000
+    tags = {256: 1000, 257: strips, 259: compression, 273: (8,) * strips, 278: 1, 279: (40_000_000,) * strips}
+    assert is_damaged_tiff(bytes(40_000_100), tags)  # 2 TB
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
