@@ -22,8 +22,9 @@ from .shape import HandShape, run_lengths
 TIP, TIPS, GONE_TIPS = 0.095, 0.28, 3
 SIDE, GONE_SIDE = 0.11, 1.0  # sums of the cuts at a side above the wrist
 FOREARM = 0.85  # of the wrist's depth, below which what leaves the field at a side is the forearm
-# In lengths of the hand, what the head says is missing: from where on a film is to be reviewed, and rejected
-MISSING, GONE = 0.01, 0.10
+# In lengths of the hand, what the head says is missing: from where on a film is to be reviewed, and rejected. At a side
+# the head says less of what is missing than at the ends
+MISSING, GONE, GONE_BESIDE = 0.01, 0.10, 0.08
 _REACH = 1  # pixels from the lower edge of the field at which a mask reaches it
 _FADES = 5  # pixels from an edge within which a mask may end though the hand goes on
 _NEAR = 14  # pixels from an edge that tell how bright the hand and what lies beside it are there
@@ -67,7 +68,7 @@ def cut_off(
         sides = (_cut(hand.T, greys.T), left), (_cut(hand.T[::-1], greys.T[::-1]), right)
         reached = [(np.count_nonzero(side[:above]) / width, amount) for side, amount in sides]
         if any(length >= SIDE or (length and amount >= MISSING) for length, amount in reached):
-            gone = any(length >= GONE_SIDE or (length and amount >= GONE) for length, amount in reached)
+            gone = any(length >= GONE_SIDE or (length and amount >= GONE_BESIDE) for length, amount in reached)
             yield gone, SIDE_GONE if gone else SIDE_CUT
     if last >= field.y + field.height - 1 - _REACH and wrist >= MISSING:
         yield wrist >= GONE, WRIST_GONE if wrist >= GONE else WRIST_CUT
