@@ -35,7 +35,12 @@ _ENCODINGS = (  # by the byte order mark, or by the zeros of the first letter
     (b"\xfe\xff", "utf-16"),
 )
 _WITHOUT_MARK = ((slice(1, 2), "utf-16-le"), (slice(0, 1), "utf-16-be"))
-_ARCHIVE = b"PK\x03\x04"  # with which a workbook begins, too
+_NO_TEXT = {  # what a file begins with that is given as a CSV and is none
+    b"PK\x03\x04": "is a workbook or an archive, not text; call it .xlsx, or save it as CSV (UTF-8)",
+    b"\xd0\xcf\x11\xe0": "is a workbook of an old kind (.xls), not text; save it as .xlsx or CSV (UTF-8)",
+    b"\x1f\x8b": "is compressed (gzip), not text; unpack it",
+}
+_QUOTED = re.compile(r'"[^"]*"')
 # Column names that stand for a field where no column has a usual name of it
 _SECOND_NAMES = {  # field -> role, names
     "path": ("path", ("filename", "file_name", "datei", "dateiname", "파일", "파일명")),
@@ -112,7 +117,7 @@ class Table:
 
 
 def read_table(path: Path, fields: Fields, columns: Mapping[str, str] | None = None) -> Table:
-    """Read a CSV (comma, semicolon or tab; a byte order mark and spaces around cells are dropped, blank lines skipped).
+    """Read a CSV (comma, semicolon, tab or bar); byte order marks, spaces around cells and blank lines are dropped.
 
     A first line `sep=;` names the separator. A file called .xlsx is read as a workbook (`workbook_lines`), one called
     .parquet as Parquet (`parquet_lines`). `columns` maps a role to a column's name where that is not a usual one; names
@@ -146,7 +151,7 @@ def _csv_lines(path: Path, faults: Faults) -> tuple[str, Iterator[tuple[int, lis
     text = _text_of(path)
     headings = [line for line in text.splitlines() if line.strip()][:2] or [""]
     stated = _SEPARATOR_LINE.fullmatch(headings[0].strip(" "))
-    separator = _stated_separator(path, stated[1], headings[-1]) if stated else max(",;\t", key=headings[0].count)
+    separator = _stated_separator(path, stated[1], headings[-1]) if stated else _separator_in(headings[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
 
     def lines() -> Iterator[tuple[int, list[str]]]:
@@ -173,13 +178,18 @@ def _csv_lines(path: Path, faults: Faults) -> tuple[str, Iterator[tuple[int, lis
 
 def _stated_separator(path: Path, stated: str, heading: str) -> str:
     """What a first line sep= states. Raises CohortError where the header below it is separated by something else."""
-    used = max(_SEPARATORS, key=heading.count)
+    used = _separator_in(heading)
     if len(stated) == 1 and stated != '"' and (stated in heading or used not in heading):
         return stated
     seems = f"; the header below it seems to be separated by {_SEPARATORS[used]}" if used in heading else ""
     raise CohortError(
         f"{path}: its first line, sep={stated}, names another separator{seems}; delete that line, or mend it"
     )
+
+
+def _separator_in(heading: str) -> str:
+    """What separates the cells of a header; commas where nothing does."""
+    return max(_SEPARATORS, key=_QUOTED.sub("", heading).count)
 
 
 def _fits(cells: Sequence[str], width: int) -> bool:
@@ -232,13 +242,11 @@ def _text_of(path: Path) -> str:
     """The text of a CSV: UTF-8, or UTF-16 or 32 as spreadsheets save "Unicode text"."""
     try:
         content = path.read_bytes()
-        if content.startswith(_ARCHIVE):
-            raise CohortError(
-                f"{path}: is a workbook or an archive, not text; call it .xlsx, or save it as CSV (UTF-8)"
-            )
+        if what := next((what for begin, what in _NO_TEXT.items() if content.startswith(begin)), None):
+            raise CohortError(f"{path}: {what}")
         encoding = next((name for mark, name in _ENCODINGS if content.startswith(mark)), None)
         encoding = encoding or next((name for part, name in _WITHOUT_MARK if content[part] == b"\0"), "utf-8-sig")
-        return io.TextIOWrapper(io.BytesIO(content), encoding).read()
+        return io.TextIOWrapper(io.BytesIO(content), encoding).read().lstrip("\ufeff")
     except FileNotFoundError:
         raise CohortError(f"{path}: no such file or folder") from None
     except (OSError, ValueError) as error:

@@ -86,6 +86,28 @@ def test_a_workbook_that_is_called_csv_is_named(tmp_path):
         read_table(tmp_path / "t.csv", FIELDS)
 
 
+@pytest.mark.parametrize(
+    ("begin", "said"), [(b"\x1f\x8b\x08\0", "is compressed"), (b"\xd0\xcf\x11\xe0\xa1\xb1", r"an old kind \(\.xls\)")]
+)
+def test_what_is_no_text_is_named_by_what_it_is(tmp_path, begin, said):
+    (tmp_path / "t.csv").write_bytes(begin)
+    with pytest.raises(CohortError, match=said):
+        read_table(tmp_path / "t.csv", FIELDS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"note, of films";path;sex\nx;a.png;F\n',
+        'path|sex|"note; or, comments"\na.png|F|x\n',
+        "\ufeff\ufeffpath,sex\na.png,F\n",  # as of two programs after each other
+    ],
+)
+def test_the_separator_is_what_stands_between_the_names(tmp_path, text):
+    read = cells(tmp_path / "t.csv", text)
+    assert [(row["path"], row["sex"]) for row in read] == [("a.png", "F")]
+
+
 def test_one_film_of_two_sexes_is_a_fault_and_of_one_is_not(tmp_path):
     for text, faults in (("M\na.png,F", "line 3: sex: F, but M for the same film on line 2"), ("M\na.png,M", "")):
         (tmp_path / "t.csv").write_text(f"path,sex\na.png,{text}\na.png,\n")
