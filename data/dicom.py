@@ -25,7 +25,7 @@ from .radiograph import Radiograph, finished
 from .remark import Remark, Verbatim
 from .samples import misfit
 from .source import Source
-from .tags import date_of, exam_date, kind_of, number_of, take_from_groups, text_of
+from .tags import class_name, date_of, exam_date, kind_of, number_of, take_from_groups, text_of
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom decodes all of them to RGB
@@ -60,10 +60,7 @@ def read_dicom(source: Source) -> Radiograph:
 
 def _decode(path: str, dataset: Dataset) -> Radiograph:
     if not any(name in dataset for name in PIXELS):
-        remark = Remark(
-            "is a {kind} without a picture, expected a radiograph; give the image object", kind=kind_of(dataset)
-        )
-        raise ReadError(path, remark)
+        raise ReadError(path, _without_picture(dataset))
     notes: list[Remark] = []
     doubts: list[Remark] = []
     take_from_groups(dataset)
@@ -109,6 +106,19 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
         doubts=(*dict.fromkeys(doubts), *((fault,) if fault else ())),
     )
     return finished(radiograph, (int(dataset.Rows), int(dataset.Columns)))
+
+
+def _without_picture(dataset: Dataset) -> Remark:
+    """Why a DICOM has no picture."""
+    if "Rows" in dataset and "BitsAllocated" in dataset:
+        return Remark("ends before the picture that its header states; copy or export it again")
+    if "SOPClassUID" not in dataset and class_name(dataset):
+        return Remark(
+            "has none of its tags when read as {syntax}: its transfer syntax is wrong, or it is damaged; export it "
+            "again",
+            syntax=_syntax_name(dataset),
+        )
+    return Remark("is a {kind} without a picture, expected a radiograph; give the image object", kind=kind_of(dataset))
 
 
 def _syntax_as_read(dataset: Dataset) -> UID:

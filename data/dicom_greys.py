@@ -39,6 +39,8 @@ _AT_FRAME = 0.5  # share of bright padding in areas that reach the frame; bright
 # R2 of what a curve shows to the values: above it readings of 13 films moved by up to 5 months, under it by up to 12
 _STRAIGHT = 0.975
 _TURNS = 4  # times that a table passes over its range, which a curve does once; with its bytes swapped, 16 times
+# of the values, between which a table is looked at, and how often it may pass over its range there
+_MOST_VALUES, _MOST_TURNS = (0.5, 99.5), 1.5
 _OUTSIDE, _MOST_OUTSIDE = 0.05, 0.5  # share of values without an entry in a table: doubted, and ignored, from there on
 _BEYOND, _LEFT_OUT = 0.2, 0.1  # of a window, beyond what the samples can hold; of that, outside the window
 
@@ -287,7 +289,11 @@ def _table(item: Dataset, name: Remark, values: np.ndarray, doubts: list[Remark]
     if _turns(swapped) * _TURNS < _turns(held):
         doubts.append(Remark("{name} has its bytes swapped and was read the other way", name=name))
         held = swapped
-    return _Table(held, first)
+    table = _Table(held, first)
+    low, high = np.clip(np.rint(percentiles(values, _MOST_VALUES)).astype(np.int64) - first, 0, len(held))
+    if _turns(held[low : high + 1]) > _MOST_TURNS:
+        doubts.append(Remark("{name} rises and falls, so that different values have one grey level", name=name))
+    return table
 
 
 def _count(descriptor: tuple[float, ...]) -> int:
@@ -308,7 +314,7 @@ def _outside(first: int, entries: int, values: np.ndarray) -> float:
 
 def _turns(entries: np.ndarray) -> float:
     """How many times the entries of a table pass over their range: 1 for each curve that only rises or falls."""
-    return float(np.abs(np.diff(entries)).sum() / (np.ptp(entries) or 1))
+    return float(np.abs(np.diff(entries)).sum() / (np.ptp(entries) or 1)) if entries.size else 0.0
 
 
 def _entries(item: Dataset, data: object, descriptor: tuple[float, ...]) -> np.ndarray:

@@ -10,11 +10,12 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_fragments, generate_frames
 from pydicom.pixels.processing import convert_color_space
 from pydicom.pixels.utils import get_expected_length, pixel_array
-from pydicom.uid import UID, RLELossless
+from pydicom.uid import RLELossless
 
 from .codestream import is_codestream, read_codestream, rle_fits
 from .damage import damage_of_codestream
 from .dicom_samples import Bits, Stored, as_sampled, float_padding
+from .dicom_syntax import drop_offsets, is_encapsulated, settle_syntax
 from .errors import ReadError
 from .radiograph import check_decoding, check_size
 from .remark import Remark, Verbatim
@@ -39,7 +40,8 @@ def read_stored(path: str, dataset: Dataset, grey: bool, notes: list[Remark], do
     samples = _samples(dataset, grey, notes)
     bits = _bits(path, dataset, notes, doubts)
     check_decoding(path, shape[1], shape[0], samples * max(bits.allocated // 8, 1))
-    if UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated:
+    settle_syntax(dataset, shape[0] * shape[1] * samples * bits.allocated // 8, doubts)
+    if is_encapsulated(dataset):
         bits = _check_frame(path, dataset, shape, samples, bits, doubts)
     else:
         _check_length(path, dataset, doubts)
@@ -164,8 +166,7 @@ def _decoded(dataset: Dataset, samples: int, doubts: list[Remark]) -> np.ndarray
     Where uncompressed samples are those of a grey picture, their order and kind are found, and other ones doubted: a
     film in colour is grey, so its last two samples are equal in RGB and in YBR, in which the first is another one.
     """
-    native = not UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated
-    colour = native and samples == 3 and dataset.PhotometricInterpretation in ("RGB", "YBR_FULL")
+    colour = not is_encapsulated(dataset) and samples == 3 and dataset.PhotometricInterpretation in ("RGB", "YBR_FULL")
     stated = pixel_array(dataset, raw=colour, correct_unused_bits=False)
     if not colour:
         return stated
@@ -204,6 +205,7 @@ def _check_frame(
     frames = sum(map(is_codestream, generate_fragments(dataset.PixelData)))
     if frames > 1:
         raise ReadError(path, several_frames(frames))
+    drop_offsets(dataset)
     frame = next(iter(generate_frames(dataset.PixelData, number_of_frames=1)))
     if dataset.file_meta.TransferSyntaxUID == RLELossless:
         expected = shape[0] * shape[1] * samples * bits.allocated // 8

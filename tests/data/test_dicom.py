@@ -476,7 +476,7 @@ def test_multi_frame_is_refused(tmp_path):
 
 def test_objects_without_a_picture_are_named(tmp_path):
     ds = dataset(LEVELS)
-    del ds.PixelData
+    del ds.PixelData, ds.Rows
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
     with pytest.raises(ReadError, match=r"a\.dcm: is a DICOM Basic Text SR without a picture"):
         read(tmp_path, ds)

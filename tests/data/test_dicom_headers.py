@@ -12,7 +12,14 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.tag import Tag
-from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from boneage.data.errors import ReadError
 from boneage.data.radiograph import Radiograph
@@ -488,6 +495,67 @@ def test_wrong_offsets_of_the_frame_cannot_fail_it(tmp_path, syntax):
     radiograph = read(tmp_path, film)
     assert_hand(radiograph)
     assert doubts(radiograph) == ""
+
+
+def in_fragments(film: FileDataset, table: bytes, *fragments: bytes) -> FileDataset:
+    """Encapsulate fragments after any table of offsets."""
+    parts = [part + b"\0" * (len(part) % 2) for part in (table, *fragments)]
+    film.PixelData = b"".join(b"\xfe\xff\x00\xe0" + len(part).to_bytes(4, "little") + part for part in parts)
+    film["PixelData"].is_undefined_length = True
+    return film
+
+
+@pytest.mark.parametrize("table", [b"", b"\xe7\x03\0\0", b"\0\0\0\0\x32\0\0\0", b"\xff\xff\xff\xff", b"\1\2", bytes(6)])
+def test_a_wrong_table_of_offsets_cannot_fail_a_film_of_several_fragments(tmp_path, table):
+    film = dataset(HAND)
+    film.compress(JPEGLSLossless, generate_instance_uid=False)
+    frame = next(generate_frames(film.PixelData, number_of_frames=1))
+    radiograph = read(tmp_path, in_fragments(film, table, frame[:1000], frame[1000:2000], frame[2000:]))
+    assert_hand(radiograph)
+    assert doubts(radiograph) == ""
+
+
+def test_a_film_without_a_table_of_offsets_is_read(tmp_path):
+    film = dataset(HAND)
+    film.compress(JPEGLSLossless, generate_instance_uid=False)
+    assert_hand(read(tmp_path, in_fragments(film, next(generate_frames(film.PixelData, number_of_frames=1)))))
+
+
+@pytest.mark.parametrize(
+    "stated", [ExplicitVRLittleEndian, JPEGBaseline8Bit, JPEG2000Lossless, JPEGLSLossless, RLELossless]
+)
+@pytest.mark.parametrize("true", [None, JPEG2000Lossless, JPEGLSLossless, RLELossless])
+def test_a_wrong_transfer_syntax_is_found_by_the_data_and_named(true, stated):
+    film = dataset(HAND)
+    if true:
+        film.compress(true, generate_instance_uid=False)
+    film.file_meta.TransferSyntaxUID = stated
+    radiograph = read_radiograph(film, correct_inversion=False)
+    assert_hand(radiograph)
+    decoders = {None: ExplicitVRLittleEndian, JPEGLSLossless: JPEGBaseline8Bit}  # one for both
+    right = stated in (true, decoders.get(true))
+    assert doubts(radiograph) == (
+        "" if right else "TransferSyntaxUID does not fit the samples, which were read the other way"
+    )
+
+
+def test_a_dicom_without_its_picture_or_without_its_tags_is_told_as_that(tmp_path):
+    film = dataset(HAND)
+    content = write(film, tmp_path / "a.dcm").read_bytes()
+    (tmp_path / "a.dcm").write_bytes(content[: content.index(b"\xe0\x7f\x10\x00")])
+    with pytest.raises(ReadError, match="ends before the picture that its header states"):
+        read_radiograph(tmp_path / "a.dcm")
+    little, big = (f"1.2.840.10008.1.2.{number}".encode() for number in (1, 2))
+    (tmp_path / "a.dcm").write_bytes(content.replace(little, big, 1))
+    with pytest.raises(ReadError, match="none of its tags when read as Explicit VR Big Endian: its transfer syntax is"):
+        read_radiograph(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize(("times", "named"), [(1, False), (2, True), (3, True)])
+def test_a_table_that_rises_and_falls_is_named(tmp_path, times, named):
+    entries = (np.arange(4096) * times % 4096 * 16).astype(np.uint16)
+    radiograph = read(tmp_path, lut(dataset(HAND), [4096, 0, 16], "US", entries.tolist()))
+    assert ("the VOI LUT rises and falls" in doubts(radiograph)) == named
 
 
 def test_equal_samples_are_grey_and_others_refused(tmp_path):
