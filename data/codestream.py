@@ -12,6 +12,7 @@ _FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC),
 _LOSSLESS, _JPEG_LS = 0xC3, 0xF7
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 _SCAN, _END = 0xDA, 0xD9
+_MOST_RUNS = 20_000_000  # of run lengths, which are counted in 8 s of CPU; films of 50 million pixels have some million
 _NEXT = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # a marker that is neither a stuffed zero nor a restart
 
 
@@ -115,16 +116,21 @@ def rle_fits(frame: bytes, expected: int) -> bool:
         return False
     ends = [*header[2 : count + 1], len(frame)]
     most = expected // count + 2  # a segment may be padded to an even length
-    return all(
-        run_length(frame[start:end], most) <= most for start, end in zip(header[1 : count + 1], ends, strict=True)
-    )
+    segments = (frame[start:end] for start, end in zip(header[1 : count + 1], ends, strict=True))
+    return all(run_length(segment, most, _MOST_RUNS // count) <= most for segment in segments)
 
 
-def run_length(segment: bytes, most: int) -> int:
-    """Bytes that a segment of PackBits decodes to; counting stops where they are more than `most`."""
+def run_length(segment: bytes, most: int, runs: int = _MOST_RUNS) -> int:
+    """Bytes that a segment of PackBits decodes to; counting stops where they are more than `most`, or in more `runs`.
+
+    A segment of more runs counts as one of more bytes: no encoder writes so short ones.
+    """
     place = length = 0
     end = len(segment) - 1
     while place < end and length <= most:
+        if not runs:
+            return most + 1
+        runs -= 1
         control = segment[place]
         if control < 128:
             length += min(control + 1, end - place)

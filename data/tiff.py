@@ -19,7 +19,7 @@ _NONE, _LZW, _JPEG, _PACKED, _DEFLATED = 1, 5, 7, 32773, (8, 32946)
 _YCBCR = 6
 _HEADER = 8  # bytes
 _CLEAR, _END, _WIDEST = 256, 257, 12  # codes of LZW, and bits of its longest
-_MOST = 4_000_000  # bytes of LZW, which are counted in a second; of more it is not known
+_MOST = {_LZW: 4_000_000, _PACKED: 40_000_000}  # bytes, which are counted in a second or some; of more it is not known
 
 
 def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
@@ -41,7 +41,7 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
         _PACKED: run_length,
         **dict.fromkeys(_DEFLATED, lambda strip, most: inflated_length([strip], most)),
     }
-    if not strips or compression not in length or (compression == _LZW and sum(map(len, strips)) > _MOST):
+    if not strips or compression not in length or sum(map(len, strips)) > _MOST.get(compression, len(content)):
         return False
     height = tags[_HEIGHT]
     rows = min(tags.get(_ROWS, height), height)

@@ -21,6 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from boneage.data.codestream import run_length
 from boneage.data.errors import ReadError
 from boneage.data.radiograph import Radiograph
 from boneage.data.read import read_radiograph
@@ -596,6 +597,16 @@ def test_run_lengths_that_never_end_are_not_decoded(tmp_path):
     film.PixelData = encapsulate([header + b"\x81\0" * 500_000])
     film["PixelData"].is_undefined_length = True
     film.file_meta.TransferSyntaxUID = RLELossless
+    with pytest.raises(ReadError, match="run lengths"):
+        read(tmp_path, film)
+
+
+def test_run_lengths_of_very_many_runs_are_not_counted_to_their_end(tmp_path, monkeypatch):
+    assert run_length(b"\0\1" * 1000, 5000) == 1000
+    assert run_length(b"\0\1" * 1000, 5000, runs=999) == 5001
+    film = dataset(HAND)
+    film.compress(RLELossless, generate_instance_uid=False)
+    monkeypatch.setattr("boneage.data.codestream._MOST_RUNS", 100)
     with pytest.raises(ReadError, match="run lengths"):
         read(tmp_path, film)
 
