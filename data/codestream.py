@@ -120,7 +120,7 @@ def rle_fits(frame: bytes, expected: int) -> bool:
     return all(run_length(segment, most, _MOST_RUNS // count) <= most for segment in segments)
 
 
-def run_length(segment: bytes, most: int, runs: int = _MOST_RUNS) -> int:
+def run_length(segment: bytes | memoryview, most: int, runs: int = _MOST_RUNS) -> int:
     """Bytes that a segment of PackBits decodes to; counting stops where they are more than `most`, or in more `runs`.
 
     A segment of more runs counts as one of more bytes: no encoder writes so short ones.

@@ -209,12 +209,10 @@ def _decode(source: Source, picture: Image.Image) -> tuple[Radiograph, tuple[int
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             remark = Remark("has pixels that are not numbers, expected finite grey levels; export it again")
             raise ReadError(source.name, remark)
-        apart = standing_apart(values, doubts)
+        apart = standing_apart(values, doubts)  # stays white, or black: which of them is air is not known yet
         greys = _scaled(values, notes, apart)
         if white_is_zero:  # Pillow accounts for it in 8-bit pictures alone
             greys = inverted(greys)
-        if apart is not None:
-            greys[apart] = 0
     elif deep_colour and source.content:  # of a picture that was given, Pillow has kept 8 bits
         samples = _upright(_opencv_rgba(source), orientation)
         values, colour = _grey_on_black(samples, notes)

@@ -35,12 +35,14 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     if compression == _JPEG:
         tables = tags.get(_JPEG_TABLES, b"")
         return any(_is_damaged_jpeg(bytes(part), tables) for part in parts)
-    length: dict[Any, Callable[[bytes, int], int]] = {
+    length: dict[Any, Callable[[memoryview, int], int]] = {
         _NONE: lambda strip, _: len(strip),
-        _LZW: _lzw_length,
+        _LZW: lambda strip, most: _lzw_length(bytes(strip), most),
         _PACKED: run_length,
         **dict.fromkeys(_DEFLATED, lambda strip, most: inflated_length([strip], most)),
     }
+    if tags.get(_PHOTOMETRIC) == _YCBCR:  # whose colours may be of fewer pixels
+        return False
     if not strips or compression not in length or sum(map(len, strips)) > _MOST.get(compression, len(content)):
         return False
     height = tags[_HEIGHT]
@@ -49,12 +51,10 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     row = -(-tags[_WIDTH] * sum(tags.get(_BITS, (1,))[:1]) * samples // 8)
     last = height - (height - 1) // rows * rows  # a strip that ends the picture may be shorter
     full = rows * row
-    if compression == _NONE and tags.get(_PHOTOMETRIC) == _YCBCR:  # whose colours may be of fewer pixels
-        return False
     planes = tags.get(_SAMPLES, 1) // samples
     if len(strips) < -(-height // rows) * planes:
         return True
-    return any(length[compression](bytes(strip), full + 1) not in (full, last * row) for strip in strips)
+    return any(length[compression](strip, full + 1) not in (full, last * row) for strip in strips)
 
 
 def _parts(content: bytes, tags: Mapping[int, Any], offsets: int, counts: int) -> list[memoryview]:
