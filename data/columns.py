@@ -29,8 +29,8 @@ INPUTS = COHORT | {
     "mother": {"mother": ("mother", "mother_height"), "mother_cm": ("mother_cm", "mother_height_cm")},
     "father": {"father": ("father", "father_height"), "father_cm": ("father_cm", "father_height_cm")},
 }
-_MALE: dict[str, Sex] = dict.fromkeys(("true", "1", "yes", "wahr", "ja"), "M")
-_MALE |= dict.fromkeys(("false", "0", "no", "falsch", "nein"), "F")
+_MALE: dict[str, Sex] = dict.fromkeys(("true", "1", "1.0", "yes", "wahr", "ja"), "M")
+_MALE |= dict.fromkeys(("false", "0", "0.0", "no", "falsch", "nein"), "F")
 
 
 def sex_of(row: Row, table: Table) -> Sex | None:

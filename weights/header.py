@@ -100,7 +100,7 @@ def read_record(path: str | Path, kind: str | None = None) -> tuple[Header, dict
 
 def _wrong(header: Header) -> list[str]:
     """Names of the values that no net of this project can have."""
-    coding = {"F": 0.0, "M": 0.0} if header.sex_coding is None else header.sex_coding
+    coding = {"F": 0.0, "M": 1.0} if header.sex_coding is None else header.sex_coding
     right = {
         "kind": header.kind in ("segmenter", "regressor"),
         "architecture": isinstance(header.architecture, str),
@@ -108,9 +108,11 @@ def _wrong(header: Header) -> list[str]:
         "input_size": isinstance(header.input_size, int) and 16 <= header.input_size <= 4096,
         "crop_version": header.crop_version is None or isinstance(header.crop_version, int),
         "label_mean": _within(header.label_mean, 0, 240, missing=True),
-        "label_sd": _within(header.label_sd, 0, 240, missing=True),
+        # with 0, or one number for both sexes, all readings would be one, or would not regard sex
+        "label_sd": _within(header.label_sd, 0.01, 240, missing=True),
         "sex_coding": isinstance(coding, Mapping)
         and set(coding) == {"F", "M"}
+        and coding["F"] != coding["M"]
         and all(_within(number, -10, 10) for number in coding.values()),
         "metrics": isinstance(header.metrics, Mapping),
         "data": isinstance(header.data, Mapping),

@@ -126,6 +126,13 @@ def test_another_name_for_sex_is_used_where_there_is_no_column_sex(tmp_path, nam
     assert read_inputs_table(tmp_path / "t.csv")[0].child.sex == "F"
 
 
+@pytest.mark.parametrize("male", ["True", "1", "1.0", "yes", "wahr"])
+def test_male_is_yes_or_no_however_programs_write_that(tmp_path, male):
+    opposite = {"True": "False", "1": "0", "1.0": "0.0", "yes": "no", "wahr": "falsch"}[male]
+    (tmp_path / "t.csv").write_text(f"path,male\na.png,{male}\nb.png,{opposite}\nc.png,\n")
+    assert [row.child.sex for row in read_inputs_table(tmp_path / "t.csv")] == ["M", "F", None]
+
+
 def test_columns_that_speak_of_the_child_and_are_not_used_are_named(tmp_path, caplog):
     (tmp_path / "t.csv").write_text("path,sex,Gender at birth,scanner,age at film,boneage\na.png,M,,,,120\n")
     read_inputs_table(tmp_path / "t.csv")

@@ -269,6 +269,8 @@ def test_grey_pictures_look_to_imagenet_weights_as_they_did_in_colour(size):
         {"label_mean": 1e6},
         {"label_sd": float("nan")},
         {"label_sd": "wide"},
+        {"label_sd": 0},
+        {"sex_coding": {"F": 1.0, "M": 1.0}},
         {"sex_coding": {"F": 1e9, "M": 0}},
         {"sex_coding": ["F", "M"]},
         {"sex_coding": {"F": 0}},
