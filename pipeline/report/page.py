@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...data.remark import Remark, Verbatim
+from ...data.text import for_line
 from ..examination import Examination
 from ..overlay import outlined
 from ..reading import DISCLAIMER
@@ -65,8 +66,8 @@ class Page(Summary):
 
     @property
     def words(self) -> str:
-        """All of its text, one after another."""
-        return "".join(_texts(vars(self).values()))
+        """All of its text, one after another, as it is shown."""
+        return for_line("".join(_texts(vars(self).values())))
 
 
 def _texts(values: Iterable[object]) -> Iterator[str]:
