@@ -18,15 +18,17 @@ import yaml
 
 from .errors import ConfigError, one_line
 from .files import MARK, whole_file
-from .text import shortened
+from .plain_yaml import Loader, read_yaml
+from .text import counted, shortened
 
 T = TypeVar("T")
 
+_FAULTS_SHOWN, _LONGEST_FAULT = 5, 400  # of a message; characters
 # what pydantic calls an object and an array
 _IN_YAML = {"dataclass_type": "keys and values", "dict_type": "keys and values", "tuple_type": "a list"}
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(Loader):
     """Reads 1e-3 as a number; YAML 1.1 asks for a point in it, and takes it for text."""
 
 
@@ -45,7 +47,7 @@ def make_config(kind: type[T], values: Mapping[str, Any], where: str = "configur
         # strictly by type, and as JSON, whose lists serve as tuples and objects as dataclasses
         return checker(kind).__pydantic_validator__.validate_json(json.dumps({"value": _plain(values)})).value
     except ValidationError as error:
-        raise ConfigError("; ".join(_fault(kind, where, fault) for fault in error.errors())) from error
+        raise ConfigError(_faults(kind, where, error.errors(include_url=False, include_context=True))) from error
     except TypeError as error:  # of json
         raise ConfigError(f"{where}: has a value that is not number, text, list or keys ({one_line(error)})") from error
 
@@ -55,9 +57,7 @@ def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, 
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            text = Path(path).read_text("utf-8")
-            refuse_aliases(text)
-            read = yaml.load(text, _Loader)
+            read = read_yaml(path, _Loader)
         except FileNotFoundError:
             raise ConfigError(f"{path}: no such file") from None
         except (OSError, UnicodeError, RecursionError, ValueError, yaml.YAMLError) as error:
@@ -69,13 +69,6 @@ def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, 
         values.update(read)
     values.update({k: v for k, v in (overrides or {}).items() if v is not None})
     return make_config(kind, values, str(path) if path else "command line")
-
-
-def refuse_aliases(text: str) -> None:
-    """Raise yaml.YAMLError for YAML with aliases (*name), by which a few lines may stand for millions of values."""
-    for event in yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        if isinstance(event, yaml.AliasEvent):
-            raise yaml.YAMLError(f"line {event.start_mark.line + 1} has the alias *{event.anchor}; write the value out")
 
 
 def config_values(config: Any) -> dict[str, Any]:
@@ -132,6 +125,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     return value
+
+
+def _faults(kind: type, where: str, faults: Sequence[Any]) -> str:
+    """The first of pydantic's faults as sentences, and how many there are more."""
+    said = [shortened(_fault(kind, where, fault), _LONGEST_FAULT) for fault in faults[:_FAULTS_SHOWN]]
+    more = len(faults) - len(said)
+    return "; ".join([*said, f"and {counted(more, 'fault')} more"] if more else said)
 
 
 def _fault(kind: type, where: str, fault: Any) -> str:

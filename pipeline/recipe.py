@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..data.ranges import refuse_outside
+from ..data.text import for_file_name, shortened
 from ..handseg.config import SegmenterConfig
 from ..regressor.config import RegressorConfig
+
+_STEP = re.compile(r"crops|segmenter|regressor-\d+|bundles|recipe\.yaml|split\.csv")  # in OUT already
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,11 @@ class BundleConfig:
         """Refuse a bundle that could not read."""
         if not self.name or not self.zooms:
             raise ValueError(f"bundle {self.name!r} has zooms {self.zooms}, expected a name, and zooms from 0.5 to 2")
+        if self.name != for_file_name(self.name) or _STEP.fullmatch(self.name.casefold()):
+            raise ValueError(
+                f"the name {shortened(self.name, 60)!r} is no name for a new folder in OUT, expected letters, digits, "
+                "dots, dashes or underscores, and not the name of a step of the training, such as crops"
+            )
         refuse_outside(self, zooms=(0.5, 2), regressors=(1, 1000))
 
 
@@ -47,12 +56,14 @@ class Recipe:
         if not self.regressors:
             raise ValueError("there are no regressors; give at least one")
         names = [bundle.name for bundle in self.bundles]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"the bundles are called {names}, expected at least one, each with a name of its own")
+        if not names or len({name.casefold() for name in names}) < len(names):  # case is none to some systems
+            called = shortened(str(names))
+            raise ValueError(f"the bundles are called {called}, expected at least one, each with a name of its own")
         for bundle in self.bundles:
             if any(not 1 <= number <= len(self.regressors) for number in bundle.regressors):
+                those = shortened(str(bundle.regressors))
                 raise ValueError(
-                    f"bundle {bundle.name!r} is of the regressors {bundle.regressors}, expected numbers from 1 to "
+                    f"bundle {bundle.name!r} is of the regressors {those}, expected numbers from 1 to "
                     f"{len(self.regressors)}"
                 )
 

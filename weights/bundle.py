@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 from ..data.errors import WeightsError, one_line
 from ..data.files import MARK, keep, sha256_of, whole_file
+from ..data.text import shortened
 
 log = logging.getLogger(__name__)
 
@@ -242,13 +243,10 @@ def _find(weights: str | Path) -> Path:
 def _values(file: Path) -> dict[str, Any]:
     import yaml
 
-    from ..data.config import refuse_aliases
+    from ..data.plain_yaml import read_yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML has it: a tenth of the time
     try:
-        text = file.read_text("utf-8")
-        refuse_aliases(text)
-        values = yaml.load(text, loader)
+        values = read_yaml(file)
     except (OSError, UnicodeError, RecursionError, ValueError, yaml.YAMLError) as error:
         raise WeightsError(f"{file}: not a readable YAML file ({one_line(error)}); fetch the bundle again") from error
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
@@ -265,8 +263,10 @@ def _parsed(values: Mapping[str, Any], file: Path) -> Bundle:
             for net in values["regressors"]
         )
         bundle = Bundle(**{**values, "segmenter": segmenter, "regressors": regressors}, file=file)
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{file}: is not as a bundle should be ({error!r}); fetch the bundle again") from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise WeightsError(
+            f"{file}: is not as a bundle should be ({shortened(repr(error))}); fetch the bundle again"
+        ) from error
     if not isinstance(bundle.name, str) or not bundle.name or not regressors or not all(map(_plausible, regressors)):
         raise WeightsError(f"{file}: expected a name, at least one regressor, and zooms from 0.5 to 2 for each")
     if not _finite(bundle.calibration):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -263,3 +264,53 @@ def test_yaml_that_cannot_be_read_is_one_short_error(tmp_path, text):
     with pytest.raises(ConfigError, match=r"odd\.yaml") as caught:
         load_config(SegmenterConfig, tmp_path / "odd.yaml")
     assert len(str(caught.value)) < 1500
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{seed: 1, seed: 2}", "key seed is in line 1 and line 1"),
+        ("net:\n  hidden: [8]\n  fusion: late\n  hidden: [9]", "key hidden is in line 2 and line 4"),
+        ("net: !!map x", "expected a mapping node"),
+        ("seed: 0x" + "f" * 9000, "line 1 has a number of 9,002 characters"),
+        ("seed: 1" + ":59" * 50_000, "number of 150,001 characters"),
+        ("clip: 1" + ":59" * 300 + ".5", "number of 903 characters"),
+        ("net: " + "[" * 300 + "]" * 300, "line 1 nests values over 50 deep"),
+        ("net: " + "{a: " * 900 + "1" + "}" * 900, "line 1 nests values over 50 deep"),
+        ("loss: " + "z" * 300_000, "over 200,000 bytes"),
+        ("\n".join(f"k{k}: 1" for k in range(3000)), "and 2,995 faults more"),
+        ("stages: [" + "3, " * 40_000 + "]", "and 39,995 faults more"),
+        ("net: {" + "k" * 900 + ": 1}", "unknown key kkk"),
+    ],
+)
+def test_settings_that_say_too_much_or_twice_are_one_short_error(tmp_path, text, said):
+    with pytest.raises(ConfigError, match=r"config\.yaml") as caught:
+        load_config(RegressorConfig, written(tmp_path, text))
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 2000
+
+
+def test_a_byte_order_mark_before_settings_is_dropped(tmp_path):
+    assert load_config(Inner, written(tmp_path, "\ufeffsize: 7")).size == 7
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    with pytest.raises(ConfigError, match="it is a folder"):
+        load_config(Inner, tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.yaml")
+        with pytest.raises(ConfigError, match=r"pipe\.yaml: .*it is no file"):
+            load_config(Inner, tmp_path / "pipe.yaml")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "/tmp/x", ".", "..", "a/b", "a\\b", "a\0b", "CON", "n" * 300, "crops", "Regressor-1", "recipe.yaml"],
+)
+def test_a_bundle_has_a_name_that_is_a_new_folder_in_its_training(name):
+    with pytest.raises(ConfigError, match="no name for a new folder") as caught:
+        make_config(Recipe, {"bundles": [{"name": name}]})
+    assert len(str(caught.value)) < 400
+    assert make_config(Recipe, {"bundles": [{"name": "own-2.1_\u00e9"}]})
+    with pytest.raises(ConfigError, match="a name of its own"):
+        make_config(Recipe, {"bundles": [{"name": "own"}, {"name": "Own"}]})
