@@ -150,13 +150,15 @@ def inputs_kept(paths: Iterable[Path] = ()) -> Iterator[None]:
 def keep(paths: Iterable[Path]) -> None:
     """Add what was found to be read (films of a table, say) to what `inputs_kept` keeps; outside of it, do nothing."""
     if _kept is not None:
-        _kept.update((identity, path) for path in paths if (identity := _identity(path)))
+        _kept.update((identity, path) for path in paths if (identity := identity_of(path)))
 
 
 def _refuse_read(*paths: Path) -> None:
     for path in paths if _kept else ():
-        identity = _identity(path)
-        if (read := (_kept or {}).get(identity or (0, 0))) and _identity(read) == identity:  # it may have been deleted
+        identity = identity_of(path)
+        if (read := (_kept or {}).get(identity or (0, 0))) and identity_of(
+            read
+        ) == identity:  # it may have been deleted
             raise OutputError(f"{path}: is read by this command and would be overwritten; give another place")
 
 
@@ -169,13 +171,13 @@ def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[Path]) -
     ends = {Path(name).name for _, _, name in wanted}
     read, read_names = set[tuple[int, int] | None](), set[str]()
     for path in inputs:
-        read.add(_identity(path))
+        read.add(identity_of(path))
         if path.name.casefold() in ends or path.name in ("", ".."):  # to follow all links of many films takes seconds
             read_names.add(_name(path))
     read.discard(None)
     taken: dict[str, str] = {}
     for option, path, name in wanted:
-        if (identity := _identity(path)) in read or name in read_names:
+        if (identity := identity_of(path)) in read or name in read_names:
             what = "a folder that is read too" if identity and path.is_dir() else "read too, and would be overwritten"
             raise OutputError(f"{option}: {path} is {what}; give another place")
         if (other := taken.setdefault(name, option)) != option:
@@ -240,7 +242,7 @@ def _is_own_folder(path: Path) -> bool:
     return path.is_dir() and (not any(path.iterdir()) or any(map(is_marked, path.iterdir())))
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity_of(path: Path) -> tuple[int, int] | None:
     """The identity of a file, whatever its name; None where there is no file."""
     try:
         stat = path.stat()

@@ -18,9 +18,10 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, Self
+from zlib import crc32
 
 from ...data.errors import CohortError, OutputError, with_remedy
-from ...data.files import lock_beside, locked, refuse_foreign, refuse_special, whole_file
+from ...data.files import identity_of, lock_beside, locked, refuse_foreign, refuse_special, whole_file
 from ...data.table import begins_with
 from .rows import COLUMNS, Row, from_line, header_line, to_line
 
@@ -50,16 +51,14 @@ class ReadingsFile:
             pyarrow_modules()
         refuse_foreign(self.path, self._is_ours)
         refuse_special(self.partial)
-        if self.path.exists() and not (resume or overwrite):
-            raise OutputError(
-                f"{self.path}: is a finished table; add to it with --resume, replace it with --overwrite, or give "
-                "another name"
-            )
+        self._may_replace = resume or overwrite
+        self._refuse_finished()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._order = array("q")  # of each film in the order of the run, where its row stands in the partial file
+        self._sums = array("L")  # and the row's checksum: not every file system has locks that keep others from it
         self._where: dict[str, list[int]] = {}  # fingerprint -> where its rows stand
         self._busy = Lock()  # of the place in the file, which the threads that read films share
-        self._end = 0
+        self._end, self._shared = 0, False
         if (lock := lock_beside(self.partial)) is None:
             raise _another_run(self.partial)
         self._lock = lock
@@ -69,6 +68,8 @@ class ReadingsFile:
             lock.close()
             raise
         try:
+            self._refuse_finished()  # once more, now that no other run can finish it
+            self._found = identity_of(self.path)
             self._start()
             self._end = self._sound_length()
             self._file.truncate(self._end)
@@ -92,9 +93,24 @@ class ReadingsFile:
                 finished = True
         finally:
             rows = self._end > len(header_line())
-            self._close(remove=finished or not rows)
-            if rows and not finished:
+            self._close(remove=not self._shared and (finished or not rows))
+            if rows and not (finished or self._shared) and self.partial.exists():
                 log.warning("%s keeps the rows of the films read so far; go on with --resume", self.partial)
+
+    def _refuse_finished(self) -> None:
+        if self.path.exists() and not self._may_replace:
+            raise OutputError(
+                f"{self.path}: is a finished table; add to it with --resume, replace it with --overwrite, or give "
+                "another name"
+            )
+
+    def _check(self, alone: bool) -> None:
+        """Raise OutputError where the partial file is not as this run left it: not every file can be locked."""
+        with suppress(FileNotFoundError):  # it was deleted, and can be read all the same
+            alone = alone and os.path.samestat(os.fstat(self._file.fileno()), self.partial.stat())
+        if not alone:
+            self._shared = True
+            raise _another_run(self.partial)
 
     def _size(self) -> int:
         """Bytes of the partial file."""
@@ -121,6 +137,7 @@ class ReadingsFile:
                 line = to_line(row)
                 at = next((there for there, same in self._before(row["fingerprint"]) if same == line), None)
                 if at is None:
+                    self._check(self._size() == self._end)
                     at = self._end
                     with self._busy:
                         self._file.seek(at)
@@ -128,6 +145,7 @@ class ReadingsFile:
                         self._file.flush()
                     self._end += len(line)
                 self._order.append(at)
+                self._sums.append(crc32(line))
             os.fsync(self._file.fileno())
         except OSError as error:
             raise self._cannot_write(error) from error
@@ -140,6 +158,13 @@ class ReadingsFile:
     def _record_at(self, at: int) -> bytes:
         with self._busy:
             return _record(self._file, at)
+
+    def _records(self) -> Iterator[bytes]:
+        """The rows of this run in its order. Raises OutputError where they are no longer as they were written."""
+        for at, checksum in zip(self._order, self._sums, strict=True):
+            record = self._record_at(at)
+            self._check(crc32(record) == checksum)
+            yield record
 
     def _cannot_write(self, error: OSError) -> OutputError:
         return OutputError(f"{self.partial}: {with_remedy(error)}; then go on with --resume")
@@ -202,9 +227,14 @@ class ReadingsFile:
         return end
 
     def _finish(self) -> None:
+        if identity_of(self.path) != self._found:
+            raise OutputError(
+                f"{self.path}: was written by another run since this one began, so it is not replaced; give another "
+                "name"
+            )
         with whole_file(self.path, ours=self._is_ours) as temporary:
             write = write_parquet if self._parquet else _write_csv
-            write(map(self._record_at, self._order), temporary)
+            write(self._records(), temporary)
             with open(temporary, "r+b") as file:
                 os.fsync(file.fileno())
             if (stored := self._rows_in(temporary)) != len(self._order):

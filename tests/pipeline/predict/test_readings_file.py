@@ -204,6 +204,49 @@ def test_one_table_has_one_writer(tmp_path, system, monkeypatch):
     assert not (tmp_path / "r.csv.partial").exists()
 
 
+def test_without_locks_no_run_stores_what_another_wrote(tmp_path, monkeypatch):
+    monkeypatch.setattr("boneage.pipeline.predict.readings_file.locked", lambda _: True)  # as some network folders do
+    first, second = (ReadingsFile(tmp_path / "r.csv", resume=True) for _ in range(2))
+    with pytest.raises(OutputError, match="another run is writing"), second:  # noqa: PT012
+        first.add(rows("a.png"))
+        second.add(rows("b.png"))
+    with first:
+        first.add(rows("c.png"))
+    assert names_in(tmp_path / "r.csv") == ["a.png", "c.png"]
+    assert [file.name for file in tmp_path.iterdir()] == ["r.csv"]
+
+
+def test_a_row_that_another_run_wrote_over_is_noticed_at_the_end(tmp_path):
+    file = ReadingsFile(tmp_path / "r.csv")
+    file.add(rows("a.png", "b.png"))
+    content = file.partial.read_bytes()
+    file.partial.write_bytes(content.replace(b"b.png", b"x.png"))
+    with pytest.raises(OutputError, match="another run is writing"), file:
+        pass
+    assert [each.name for each in tmp_path.iterdir()] == ["r.csv.partial"]
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
+def test_a_table_that_came_while_a_run_went_on_is_not_replaced(tmp_path, options):
+    file = ReadingsFile(tmp_path / "r.csv", **options)
+    with pytest.raises(OutputError, match="written by another run since"), file:  # noqa: PT012
+        file.add(rows("a.png"))
+        with ReadingsFile(tmp_path / "other.csv") as other:
+            other.add(rows("b.png"))
+        other.path.replace(file.path)
+    assert names_in(tmp_path / "r.csv") == ["b.png"]
+    assert names_in(tmp_path / "r.csv.partial") == ["a.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file stays there")
+def test_a_run_goes_on_where_its_partial_file_is_deleted(tmp_path):
+    with ReadingsFile(tmp_path / "r.csv") as file:
+        file.add(rows("a.png"))
+        file.partial.unlink()
+        file.add(rows("b.png"))
+    assert names_in(tmp_path / "r.csv") == ["a.png", "b.png"]
+
+
 def test_rows_lost_on_the_disk_are_noticed_at_the_end(tmp_path, monkeypatch):
     from boneage.pipeline.predict import readings_file
 
