@@ -10,7 +10,7 @@ from pathlib import Path
 from .child import AgeUnit
 from .columns import COHORT, sex_of
 from .errors import CohortError
-from .files import keep
+from .files import identity_of, keep
 from .sex import Sex
 from .table import TABLES, Fields, Row, Table, list_ids, read_table
 from .table_files import TableFiles
@@ -100,7 +100,7 @@ def read_cohort(
     faults = sheet.faults
     films: list[Film] = []
     line_of_id: dict[str, int] = {}
-    line_of_file: dict[Path, int] = {}
+    line_of_file: dict[object, int] = {}
     for row in sheet.rows:
         for field, cell in row.cells.items():
             if not cell and not field.startswith(_GROUP):
@@ -111,13 +111,13 @@ def read_cohort(
         name = row.cells["id"] if "id" in row.cells else Path(row.cells["path"]).as_posix()
         if line_of_id.setdefault(name, row.line) != row.line:
             faults.add(row.line, "doubled id", f"{name} is already on line {line_of_id[name]}")
-        elif file and line_of_file.setdefault(file, row.line) != row.line:
-            faults.add(row.line, "doubled file", f"{file} is already on line {line_of_file[file]}")
+        elif file and (first := line_of_file.setdefault(identity_of(file) or file, row.line)) != row.line:
+            faults.add(row.line, "doubled file", f"{file} is already on line {first}")
         within = tuple(row.cells[f"{_GROUP}{group}"] or "not stated" for group in groups)
         if file and sex and age is not None:
             films.append(Film(name, file, sex, age, row.cells.get("patient", name), within))
     faults.raise_any()
-    keep([sheet.path, *line_of_file])
+    keep([sheet.path, *(film.path for film in films)])
     if not films:
         raise CohortError(f"{sheet.path}: no rows under the header; expected one row a radiograph")
     return Cohort(where.resolve().name if where.is_dir() else where.stem, tuple(films))
@@ -199,7 +199,7 @@ def _bone_age(row: Row, unit: AgeUnit, sheet: Table) -> float | None:
     except ValueError:
         number = math.nan
     age = number * 12 if unit == "years" else number
-    if 0 <= age <= _OLDEST_MONTHS:
+    if 0 <= age <= _OLDEST_MONTHS and "_" not in text:  # which Python takes within numbers
         return age
     sheet.faults.add(row.line, "bone age", f"{text!r} {unit}, expected a number in 0-{_OLDEST_MONTHS} months")
     return None

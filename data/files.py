@@ -156,9 +156,8 @@ def keep(paths: Iterable[Path]) -> None:
 def _refuse_read(*paths: Path) -> None:
     for path in paths if _kept else ():
         identity = identity_of(path)
-        if (read := (_kept or {}).get(identity or (0, 0))) and identity_of(
-            read
-        ) == identity:  # it may have been deleted
+        read = (_kept or {}).get(identity or (0, 0))
+        if read and identity_of(read) == identity:  # it may have been deleted
             raise OutputError(f"{path}: is read by this command and would be overwritten; give another place")
 
 

@@ -24,6 +24,7 @@ from .child import (
 from .columns import INPUTS, sex_of
 from .dates import parse_date
 from .errors import ChildError, CohortError, as_film_error
+from .files import identity_of
 from .side import parse_side
 from .table import Row, Table, read_table
 from .table_files import TableFiles
@@ -96,13 +97,14 @@ def read_inputs_table(
     _name_unused(sheet)
     files = TableFiles(sheet, images)
     rows: list[InputRow] = []
-    stated: dict[Path, tuple[int, str]] = {}
+    stated: dict[object, tuple[int, str]] = {}
     for row in sheet.rows:
         if row.cells[files.by]:
             child, patient = _child(row, sheet), row.cells.get("patient") or None
             rows.append(InputRow(files.meant(row), child, patient, table=sheet.path))
             if child.sex:
-                line, sex = stated.setdefault(rows[-1].path, (row.line, child.sex))
+                film = identity_of(rows[-1].path) or rows[-1].path
+                line, sex = stated.setdefault(film, (row.line, child.sex))
                 if sex != child.sex:
                     sheet.faults.add(row.line, "sex", f"{child.sex}, but {sex} for the same film on line {line}")
         else:

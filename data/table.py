@@ -125,6 +125,8 @@ def read_table(path: Path, fields: Fields, columns: Mapping[str, str] | None = N
     noted in the table's `faults`.
     Raises CohortError: not a UTF-8 CSV, a column that does not exist, two columns for one field.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe might be waited for without end
+        raise CohortError(f"{path}: is not a regular file, expected a table; copy it to a file first")
     faults = Faults(path)
     typed = {WORKBOOK: workbook_lines, PARQUET: parquet_lines}.get(path.suffix.lower())
     separator, lines = (",", typed(path)) if typed else _csv_lines(path, faults)
@@ -277,18 +279,20 @@ def _recognise(
     """Find the column of each field: field -> (role, column number)."""
     known = {role for alternatives in fields.values() for role in alternatives}
     if unknown := sorted(set(columns) - known):
-        raise CohortError(f"columns: unknown role {', '.join(unknown)}; expected some of {', '.join(sorted(known))}")
+        roles = shortened(", ".join(unknown))
+        raise CohortError(f"columns: unknown role {roles}; expected some of {', '.join(sorted(known))}")
     names = [_fold(name) for name in header]
     numbers: dict[str, tuple[str, int]] = {}
     for field, alternatives in fields.items():
         named = {role: (columns[role],) for role in alternatives if role in columns}
         for role, (name,) in named.items():
             if _fold(name) not in names:
-                raise CohortError(f"{path}: no column {name!r} for {role}; it has {shortened(', '.join(header))}")
+                has = shortened(", ".join(header))
+                raise CohortError(f"{path}: no column {shortened(name)!r} for {role}; it has {has}")
         hits = _numbered(names, named or alternatives)
-        if not hits and field in _SECOND_NAMES and _SECOND_NAMES[field][0] in alternatives:
-            role, usual = _SECOND_NAMES[field]
-            hits = _numbered(names, {role: usual})
+        role, usual = _SECOND_NAMES.get(field, ("", ()))
+        if role in alternatives and not named and (not hits or field == "sex"):  # two columns for it may disagree
+            hits += _numbered(names, {role: usual})
         if len(hits) > 1:
             names = ", ".join(header[number] for _, number in hits)
             raise CohortError(

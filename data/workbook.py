@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CohortError, one_line
+from .text import shortened
 
 SUFFIX = ".xlsx"
 _LARGEST = 256 * 2**20  # bytes when unpacked; a table of 100,000 films has some 20 MB
@@ -29,10 +30,14 @@ def workbook_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         with zipfile.ZipFile(path) as parts:
             size = sum(part.file_size for part in parts.infolist())
-        if size > _LARGEST:
-            raise CohortError(f"{path}: {size >> 20} MB when unpacked, expected at most {_LARGEST >> 20}; use CSV")
+            if size > _LARGEST:
+                raise CohortError(f"{path}: {size >> 20} MB when unpacked, expected at most {_LARGEST >> 20}; use CSV")
+            sheets = (name for name in parts.namelist() if name.startswith("xl/worksheets/"))
+            formulas = any(b"</f>" in parts.read(name) for name in sheets)
         book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        sheets = {sheet.title: _rows(sheet) for sheet in book.worksheets}
+        rows = {sheet.title: _rows(sheet) for sheet in book.worksheets}
+        if formulas:
+            _refuse_unknown(path, book, load_workbook(path, read_only=True, keep_links=False))
         book.close()
     except FileNotFoundError:
         raise CohortError(f"{path}: no such file or folder") from None
@@ -40,12 +45,25 @@ def workbook_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise
     except Exception as error:  # openpyxl raises errors of every kind on damaged files
         raise CohortError(f"{path}: not a workbook ({one_line(error)}); save it as .xlsx or CSV again") from error
-    filled = [title for title, rows in sheets.items() if rows]
+    filled = [title for title, there in rows.items() if there]
     if len(filled) > 1:
         raise CohortError(
             f"{path}: several sheets have cells ({', '.join(filled)}); save the one of the films as a file of its own"
         )
-    yield from sheets[filled[0]] if filled else ()
+    yield from rows[filled[0]] if filled else ()
+
+
+def _refuse_unknown(path: Path, stored: Any, formulas: Any) -> None:
+    """Raise CohortError for a formula without the value that a spreadsheet stores with it: its cell would be blank."""
+    for values, sheet in zip(stored.worksheets, formulas.worksheets, strict=True):
+        for row, cells in zip(values.iter_rows(), sheet.iter_rows(), strict=True):
+            for value, cell in zip(row, cells, strict=True):
+                blank = value.value is None and value.data_type != "str"  # which "" is stored as
+                if cell.data_type == "f" and blank:
+                    raise CohortError(
+                        f"{path}: line {cell.row} has the formula {shortened(str(cell.value), 60)} without its value; "
+                        "open it in a spreadsheet and save it again"
+                    )
 
 
 def _rows(sheet: Any) -> list[tuple[int, list[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import zipfile
 from datetime import date, datetime
@@ -122,8 +123,6 @@ def test_one_film_of_two_sexes_is_a_fault_and_of_one_is_not(tmp_path):
 def test_another_name_for_sex_is_used_where_there_is_no_column_sex(tmp_path, name):
     (tmp_path / "t.csv").write_text(f"path,{name}\na.png,M\n")
     assert read_inputs_table(tmp_path / "t.csv")[0].child.sex == "M"
-    (tmp_path / "t.csv").write_text(f"path,{name},sex\na.png,M,F\n")
-    assert read_inputs_table(tmp_path / "t.csv")[0].child.sex == "F"
 
 
 @pytest.mark.parametrize("male", ["True", "1", "1.0", "yes", "wahr"])
@@ -239,6 +238,52 @@ def test_ids_of_a_workbook_are_whole_numbers_and_faults_have_its_rows(tmp_path):
     with pytest.raises(CohortError, match="line 4: wrong number of cells: 3, the header has 2"):
         read_ids(path)
     assert read_ids(workbook(tmp_path / "u.xlsx", [["id"], [1377], [1378.0]])) == {"1377", "1378"}
+
+
+def test_a_formula_without_its_value_is_no_blank_cell(tmp_path):
+    rows = [["path", "sex"], ["a.png", "F"], ["b.png", '=IF(A3="","",LEFT("Male",1))']]
+    path = workbook(tmp_path / "t.xlsx", rows)
+    with pytest.raises(CohortError, match=r"t\.xlsx: line 3 has the formula =IF.* without its value"):
+        read_inputs_table(path)
+    with zipfile.ZipFile(path) as parts, zipfile.ZipFile(tmp_path / "u.xlsx", "w") as stored:
+        for name in parts.namelist():  # as a spreadsheet stores the value "" of a formula
+            stored.writestr(name, parts.read(name).replace(b'<c r="B3">', b'<c r="B3" t="str">'))
+    assert [row.child.sex for row in read_inputs_table(tmp_path / "u.xlsx")] == ["F", None]
+
+
+def test_two_columns_for_sex_are_refused_unless_one_is_named(tmp_path):
+    (tmp_path / "t.csv").write_text("path,sex,gender\na.png,F,M\nb.png,,M\n")
+    with pytest.raises(CohortError, match=r"several columns for sex \(sex, gender\)"):
+        read_inputs_table(tmp_path / "t.csv")
+    assert [row.child.sex for row in read_inputs_table(tmp_path / "t.csv", {"sex": "gender"})] == ["M", "M"]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes that are files")
+    for name in ("t.csv", "t.xlsx", "t.parquet"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(CohortError, match="is not a regular file, expected a table"):
+            read_inputs_table(tmp_path / name)
+
+
+def test_one_film_by_two_names_has_one_sex_and_one_row_of_a_cohort(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "x").mkdir()
+    (tmp_path / "b.png").symlink_to("a.png")
+    for other in ("b.png", "x/../a.png"):
+        (tmp_path / "t.csv").write_text(f"path,sex,boneage\na.png,F,60\n{other},M,60\n")
+        with pytest.raises(CohortError, match="line 3: sex: M, but F for the same film on line 2"):
+            read_inputs_table(tmp_path / "t.csv")
+        with pytest.raises(CohortError, match=r"line 3: doubled file: .* is already on line 2"):
+            read_cohort(tmp_path / "t.csv")
+
+
+def test_a_number_is_no_number_of_python(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "t.csv").write_text("path,sex,boneage\na.png,F,1_0\n")
+    with pytest.raises(CohortError, match="line 2: bone age: '1_0'"):
+        read_cohort(tmp_path / "t.csv")
 
 
 def test_what_is_no_workbook_of_one_table_is_refused(tmp_path, monkeypatch):
