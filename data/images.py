@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
+from .bmp import fits_its_length
 from .codestream import read_codestream
 from .damage import damage_of_codestream
 from .errors import ReadError, is_stop, one_line
@@ -29,13 +31,48 @@ from .radiograph import Radiograph, check_decoding, check_size, finished
 from .remark import Remark, Verbatim
 from .samples import as_smooth, standing_apart
 from .source import Source
-from .tiff import is_damaged_tiff
+from .tiff import is_damaged_tiff, is_unchecked_tiff
 from .webp import is_damaged_webp, is_lossless_webp
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 _BEGINNINGS = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 
 _MOST_PARTS = 100_000  # strips of a TIFF that Pillow decodes one by one
+_DOUBTS: dict[str, tuple[tuple[Callable[[bytes, Mapping[int, Any]], bool], Remark], ...]] = {  # by content and tags
+    "WEBP": (
+        (
+            lambda content, _: is_damaged_webp(content),
+            Remark("the WebP is damaged: its picture does not end where its data end"),
+        ),
+        (
+            lambda content, _: is_lossless_webp(content),
+            Remark("damage to a lossless WebP cannot be noticed; give the film as a PNG or in its original format"),
+        ),
+    ),
+    "PNG": (
+        (lambda content, _: not fits_its_checksums(content), Remark("the PNG is damaged: a checksum does not fit")),
+        (
+            lambda content, _: not fills_its_rows(content),
+            Remark("the PNG is damaged: its data are shorter or longer than its rows"),
+        ),
+    ),
+    "TIFF": (
+        (
+            is_damaged_tiff,
+            Remark("the TIFF is damaged: its strips have wrong checksums, or other lengths than their rows"),
+        ),
+        (
+            lambda _, tags: is_unchecked_tiff(tags),
+            Remark("damage to a TIFF of this compression cannot be noticed; give the film in its original format"),
+        ),
+    ),
+    "BMP": (
+        (
+            lambda content, _: not fits_its_length(content),
+            Remark("the BMP is damaged: its header does not fit the length of its data"),
+        ),
+    ),
+}
 _GREY = ("1", "L")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations
@@ -60,8 +97,6 @@ def read_image(source: Source) -> Radiograph:
             shape = picture.height, picture.width
             greys = read_grey_png(source.content, picture)
             if greys is None:
-                if source.content and picture.format == "PNG" and not fills_its_rows(source.content):
-                    doubts.append(Remark("the PNG is damaged: its data are shorter or longer than its rows"))
                 radiograph, shape = _decode(source, picture)
             else:
                 radiograph = Radiograph(greys, path, aspect=_aspect(picture))
@@ -101,16 +136,13 @@ def _check_costs(source: Source, picture: Image.Image) -> list[Remark]:
             path,
             Remark("is stored in {parts} parts, which takes too long to decode; save the picture again", parts=parts),
         )
-    if source.content and picture.format == "WEBP" and is_damaged_webp(source.content):
-        return [Remark("the WebP is damaged: its picture does not end where its data end")]
-    if source.content and picture.format == "WEBP" and is_lossless_webp(source.content):
-        remark = Remark("damage to a lossless WebP cannot be noticed; give the film as a PNG or in its original format")
-        return [remark]
-    if source.content and picture.format == "PNG" and not fits_its_checksums(source.content):
-        return [Remark("the PNG is damaged: a checksum does not fit")]
-    if source.content and picture.format == "TIFF" and is_damaged_tiff(source.content, getattr(picture, "tag_v2", {})):
-        return [Remark("the TIFF is damaged: its strips have wrong checksums, or other lengths than their rows")]
-    if not source.content or picture.format not in ("JPEG", "MPO"):
+    if not source.content:
+        return []
+    tags = getattr(picture, "tag_v2", {})
+    for is_so, doubt in _DOUBTS.get(str(picture.format), ()):
+        if is_so(source.content, tags):
+            return [doubt]
+    if picture.format not in ("JPEG", "MPO"):
         return []
     stated = read_codestream(source.content)
     check_decoding(path, stated.width, stated.height, stated.samples, stated.scans)

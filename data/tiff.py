@@ -14,8 +14,8 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _SAMPLES, _ROWS, _COUNTS, _PLANE
     *(256, 257, 258, 259, 273),
     *(277, 278, 279, 284),
 )
-_PHOTOMETRIC, _TILES, _JPEG_TABLES = 262, (324, 325), 347
-_NONE, _LZW, _JPEG, _PACKED, _DEFLATED = 1, 5, 7, 32773, (8, 32946)
+_PHOTOMETRIC, _TILE_SIDES, _TILES, _JPEG_TABLES = 262, (322, 323), (324, 325), 347
+_NONE, _LZW, _JPEG, _PACKED, _DEFLATED, _ZSTANDARD = 1, 5, 7, 32773, (8, 32946), 50_000
 _YCBCR = 6
 _HEADER = 8  # bytes
 _CLEAR, _END, _WIDEST = 256, 257, 12  # codes of LZW, and bits of its longest
@@ -25,8 +25,7 @@ _MOST = {_LZW: 4_000_000, _PACKED: 40_000_000}  # bytes, which are counted in a 
 def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     """Whether a strip is missing, has a wrong checksum (Deflate), another length than its rows, or is a damaged JPEG.
 
-    `tags`: those of the picture. False for other compressions, and for tiles but those of JPEG, of which others are not
-    known.
+    Likewise of tiles. `tags`: those of the picture. False for other compressions.
     """
     compression, strips = tags.get(_COMPRESSION, _NONE), _parts(content, tags, _OFFSETS, _COUNTS)
     parts = strips or _parts(content, tags, *_TILES)
@@ -43,18 +42,27 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     }
     if tags.get(_PHOTOMETRIC) == _YCBCR:  # whose colours may be of fewer pixels
         return False
-    if not strips or compression not in length or sum(map(len, strips)) > _MOST.get(compression, len(content)):
+    if not parts or compression not in length or sum(map(len, parts)) > _MOST.get(compression, len(content)):
         return False
-    height = tags[_HEIGHT]
-    rows = min(tags.get(_ROWS, height), height)
+    number, full, last = _sizes(tags, tiled=not strips)
+    return len(parts) < number or any(length[compression](part, full + 1) not in (full, last) for part in parts)
+
+
+def is_unchecked_tiff(tags: Mapping[int, Any]) -> bool:
+    """Whether a TIFF is compressed by Zstandard, mostly without the checksum that this can have."""
+    return tags.get(_COMPRESSION) == _ZSTANDARD
+
+
+def _sizes(tags: Mapping[int, Any], *, tiled: bool) -> tuple[int, int, int]:
+    """How many strips or tiles a picture has, the bytes of each, and those of one that ends it, if that is shorter."""
+    width, height = tags[_WIDTH], tags[_HEIGHT]
     samples = 1 if tags.get(_PLANES) == 2 else tags.get(_SAMPLES, 1)
-    row = -(-tags[_WIDTH] * sum(tags.get(_BITS, (1,))[:1]) * samples // 8)
-    last = height - (height - 1) // rows * rows  # a strip that ends the picture may be shorter
-    full = rows * row
     planes = tags.get(_SAMPLES, 1) // samples
-    if len(strips) < -(-height // rows) * planes:
-        return True
-    return any(length[compression](strip, full + 1) not in (full, last * row) for strip in strips)
+    sides = (max(tags.get(tag, 1), 1) for tag in _TILE_SIDES)
+    across, rows = sides if tiled else (width, min(tags.get(_ROWS, height), height))
+    row = -(-across * sum(tags.get(_BITS, (1,))[:1]) * samples // 8)
+    last = rows if tiled else height - (height - 1) // rows * rows
+    return -(-width // across) * -(-height // rows) * planes, rows * row, last * row
 
 
 def _parts(content: bytes, tags: Mapping[int, Any], offsets: int, counts: int) -> list[memoryview]:

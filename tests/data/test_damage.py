@@ -14,6 +14,7 @@ from dicom_files import dataset
 from PIL import Image
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from tiff_files import tiff as uncompressed_tiff
+from tiff_files import tiff_of
 
 from boneage.data import radiograph as limits
 from boneage.data import tags
@@ -344,6 +345,77 @@ def test_a_png_in_many_chunks_is_checked_without_a_copy_of_it_for_each():
 def test_a_tiff_whose_strips_are_not_as_long_as_its_rows_is_doubted(tmp_path, tags, sound):
     (tmp_path / "a.tif").write_bytes(uncompressed_tiff(HAND, **tags))
     assert (read_radiograph(tmp_path / "a.tif").doubts == ()) == sound
+
+
+def tiled(compression: int, pack, *, left_out: int = 0, more: bytes = b"") -> bytes:
+    """HAND in tiles of 64 x 64, without the last `left_out`, the first with `more` before it is packed."""
+    height, width = HAND.shape
+    whole = np.pad(HAND, ((0, -height % 64), (0, -width % 64)))
+    tiles = [whole[y : y + 64, x : x + 64].tobytes() for y in range(0, height, 64) for x in range(0, width, 64)]
+    packed = [pack(tile + (more if number == 0 else b"")) for number, tile in enumerate(tiles)]
+    packed = packed[: len(packed) - left_out]
+    offsets = tuple(8 + sum(map(len, packed[:number])) for number in range(len(packed)))
+    sizes = {322: (64,), 323: (64,), 324: offsets, 325: tuple(map(len, packed))}
+    about = {256: (width,), 257: (height,), 258: (8,), 259: (compression,), 262: (1,), 277: (1,)}
+    return tiff_of(b"".join(packed), about | sizes)
+
+
+def literal(tile: bytes) -> bytes:
+    """Run lengths of 128 bytes that differ."""
+    return b"".join(bytes([len(tile[k : k + 128]) - 1]) + tile[k : k + 128] for k in range(0, len(tile), 128))
+
+
+@pytest.mark.parametrize(("compression", "pack"), [(1, bytes), (8, zlib.compress), (32773, literal)])
+def test_tiles_of_a_tiff_that_are_missing_or_not_as_long_as_their_rows_are_doubted(tmp_path, compression, pack):
+    def doubted(content: bytes) -> bool:
+        (tmp_path / "a.tif").write_bytes(content)
+        try:
+            return bool(read_radiograph(tmp_path / "a.tif").doubts)
+        except ReadError:
+            return True
+
+    assert not doubted(tiled(compression, pack))
+    assert doubted(tiled(compression, pack, left_out=1))
+    assert doubted(tiled(compression, pack, more=bytes(64)))
+    if compression == 8:
+        sound = tiled(compression, pack)
+        wrong = bytearray(sound)
+        wrong[8 + 2 + 30] ^= 4
+        assert doubted(bytes(wrong))
+
+
+def test_a_tiff_of_zstandard_which_has_no_checksum_is_to_be_reviewed(tmp_path):
+    content = encoded(Image.fromarray(HAND), "TIFF", compression="zstd")
+    (tmp_path / "a.tif").write_bytes(content)
+    assert "cannot be noticed" in str(read_radiograph(tmp_path / "a.tif").doubts[0])
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "1"])
+def test_a_picture_of_fewer_rows_than_its_file_holds_is_doubted(tmp_path, mode):
+    picture, height = Image.fromarray(HAND).convert(mode), HAND.shape[0]
+    for rows, sound in ((height, True), (height - 1, False), (height - 100, False)):
+        png = bytearray(encoded(picture, "PNG"))
+        png[20:24] = rows.to_bytes(4, "big")
+        png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
+        bmp = bytearray(encoded(picture, "BMP"))
+        bmp[22:26] = rows.to_bytes(4, "little")
+        for name, content in (("a.png", png), ("a.bmp", bmp)):
+            (tmp_path / name).write_bytes(content)
+            doubts = read_radiograph(tmp_path / name).doubts
+            assert (not any("damaged" in str(doubt) for doubt in doubts)) == sound, (name, rows)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "sound"),
+    [(22, -HAND.shape[0], True), (18, HAND.shape[1] - 40, False), (10, 900, False), (2, 77, True)],
+    ids=["from top to bottom", "fewer columns", "rows begin within the colours", "stated length of the file"],
+)
+def test_the_header_of_a_bmp_fits_its_length(tmp_path, place, value, sound):
+    content = bytearray(encoded(Image.fromarray(HAND), "BMP"))
+    content[place : place + 4] = (value % 2**32).to_bytes(4, "little")
+    for end in (b"", b"\0\0"):  # as some programs add
+        (tmp_path / "a.bmp").write_bytes(content + end)
+        assert (read_radiograph(tmp_path / "a.bmp").doubts == ()) == sound
 
 
 @pytest.mark.parametrize("compression", [1, 5, 7, 8, 32773])
