@@ -13,6 +13,9 @@ _ROUGH_BYTES = 0.6  # of the roughness as stated: under it, the bytes are plainl
 ROUGH = 0.15  # of the spread: over it, no picture; of 11 films up to 0.09, with their bytes swapped 0.26 and more
 _ROUGH_SIGN = 0.9  # the same for the sign, which with the right one is never rougher
 _DIFFERING = 0.05  # share of pixels that the sign makes differ; letters burnt in may be fewer
+_FEWEST_EDGES = 16  # between pixels that the sign moves and others, which tell it where the former are fewer
+_ONE_VALUE = {"u": 0.25, "i": 0.5}  # of these pixels: over it they are letters, which are seldom below 0
+_TORN = 0.6  # of the steps at these edges
 _SAMPLE = 512  # rows that tell roughness well enough
 _SIGN = Remark("the sign")
 
@@ -50,9 +53,14 @@ def as_smooth(
     size, unused = values.dtype.itemsize, 8 * values.dtype.itemsize - stored
     other_sign = np.dtype(f"{'u' if values.dtype.kind == 'i' else 'i'}{size}")
     raised = (values << values.dtype.type(unused)).view(other_sign) >> other_sign.type(unused)
-    moved = float((raised.astype(f"i{2 * size}") != values).mean())
+    moved = raised.astype(f"i{2 * size}") != values
     # those that the sign moves do so by the same amount; where they are most, it is the others that differ from them
-    if min(moved, 1 - moved) > _DIFFERING and roughness(raised, padding) < _ROUGH_SIGN * roughness(values, padding):
+    few = min(share := float(moved.mean()), 1 - share)
+    if few > _DIFFERING:
+        other = roughness(raised, padding) < _ROUGH_SIGN * roughness(values, padding)
+    else:
+        other = few > 0 and _is_torn(values, raised, moved if share < 0.5 else ~moved, padding)
+    if other:
         doubts.append(misfit(sign))
         return raised
     if size == 2 and stored == 16:
@@ -62,6 +70,21 @@ def as_smooth(
             doubts.append(misfit(Remark("the byte order")))
             return swapped
     return values
+
+
+def _is_torn(values: np.ndarray, raised: np.ndarray, few: np.ndarray, padding: np.ndarray | None) -> bool:
+    """Whether a few pixels are far from their neighbours as stated and near them with the other sign.
+
+    Not so letters burnt in, which are as near to a black film with the other sign: most of theirs have one value.
+    """
+    known = np.ones(few.shape, bool) if padding is None else ~padding
+    edges = (few[:, 1:] != few[:, :-1]) & known[:, 1:] & known[:, :-1]
+    levels = values[few & known]
+    most = _ONE_VALUE[values.dtype.kind] * levels.size
+    if edges.sum() < _FEWEST_EDGES or np.unique(levels, return_counts=True)[1].max() > most:
+        return False
+    stated, other = (np.abs(v[:, 1:][edges] - v[:, :-1][edges].astype(np.float64)).mean() for v in (values, raised))
+    return bool(other < _TORN * stated)
 
 
 def misfit(name: Verbatim | Remark) -> Remark:

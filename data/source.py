@@ -65,11 +65,12 @@ class Source:
 
     def dataset(self) -> Dataset:
         """The whole dataset of a DICOM. Raises ReadError where it is damaged."""
-        from .tags import copy_of, parsed
+        from .tags import END_OF_PICTURE, copy_of, lacks_end, parsed
 
         if self.given is not None:
             return copy_of(cast("Dataset", self.given), with_picture=True)
-        return parsed(self.name, io.BytesIO(self.content), with_picture=True)
+        content = self.content + END_OF_PICTURE if lacks_end(self.content) else self.content
+        return parsed(self.name, io.BytesIO(content), with_picture=True)
 
     @cached_property
     def tags(self) -> Dataset | None:

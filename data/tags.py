@@ -34,7 +34,15 @@ _LONGEST_SEQUENCE = 2_000_000  # bytes of one that is looked at, as a LUT of 130
 _MOST_ITEMS = 1000
 _ITEM = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # begins an item, in little and in big endian
 _PICTURE = 0x7FE0  # group of the pixels
+_PIXEL_DATA, _UNDEFINED = b"\xe0\x7f\x10\x00", b"\xff\xff\xff\xff"  # tag and length, in little endian
+END_OF_PICTURE = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _MACROS = ("PixelMeasuresSequence", "FrameVOILUTSequence", "PixelValueTransformationSequence")
+
+
+def lacks_end(content: bytes) -> bool:
+    """Whether a compressed picture, whose length nothing states, has no delimiter at its end: pydicom reads no tag."""
+    start = content.rfind(_PIXEL_DATA)
+    return start >= 0 and content[start + 8 : start + 12] == _UNDEFINED and content.find(END_OF_PICTURE[:4], start) < 0
 
 
 def parsed(path: str | Path, file: BinaryIO, *, with_picture: bool = False) -> FileDataset:

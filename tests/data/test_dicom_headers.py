@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pydicom
 import pytest
@@ -29,6 +30,25 @@ from boneage.data.synthetic import synthetic_hand
 
 HAND = np.rint(synthetic_hand(120, "F", 0, (160, 128)).pixels * 4095).astype(np.int64)
 TRUTH = (HAND - HAND.min()) / np.ptp(HAND)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
+def test_a_picture_without_the_delimiter_at_its_end_is_read_and_doubted_or_said_to_be_cut_off(tmp_path, syntax):
+    film = dataset(HAND, 12)
+    film.compress(syntax)
+    sound = write(film, tmp_path / "a.dcm").read_bytes()
+    truth = read_radiograph(tmp_path / "a.dcm")
+    (tmp_path / "a.dcm").write_bytes(sound[:-8])
+    ended = read_radiograph(tmp_path / "a.dcm")
+    assert np.array_equal(ended.greys, truth.greys)
+    assert "ends without the end of its picture" in str(ended.doubts[0])
+    for length in (len(sound) // 2, len(sound) - 200, len(sound) - 9):
+        (tmp_path / "a.dcm").write_bytes(sound[:length])
+        try:
+            said = "; ".join(map(str, read_radiograph(tmp_path / "a.dcm").doubts))
+        except ReadError as error:
+            said = str(error)
+        assert "ends without the end of its picture" in said
 
 
 def read(tmp_path: Path, film: FileDataset) -> Radiograph:
@@ -142,6 +162,33 @@ def test_a_wrong_sign_is_found_and_a_right_one_kept(tmp_path):
     for right in (dataset(HAND * 16, bits=16), dataset(HAND - 2048, bits=16), dataset(HAND - 2048)):
         assert_hand(read(tmp_path, right), 1e-4)
         assert doubts(read(tmp_path, right)) == ""
+
+
+@pytest.mark.parametrize("share", [0.005, 0.02, 0.04, 0.96, 0.98, 0.995])
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_wrong_sign_that_moves_few_pixels_or_most_is_found_and_a_right_one_kept(tmp_path, share, signed):
+    """`share`: of the pixels that lie beyond the middle of the range, or below 0."""
+    middle = np.quantile(HAND, 1 - share)
+    stored = (HAND - middle) * 6 + 32768 * (not signed)
+    film = dataset(np.clip(stored, -32768 * signed, 65535 - 32768 * signed).astype(np.int64), bits=16)
+    film.PixelRepresentation = int(signed)
+    right = read(tmp_path, film)
+    assert not any("PixelRepresentation" in str(doubt) for doubt in right.doubts)
+    film.PixelRepresentation = int(not signed)
+    wrong = read(tmp_path, film)
+    assert any("PixelRepresentation does not fit" in str(doubt) for doubt in wrong.doubts)
+    assert np.array_equal(wrong.greys, right.greys)
+
+
+@pytest.mark.parametrize("quality", [None, 30, 50, 70, 90])
+def test_letters_of_a_film_that_is_dark_beside_them_do_not_change_its_sign(tmp_path, quality):
+    dark = (HAND // 32).astype(np.uint8)
+    cv2.putText(dark, "L 12", (4, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 2)
+    if quality:  # letters of several values
+        coded = cv2.imencode(".jpg", dark, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        dark = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE))
+    radiograph = read(tmp_path, dataset(dark.astype(np.int64) * 16, bits=12))
+    assert not any("PixelRepresentation" in str(doubt) for doubt in radiograph.doubts)
 
 
 def test_the_sign_of_a_dark_film_with_bright_letters_is_kept(tmp_path):
