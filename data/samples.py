@@ -15,7 +15,7 @@ _ROUGH_SIGN = 0.9  # the same for the sign, which with the right one is never ro
 _DIFFERING = 0.05  # share of pixels that the sign makes differ; letters burnt in may be fewer
 _FEWEST_EDGES = 16  # between pixels that the sign moves and others, which tell it where the former are fewer
 _ONE_VALUE = {"u": 0.25, "i": 0.5}  # of these pixels: over it they are letters, which are seldom below 0
-_TORN = 0.6  # of the steps at these edges
+_TORN = 0.25  # of the steps at these edges
 _SAMPLE = 512  # rows that tell roughness well enough
 _SIGN = Remark("the sign")
 
