@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -71,25 +72,30 @@ def named_files(rows: Iterable[InputRow]) -> list[Path]:
 def output_names(files: Sequence[Path]) -> tuple[str, ...]:
     """Give each file a name of its own for what is written about it: its stem, numbered where that is taken.
 
-    Names that differ in case alone count as one, as some systems read them; control characters and marks of direction
-    are left out, and long names are cut.
+    Names that differ in case alone, or in how accents are stored, count as one, as some systems read them; control
+    characters, marks of direction, and dots and dashes at the start are left out, and long names are cut.
     """
     names: list[str] = []
     stems = [_stem(file) for file in files]
-    own, taken = {stem.casefold() for stem in stems}, set[str]()
+    own, taken = set(map(_folded, stems)), set[str]()
     for stem in stems:
         name, number = stem, 1
-        while name.casefold() in taken or (name != stem and name.casefold() in own):
+        while _folded(name) in taken or (name != stem and _folded(name) in own):
             number += 1
             name = f"{stem}-{number}"
-        taken.add(name.casefold())
+        taken.add(_folded(name))
         names.append(name)
     return tuple(names)
 
 
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _stem(file: Path) -> str:
     stem = bare_name(file.name)
-    return stem if for_line(stem) == stem and len(stem.encode()) <= _LONGEST_STEM else for_file_name(stem)
+    plain = for_line(stem) == stem and not stem.startswith(("-", "."))  # an option of commands, a hidden file
+    return stem if plain and len(stem.encode()) <= _LONGEST_STEM else for_file_name(stem)
 
 
 @dataclass(frozen=True)

@@ -261,6 +261,11 @@ def test_a_csv_with_bad_rows_is_refused_with_all_their_lines(tmp_path):
         read_inputs([tmp_path / "films.csv"])
 
 
+def test_output_names_are_neither_options_nor_hidden_and_differ_however_accents_are_stored():
+    files = [Path(name) for name in ("-rf.png", ".x.png", "--sex.png", "b\u00e4r.png", "ba\u0308r.png", "rf.png")]
+    assert output_names(files) == ("rf", "x", "sex", "b\u00e4r", "ba\u0308r-2", "rf-2")
+
+
 def test_output_names_are_stems_and_never_meet():
     files = [
         Path(name) for name in ("a/hand.png", "b/hand.png", "c/hand-2.png", "c/hand.dcm", "1.2.840.5", "1.2.840.6")
