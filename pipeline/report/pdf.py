@@ -54,10 +54,12 @@ def as_pdf(page: Page) -> bytes:
     below = END - sum(heights) - 3
     sheet.remarks(page, sheet.films(page.figures, bottom + 3, below) + 3, size, heights)
     sheet.footer_of(page)
+    files = [font.ttfont for font in sheet.fonts.values() if isinstance(font, TTFFont)]
+    for file in files:
+        file.recalcBBoxes = False  # those of the whole font hold for a part of its letters too
     written = bytes(sheet.output())
-    for font in sheet.fonts.values():
-        if isinstance(font, TTFFont):  # fpdf2 leaves its file open
-            font.ttfont.close()
+    for file in files:  # fpdf2 leaves them open
+        file.close()
     return written
 
 
