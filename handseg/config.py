@@ -106,11 +106,13 @@ class MissingConfig:
     """How the head for what is missing of a hand is fitted; the encoder under it is finished and stays frozen."""
 
     films: int = 1500
-    """Radiographs drawn."""
+    """Radiographs drawn, with --wrists of those that it lists."""
     copies: int = 4
     """Of each radiograph, whole and cut off."""
     hidden: int = 64
-    """Units before the output."""
+    """Units before the output of each net."""
+    nets: int = 3
+    """Fitted apart, then averaged."""
     epochs: int = 40
     """Passes over all copies."""
     batch_size: int = 128
@@ -118,7 +120,15 @@ class MissingConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        refuse_outside(self, films=FILMS, copies=(1, 1000), hidden=(1, 16_384), epochs=EPOCHS, batch_size=(1, 65_536))
+        refuse_outside(
+            self,
+            films=FILMS,
+            copies=(1, 1000),
+            hidden=(1, 16_384),
+            nets=(1, 100),
+            epochs=EPOCHS,
+            batch_size=(1, 65_536),
+        )
 
 
 @dataclass(frozen=True)

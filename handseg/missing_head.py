@@ -27,23 +27,26 @@ class MissingHead(nn.Module):
     mean: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, channels: int, side: int, hidden: int) -> None:
-        """`channels` and `side` (pixels, even): of the encoder's map MAP. `hidden`: units before the outputs."""
+    def __init__(self, channels: int, side: int, hidden: int, nets: int = 1) -> None:
+        """`channels` and `side` (pixels, even): of the encoder's map MAP. `hidden`: units before the outputs.
+
+        `nets`: fitted apart in one pass; the amounts are their mean.
+        """
         super().__init__()
+        self.nets = nets
         self.register_buffer("mean", torch.zeros(channels, 1, 1))
         self.register_buffer("scale", torch.ones(channels, 1, 1))
-        self.layers = nn.Sequential(
-            nn.Conv2d(channels + 1, _WIDTH, 1),
+        self.layers = nn.Sequential(  # a group of channels for each net
+            nn.Conv2d(channels + 1, nets * _WIDTH, 1),
             nn.ReLU(),
-            nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1),
+            nn.Conv2d(nets * _WIDTH, nets * _WIDTH, 3, padding=1, groups=nets),
             nn.ReLU(),
             nn.AvgPool2d(2),
-            nn.Flatten(),
             nn.Dropout(0.3),
-            nn.Linear(_WIDTH * (side // 2) ** 2, hidden),
+            nn.Conv2d(nets * _WIDTH, nets * hidden, side // 2, groups=nets),
             nn.ReLU(),
             nn.Dropout(0.2),
-            nn.Linear(hidden, SIDES),
+            nn.Conv2d(nets * hidden, nets * SIDES, 1, groups=nets),
         )
 
     def forward(self, maps: Sequence[torch.Tensor], hand: torch.Tensor) -> torch.Tensor:
@@ -57,5 +60,9 @@ class MissingHead(nn.Module):
 
     def judge(self, features: torch.Tensor, hand: torch.Tensor) -> torch.Tensor:
         """Amounts from evidence."""
+        return self.each(features, hand).mean(1)
+
+    def each(self, features: torch.Tensor, hand: torch.Tensor) -> torch.Tensor:
+        """Amounts that each net finds, n x nets x SIDES."""
         features = ((features - self.mean) / self.scale).clamp(-_FAR, _FAR)
-        return self.layers(torch.cat([features, 4 * hand], 1)) * _UNIT
+        return self.layers(torch.cat([features, 4 * hand], 1)).reshape(-1, self.nets, SIDES) * _UNIT

@@ -92,7 +92,7 @@ def build_unet(
     decoder_channels: Sequence[int],
     turn_grid: int = 0,
     content_hidden: int = 0,
-    missing: tuple[int, int] = (0, 0),
+    missing: Sequence[int] = (),
     second: int = 0,
 ) -> HandUNet:
     """A U-Net of segmentation-models-pytorch: float32 (n, 1, h, w) in, logits (n, 1, h, w) out; h, w multiples of 32.
@@ -100,14 +100,14 @@ def build_unet(
     `encoder` is any name segmentation-models-pytorch knows. SegmenterConfig's default has 3.8 million parameters with
     its decoder. With a `turn_grid` the net has a `rotation_head` too and returns masks and logits (n, ROTATIONS) in one
     pass through the encoder. With `content_hidden` units it has a ContentHead, with `missing` (side of its map, hidden
-    units) a MissingHead, with `second` hidden units a SecondNet beside it.
+    units, nets) a MissingHead, with `second` hidden units a SecondNet beside it.
     """
     net: Any = HandUNet(encoder, decoder_channels)
     if turn_grid:
         net.classification_head = rotation_head(net.encoder.out_channels[-1], turn_grid)
     if content_hidden:
         net.content_head = ContentHead(net.encoder.out_channels[-MAPS:], content_hidden)
-    if all(missing):
+    if missing:
         net.missing_head = MissingHead(net.encoder.out_channels[MAP], *missing)
     if second:
         net.second = SecondNet(second)
@@ -129,7 +129,7 @@ def build_from(arguments: Mapping[str, Any]) -> HandUNet:
         arguments["decoder_channels"],
         arguments.get("turn_grid", 0),
         arguments.get("content_hidden", 0),
-        tuple(arguments.get("missing", (0, 0))),
+        arguments.get("missing", ()),
         arguments.get(SECOND, 0),
     )
 

@@ -189,19 +189,20 @@ def train_segmenter_on(
     cutouts: str | Path | None = None,
     negatives: str | Path | None = None,
     exclude: frozenset[str] = frozenset(),
+    wrists: Mapping[Path, tuple[float, float]] | None = None,
     data: str = "",
     licence: str = "",
     workers: int = 1,
 ) -> Path:
     """Bootstrap a segmenter on a cohort's films, less the ids in `exclude`; returns its weights file.
 
-    `negatives`: folder of pictures that are no whole hand, by which it learns to judge what a film shows.
+    `negatives`: folder of pictures that are no whole hand, by which it learns to judge what a film shows. `wrists`:
+    where the hand ends on films, as shares of width and height, by which it learns what is missing of a hand.
     """
     films = [film.path for film in cohort if film.id not in exclude]
     about = {"films": len(films), "description": data, "held_back": len(cohort) - len(films)}
-    return train_segmenter(
-        films, cutouts, out, config, data=about, licence=licence, workers=workers, negatives=negatives
-    )
+    given: dict[str, Any] = {"negatives": negatives, "wrists": wrists, "workers": workers}
+    return train_segmenter(films, cutouts, out, config, data=about, licence=licence, **given)
 
 
 def _sources(recipe: Recipe) -> list[NetFile]:

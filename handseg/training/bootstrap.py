@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from .content_training import learn_contents
 from .examples import Example, Pools, SegmentationSet, draw_synthetic, read_cutouts
 from .missing_training import learn_missing
 from .orientation_head import learn_rotations
+from .wrists import Wrist
 
 log = logging.getLogger(__name__)
 
@@ -99,13 +100,14 @@ def train_segmenter(
     licence: str = "",
     workers: int = 1,
     negatives: str | Path | None = None,
+    wrists: Mapping[Path, Wrist] | None = None,
 ) -> Path:
     """Bootstrap a segmenter from unlabelled `films` and cut-out hands; write `out/segmenter.safetensors`.
 
     `cutouts`: folder with `images/` and `masks/`, may be None. `negatives`: folder of pictures that are no whole hand,
-    as `content_examples.listed_pictures` reads it; without it the net has no head for what a film shows. `data` and
-    `licence` go into the weights' header. Finished rounds are kept in `out`, so a run that was stopped goes on with the
-    next round. Returns the weights file.
+    as `content_examples.listed_pictures` reads it; without it the net has no head for what a film shows. `wrists`: as
+    for `learn_missing`. `data` and `licence` go into the weights' header. Finished rounds are kept in `out`, so a run
+    that was stopped goes on with the next round. Returns the weights file.
     Raises TrainingError when there is nothing to learn from or `out` holds another configuration's run.
     """
     out = Path(out)
@@ -148,7 +150,7 @@ def train_segmenter(
         licence=licence,
     )
     target = out / "segmenter.safetensors"
-    header = with_missing(with_rotations(header, net, films, config), net, films, config)
+    header = with_missing(with_rotations(header, net, films, config), net, films, config, wrists)
     if negatives:
         header = with_contents(header, net, films, negatives, config, out)
     save_segmenter(target, header, net)
@@ -197,35 +199,51 @@ def with_rotations(header: Header, net: nn.Module, films: Sequence[Path], config
     )
 
 
-def with_missing(header: Header, net: HandUNet, films: Sequence[Path], config: SegmenterConfig) -> Header:
+def with_missing(
+    header: Header,
+    net: HandUNet,
+    films: Sequence[Path],
+    config: SegmenterConfig,
+    wrists: Mapping[Path, Wrist] | None = None,
+) -> Header:
     """Fit the head for what is missing of a hand to a trained `net`, in place; return the `header` with its figures."""
-    figures = learn_missing(net, films, config)
+    figures = learn_missing(net, films, config, wrists)
     if not figures:
         return header
+    size = config.input_size // 16, config.missing.hidden, config.missing.nets
+    marked = {"marked_wrists": sum(film in wrists for film in films)} if wrists else {}
     return replace(
         header,
-        arguments={**header.arguments, "missing": [config.input_size // 16, config.missing.hidden]},
+        arguments={**header.arguments, "missing": list(size)},
+        half=sorted({*header.half, "missing_head."}),
         metrics={**header.metrics, **figures},
+        data={**header.data, **marked},
         recipe={**header.recipe, "missing": config_values(config.missing)},
     )
 
 
 def add_heads(
-    weights: str | Path, films: Sequence[Path], negatives: str | Path | None, out: str | Path, config: SegmenterConfig
+    weights: str | Path,
+    films: Sequence[Path],
+    negatives: str | Path | None,
+    out: str | Path,
+    config: SegmenterConfig,
+    wrists: Mapping[Path, Wrist] | None = None,
 ) -> Path:
     """Fit heads to the segmenter in `weights`; write `out/segmenter.safetensors`.
 
-    With `negatives` it is the head for what a film shows; without them, and where there is none yet, that for what is
-    missing of a hand. Masks stay the same to the last digit. Raises WeightsError as `load_net`.
+    With `negatives` it is the head for what a film shows; without them, with `wrists` (as for `learn_missing`), and
+    where there is none yet, that for what is missing of a hand. Masks stay the same to the last digit. Raises
+    WeightsError as `load_net`.
     """
     out = Path(out)
     target = out / "segmenter.safetensors"
     refuse_foreign(target)
     header, net = load_net(weights, "segmenter", build_from)
     out.mkdir(parents=True, exist_ok=True)
-    if not negatives or net.missing_head is None:
+    if wrists or not negatives or net.missing_head is None:
         net.missing_head = None
-        header = with_missing(header, net, films, config)
+        header = with_missing(header, net, films, config, wrists)
     if negatives:
         net.content_head = net.second = None
         header = with_contents(header, net, films, negatives, config, out)
@@ -248,7 +266,7 @@ def with_contents(
     return replace(
         header,
         arguments={**header.arguments, "content_hidden": net.content_head.hidden, SECOND: second},
-        half=["content_head.", "second."],
+        half=sorted({*header.half, "content_head.", "second."}),
         metrics={**header.metrics, **figures},
         data={**header.data, "negatives": dict(sorted(Counter(one.source for one in pictures).items()))},
         recipe={**header.recipe, "content": config_values(config.content)},

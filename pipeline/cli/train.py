@@ -154,6 +154,13 @@ def train(
     help=f"Only fit a head to this one: with --negatives for what a film shows, else for what is missing of a hand. "
     f"{SEGMENTER_HELP}",
 )
+@click.option(
+    "--wrists",
+    type=PATH,
+    metavar="CSV",
+    help="Marked wrists, as id, width, height, wrist_x and wrist_y in pixels: these films alone teach what is missing "
+    "of a hand.",
+)
 @click.option("--recipe", type=PATH, metavar="YAML", help="Settings that differ from the defaults.")
 @show_recipe_option("handseg.config:SegmenterConfig")
 @click.option("--exclude", type=PATH, metavar="CSV", help="Ids (column id) kept out of training, to measure on later.")
@@ -167,6 +174,7 @@ def train_segmenter(
     cutouts: Path | None,
     negatives: Path | None,
     head_of: str | None,
+    wrists: Path | None,
     recipe: Path | None,
     exclude: Path | None,
     about: str,
@@ -192,14 +200,17 @@ def train_segmenter(
     refuse_test_ids(film.id for film in cohort if film.id not in excluded)
 
     from ...handseg.training.bootstrap import add_heads
+    from ...handseg.training.wrists import read_wrists
     from ...weights.bundle import segmenter_of
     from ..train import train_segmenter_on
 
+    marks = read_wrists(wrists) if wrists else {}
+    marked = {film.path: marks[film.id] for film in cohort if film.id in marks} if wrists else None
     if head_of:
         films = [film.path for film in cohort if film.id not in excluded]
-        weights = add_heads(segmenter_of(head_of).path, films, negatives, out, settings)
+        weights = add_heads(segmenter_of(head_of).path, films, negatives, out, settings, marked)
     else:
-        about_data = {"data": about, "licence": licence, "cutouts": cutouts, "negatives": negatives}
+        about_data = {"data": about, "licence": licence, "cutouts": cutouts, "negatives": negatives, "wrists": marked}
         weights = train_segmenter_on(cohort, out, settings, exclude=excluded, workers=workers, **about_data)
     click.echo(weights)
 
