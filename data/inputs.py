@@ -94,7 +94,8 @@ def _folded(name: str) -> str:
 
 def _stem(file: Path) -> str:
     stem = bare_name(file.name)
-    plain = for_line(stem) == stem and not stem.startswith(("-", "."))  # an option of commands, a hidden file
+    option_or_hidden = stem.startswith(("-", "."))
+    plain = for_line(stem) == unicodedata.normalize("NFC", stem) and not option_or_hidden
     return stem if plain and len(stem.encode()) <= _LONGEST_STEM else for_file_name(stem)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _LONGEST_NAME = 120  # bytes of a file's name, which systems limit to 255, numbers and suffixes included
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that change the order in which text is shown
 _UNSEEN = f"\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb\ud800-\udfff{_BIDI}"  # and half characters of undecodable names
-_FOR_LINE = re.compile(f"[\x00-\x1f{_UNSEEN}]")
-_FOR_LINES = re.compile(f"[\x00-\x09\x0b-\x1f{_UNSEEN}]")
+_BLANK = "\xad\u034f\u115f\u1160\u180e\u200b\u2060-\u2064\u206a-\u206f\u3164\uffa0\U000e0000-\U000e007f"  # of no width
+_JOINED = r"[^\0-\u024f\u200c\u200d]"  # beside which a joiner has a use: letters of India and Persia, emoji
+_JOINER = f"(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})"
+_FOR_LINE = re.compile(f"[\x00-\x1f{_UNSEEN}{_BLANK}]|{_JOINER}")
+_FOR_LINES = re.compile(f"[\x00-\x09\x0b-\x1f{_UNSEEN}{_BLANK}]|{_JOINER}")
 _FOR_CELL = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_UNSEEN}]")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
@@ -21,17 +25,28 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  #
 
 
 def for_line(text: str) -> str:
-    """For one line of a terminal, a log, a page or a PDF: control characters and bidi marks as escapes."""
-    return _FOR_LINE.sub(_escape, text)
+    """For one line of a terminal, a log, a page or a PDF: control characters, bidi marks and what is unseen as escapes.
+
+    Letters and accents that are stored apart, as macOS has them in names, become one, which more fonts have.
+    """
+    return _FOR_LINE.sub(_escape, unicodedata.normalize("NFC", text))
 
 
 def for_lines(text: str) -> str:
     """As `for_line`, but line ends stay: for a text of several lines whose parts are harmless already."""
-    return _FOR_LINES.sub(_escape, text)
+    return _FOR_LINES.sub(_escape, unicodedata.normalize("NFC", text))
+
+
+def escaped(letters: str) -> str:
+    """Letters as escapes: each but those of printable ASCII by its number."""
+    return letters.encode("unicode_escape").decode()
 
 
 def for_cell(text: str) -> str:
-    """For a cell of a table: as `for_line`, but tabs and line ends stay, which quotes hold together."""
+    """For a cell of a table: control characters and bidi marks as escapes, all else to the letter.
+
+    Tabs and line ends stay, which quotes hold together.
+    """
     return _FOR_CELL.sub(_escape, text)
 
 
@@ -89,4 +104,4 @@ def _csv_cell(text: str) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode()
+    return escaped(match[0])

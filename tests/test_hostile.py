@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import re
+import unicodedata
 from dataclasses import replace
 from datetime import date
 
@@ -58,6 +59,7 @@ HOSTILE = {
     "formula after a semicolon": "x;=1+1",
     "apostrophe": "'=1",
     "bidi": "\u202egnp.exe",
+    "unseen": "so\u00adft\u200b \u2060a\u200cb\u200d\U000e0041.png",
     "isolates": "\u2066a\u2069\u200f",
     "separators of lines": "a\u2028b\u2029c",
     "formula of TeX": "$x^{2$",
@@ -73,7 +75,7 @@ HOSTILE = {
     "device": "CON",
     "nothing": " ",
 }
-CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff]")
 every = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 # Those that can go wrong where text is drawn: a formula of a spreadsheet or a path is as any other there.
 IN_A_PICTURE = ["colours", "bidi", "separators of lines", "formula of TeX", "another", "undecodable", "NUL", "long"]
@@ -85,9 +87,16 @@ def reading(text: str, status: str = "ok") -> Reading:
 
 
 def test_plain_text_of_any_language_stays_as_it_is():
-    for text in ("hand 3.png", "Müller_손_手.dcm", "C:/films/a.png", "5 < 6 & 7", "१२", "👩‍⚕️"):
+    joined = ("👩‍⚕️", "क्\u200dष", "می\u200cشود")
+    for text in (*joined, "hand 3.png", "Müller_손_手.dcm", "C:/films/a.png", "5 < 6 & 7", "१२"):
         assert for_line(text) == text
         assert from_csv_cell(next(csv.reader([csv_line([text])]))[0]) == text
+
+
+def test_letters_stored_apart_are_shown_as_one_and_stay_apart_in_tables():
+    apart = unicodedata.normalize("NFD", "Müller 손")
+    assert for_line(apart) == "Müller 손"
+    assert csv_line([apart]) == f"{apart}\n"
 
 
 @every
@@ -209,7 +218,7 @@ def test_names_in_plots_are_read_as_they_are_and_stay_within_the_picture(plot, t
 
 @pytest.mark.parametrize("suffix", [".html", ".pdf"])
 @pytest.mark.parametrize(
-    "name", ["markup", "a tag that ends", "colours", "bidi", "undecodable", "NUL", "markdown", "long"]
+    "name", ["markup", "a tag that ends", "colours", "bidi", "unseen", "undecodable", "NUL", "markdown", "long"]
 )
 def test_report(name, suffix, tmp_path):
     text = HOSTILE[name]
@@ -224,4 +233,4 @@ def test_report(name, suffix, tmp_path):
         page = content.decode()
         assert "<script>" not in page
         assert "<img src=x" not in page
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", page)
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b\u202a-\u202e]", page)

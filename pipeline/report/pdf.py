@@ -11,7 +11,7 @@ from fpdf.enums import Align, MethodReturnValue, XPos, YPos
 from fpdf.fonts import TTFFont
 
 from ...data.files import MARK
-from ...data.text import for_line
+from ...data.text import escaped, for_line
 from .letters import font_for
 from .page import Figure, Page
 
@@ -34,7 +34,7 @@ STATUS = {  # background and letters
 
 def as_pdf(page: Page) -> bytes:
     """The page as a PDF file."""
-    logging.getLogger("fpdf").setLevel(logging.ERROR)  # letters that the font lacks are shown as boxes
+    logging.getLogger("fpdf").setLevel(logging.ERROR)
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     sheet = _Sheet(format="A4", unit="mm")
     sheet.set_title(for_line(f"{page.title}: {page.file}"))
@@ -85,9 +85,15 @@ class _Sheet(FPDF):
         self.set_text_color(*colour)
         height = size * lines * 25.4 / 72
         self.multi_cell(
-            width, height, for_line(text), align=Align.R if right else Align.L, new_x=XPos.LEFT, new_y=YPos.NEXT
+            width, height, self._shown(text), align=Align.R if right else Align.L, new_x=XPos.LEFT, new_y=YPos.NEXT
         )
         return self.get_y()
+
+    def _shown(self, text: str) -> str:
+        """Text in the font that is set, which leaves out letters that it lacks: those are escapes."""
+        assert isinstance(self.current_font, TTFFont)
+        known = self.current_font.cmap
+        return "".join(letter if ord(letter) in known else escaped(letter) for letter in for_line(text))
 
     def rule(
         self, y: float, colour=RULE, thickness: float = 0.2, width: float = WIDTH - 2 * SIDE, x: float = SIDE
@@ -197,7 +203,7 @@ class _Sheet(FPDF):
         return self.multi_cell(  # pyright: ignore[reportReturnType]
             WIDTH - 2 * SIDE,
             size * 1.35 * 25.4 / 72,
-            f"**{heading}** {_plain(for_line(' '.join(sentences)))}",
+            f"**{heading}** {_plain(self._shown(' '.join(sentences)))}",
             align=Align.L,
             markdown=True,
             dry_run=dry_run,

@@ -279,6 +279,11 @@ def test_signs_of_markup_in_a_remark_stay_signs(examination, evidence, quick_cha
     assert "Give --age, or **x** and __y__." in text
 
 
+def test_letters_that_no_font_has_are_escapes_in_pdf(rejected):
+    page = replace(report_page(rejected, None, Language(), NOW), file="क-손🦴.png")
+    assert r"\u0915-손\U0001f9b4.png" in in_pdf(as_pdf(page))
+
+
 def test_the_suffix_says_the_form(rejected, tmp_path):
     for name, start in (("a.html", b"<!DOCTYPE html>"), ("a.pdf", b"%PDF"), ("b.PDF", b"%PDF")):
         write_report(rejected, tmp_path / name, now=NOW)
