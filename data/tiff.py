@@ -23,7 +23,7 @@ _MOST = {_LZW: 4_000_000, _PACKED: 40_000_000}  # bytes, which are counted in a 
 
 
 def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
-    """Whether a strip is missing, has a wrong checksum (Deflate), another length than its rows, or is a damaged JPEG.
+    """Whether a strip is missing or one too many, has a wrong checksum (Deflate), another length than its rows, or is a damaged JPEG.
 
     Likewise of tiles. `tags`: those of the picture. False for other compressions.
     """
@@ -45,7 +45,7 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     if not parts or compression not in length or sum(map(len, parts)) > _MOST.get(compression, len(content)):
         return False
     number, full, last = _sizes(tags, tiled=not strips)
-    return len(parts) < number or any(length[compression](part, full + 1) not in (full, last) for part in parts)
+    return len(parts) != number or any(length[compression](part, full + 1) not in (full, last) for part in parts)
 
 
 def is_unchecked_tiff(tags: Mapping[int, Any]) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 from ..data.errors import WeightsError, one_line
 from ..data.files import MARK, keep, sha256_of, whole_file
+from ..data.listing import is_folder
 from ..data.text import shortened
 
 log = logging.getLogger(__name__)
@@ -201,7 +202,7 @@ def terms_of(own: str, *nets: NetFile) -> str:
 
 def _alone(path: Path) -> Bundle | None:
     """A bundle of a regressor that is trained but in none: its weights file, or the folder of its training."""
-    if path.is_dir() and not (path / FILE).exists() and not all((path / name).is_file() for name in _OLD):
+    if is_folder(path) and not (path / FILE).exists() and not all((path / name).is_file() for name in _OLD):
         path = path / REGRESSOR
     if path.suffix != ".safetensors" or not path.is_file():
         return None
@@ -217,7 +218,7 @@ def _alone(path: Path) -> Bundle | None:
 
 def _find(weights: str | Path) -> Path:
     path = Path(weights)
-    if path.is_dir() and not (path / FILE).exists() and (path / RECIPE).exists():
+    if is_folder(path) and not (path / FILE).exists() and (path / RECIPE).exists():
         made = sorted(path.glob(f"*/{FILE}"))
         if len(made) == 1:
             log.warning("%s: the folder of a training; its bundle %s is used", weights, made[0].parent)

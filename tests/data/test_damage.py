@@ -347,8 +347,11 @@ def test_a_tiff_whose_strips_are_not_as_long_as_its_rows_is_doubted(tmp_path, ta
     assert (read_radiograph(tmp_path / "a.tif").doubts == ()) == sound
 
 
-def tiled(compression: int, pack, *, left_out: int = 0, more: bytes = b"") -> bytes:
-    """HAND in tiles of 64 x 64, without the last `left_out`, the first with `more` before it is packed."""
+def tiled(compression: int, pack, *, left_out: int = 0, more: bytes = b"", rows: int = 0) -> bytes:
+    """HAND in tiles of 64 x 64, without the last `left_out`, the first with `more` before it is packed.
+
+    `rows`: how many fewer than there are the header states.
+    """
     height, width = HAND.shape
     whole = np.pad(HAND, ((0, -height % 64), (0, -width % 64)))
     tiles = [whole[y : y + 64, x : x + 64].tobytes() for y in range(0, height, 64) for x in range(0, width, 64)]
@@ -356,7 +359,7 @@ def tiled(compression: int, pack, *, left_out: int = 0, more: bytes = b"") -> by
     packed = packed[: len(packed) - left_out]
     offsets = tuple(8 + sum(map(len, packed[:number])) for number in range(len(packed)))
     sizes = {322: (64,), 323: (64,), 324: offsets, 325: tuple(map(len, packed))}
-    about = {256: (width,), 257: (height,), 258: (8,), 259: (compression,), 262: (1,), 277: (1,)}
+    about = {256: (width,), 257: (height - rows,), 258: (8,), 259: (compression,), 262: (1,), 277: (1,)}
     return tiff_of(b"".join(packed), about | sizes)
 
 
@@ -366,7 +369,7 @@ def literal(tile: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("compression", "pack"), [(1, bytes), (8, zlib.compress), (32773, literal)])
-def test_tiles_of_a_tiff_that_are_missing_or_not_as_long_as_their_rows_are_doubted(tmp_path, compression, pack):
+def test_tiles_of_a_tiff_that_are_not_as_many_or_not_as_long_as_their_rows_are_doubted(tmp_path, compression, pack):
     def doubted(content: bytes) -> bool:
         (tmp_path / "a.tif").write_bytes(content)
         try:
@@ -377,6 +380,7 @@ def test_tiles_of_a_tiff_that_are_missing_or_not_as_long_as_their_rows_are_doubt
     assert not doubted(tiled(compression, pack))
     assert doubted(tiled(compression, pack, left_out=1))
     assert doubted(tiled(compression, pack, more=bytes(64)))
+    assert doubted(tiled(compression, pack, rows=64))
     if compression == 8:
         sound = tiled(compression, pack)
         wrong = bytearray(sound)

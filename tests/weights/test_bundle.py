@@ -69,6 +69,14 @@ def test_shipped_bundles_are_known_by_name():
     assert read_bundle("fast").file == HOME / "fast.yaml"
 
 
+def test_shipped_bundles_are_read_from_a_folder_that_may_not_be_entered(monkeypatch):
+    def refused(path: Path) -> bool:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    assert read_bundle("fast").file == HOME / "fast.yaml"
+
+
 def test_a_damaged_net_is_refused(bundle):
     net = bundle / "nets" / "segmenter.safetensors"
     content = bytearray(net.read_bytes())
