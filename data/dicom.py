@@ -116,7 +116,7 @@ def _without_picture(dataset: Dataset) -> Remark:
     """Why a DICOM has no picture."""
     if "Rows" in dataset and "BitsAllocated" in dataset:
         return Remark("ends before the picture that its header states; copy or export it again")
-    if "SOPClassUID" not in dataset and class_name(dataset):
+    if "SOPClassUID" not in dataset and "DirectoryRecordSequence" not in dataset and class_name(dataset):
         return Remark(
             "has none of its tags when read as {syntax}: its transfer syntax is wrong, or it is damaged; export it "
             "again",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import dataset, lut, write
+from dicom_files import dataset, lut, write, write_object
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset
@@ -32,6 +32,7 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLosslessSV1,
+    MediaStorageDirectoryStorage,
     RLELossless,
 )
 
@@ -480,6 +481,12 @@ def test_objects_without_a_picture_are_named(tmp_path):
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
     with pytest.raises(ReadError, match=r"a\.dcm: is a DICOM Basic Text SR without a picture"):
         read(tmp_path, ds)
+
+
+def test_the_directory_of_a_medium_is_no_film_and_not_damaged(tmp_path):
+    write_object(tmp_path / "DICOMDIR", MediaStorageDirectoryStorage, side=0, DirectoryRecordSequence=[])
+    with pytest.raises(ReadError, match=r"DICOMDIR: is a DICOM Media Storage Directory without a picture"):
+        read_radiograph(tmp_path / "DICOMDIR")
 
 
 def test_unknown_photometric_interpretation_is_named(tmp_path):
