@@ -23,9 +23,9 @@ _MOST = {_LZW: 4_000_000, _PACKED: 40_000_000}  # bytes, which are counted in a 
 
 
 def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
-    """Whether a strip is missing or one too many, has a wrong checksum (Deflate), another length than its rows, or is a damaged JPEG.
+    """Whether a strip is missing, has a wrong checksum (Deflate), another length than its rows, or is a damaged JPEG.
 
-    Likewise of tiles. `tags`: those of the picture. False for other compressions.
+    Likewise of tiles, and where there are too many. `tags`: those of the picture. False for other compressions.
     """
     compression, strips = tags.get(_COMPRESSION, _NONE), _parts(content, tags, _OFFSETS, _COUNTS)
     parts = strips or _parts(content, tags, *_TILES)
