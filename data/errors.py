@@ -65,6 +65,14 @@ class OutputError(BoneAgeError):
     """A result cannot be written in the form that was asked for."""
 
 
+def unheard(host: str, port: int, error: OSError) -> OutputError:
+    """The error of an address that cannot be had."""
+    why = (error.strerror or str(error)).partition(" (")[0]  # behind which the address may stand again
+    return OutputError(
+        f"{host}:{port}: cannot be listened at ({why}); give another --host or --port, or stop what has it"
+    )
+
+
 def is_stop(error: BaseException) -> bool:
     """Whether the program is to end, rather than one film at fault: panics of native code are no Exceptions either."""
     return isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))

@@ -30,7 +30,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # pyright: ignore[reportAttributeAccessIssue]
 from pynetdicom.transport import ThreadedAssociationServer
 
-from ...data.errors import OutputError
+from ...data.errors import unheard
 from ...data.source import MAX_BYTES
 from ...data.text import for_line
 from .peers import Sender, may_send
@@ -81,10 +81,7 @@ def listen(
     try:
         server = entity.start_server((host, port), block=False, evt_handlers=handlers)
     except OSError as error:
-        raise OutputError(
-            f"{host}:{port}: cannot be listened at ({error.strerror or error}); give another --host or --port, or stop "
-            "what has it"
-        ) from error
+        raise unheard(host, port, error) from error
     assert server is not None
     # one from elsewhere is not listened to at all, since pynetdicom reads whatever length a peer announces
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Callable
 
 import uvicorn
 
-from ...data.errors import WeightsError
+from ...data.errors import WeightsError, unheard
 from ..predict.bone_age import BoneAge
 from ..predict.parallel import affinity, cores
 from .app import application, doors
@@ -25,8 +26,9 @@ _QUOTING = ("pydicom", "highdicom", "python_multipart", "PIL", "fontTools", "fpd
 def serve(settings: Settings, load: Callable[[], BoneAge], said: Callable[[str], None]) -> None:
     """Serve until a signal comes. `said` is given the address once the service listens.
 
-    Raises WeightsError where the model cannot be used, OSError where the address cannot be had.
+    Raises WeightsError where the model cannot be used, OutputError where the address cannot be had.
     """
+    check_address(settings.host, settings.port)
     no_quotes()
     if cores() < affinity():  # the engine would count the processors, not the share of a container
         os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
@@ -52,6 +54,14 @@ def serve(settings: Settings, load: Callable[[], BoneAge], said: Callable[[str],
     server.run()
     if service.failure:
         raise WeightsError(f"the model cannot be used: {service.failure}")
+
+
+def check_address(host: str, port: int) -> None:
+    """Raise OutputError where an address cannot be had, which uvicorn would end the program for without a word."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise unheard(host, port, error) from error
 
 
 def no_quotes() -> None:

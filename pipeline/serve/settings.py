@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ class Settings:
     hand: Literal["left", "right"] = "left"
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a service that would be open to others without a token."""
+        """Raise ConfigError for a service that would be open to others without a token, or could hold no upload."""
         if self.host not in LOOPBACK and self.token is None and not self.open_to_all:
             raise ConfigError(
                 f"--host is {self.host}, which others can reach, and there is no token; give --token-file FILE, or "
@@ -59,6 +60,8 @@ class Settings:
             )
         if self.spool is not None and not self.spool.is_dir():
             raise ConfigError(f"--spool: {self.spool} is no folder; make it, or give another")
+        if self.spool is not None and not os.access(self.spool, os.W_OK | os.X_OK):
+            raise ConfigError(f"--spool: {self.spool} may not be written; check its permissions, or give another")
         if self.prefix and not re.fullmatch(r"(/[\w.-]+)+", self.prefix):
             raise ConfigError(f"--prefix is {self.prefix!r}, expected a path such as /boneage")
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+import socket
 import threading
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from conftest import ROOT
 from starlette.testclient import TestClient
 
 from boneage import BoneAge
-from boneage.data.errors import ConfigError
+from boneage.data.errors import ConfigError, OutputError
 from boneage.pipeline.cli import main
 from boneage.pipeline.predict.parallel import share_of_container
 from boneage.pipeline.reading import Reading
@@ -279,6 +280,21 @@ def test_a_pool_refuses_whom_it_has_no_place_for_and_stops():
 def test_a_setting_that_cannot_be_is_refused(settings, words):
     with pytest.raises(ConfigError, match=re.escape(words)):
         Settings(**settings)
+
+
+def test_a_spool_that_may_not_be_written_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(ConfigError, match="may not be written"):
+        Settings(spool=tmp_path)
+
+
+def test_a_port_that_is_taken_is_named():
+    from boneage.pipeline.serve.run import serve
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(port=taken.getsockname()[1])
+        with pytest.raises(OutputError, match=r"cannot be listened at \(Address already in use\)"):
+            serve(settings, lambda: pytest.fail("loaded"), print)
 
 
 def test_tokens_and_sizes_are_checked(tmp_path):
