@@ -43,7 +43,8 @@ def files_below(folder: Path) -> list[Path]:
 def matches(pattern: Path) -> list[Path]:
     """Files and folders that match a pattern, sorted: * and ? within a name, [abc], and ** for any folders.
 
-    Hidden ones match only where the pattern has the dot.
+    Hidden ones match only where the pattern has the dot. Folders that may not be listed, in which others could match,
+    are among them.
     """
     parts = pattern.parts
     plain = next(number for number, part in enumerate(parts) if _MAGIC & set(part))
@@ -54,23 +55,29 @@ def matches(pattern: Path) -> list[Path]:
 def _expanded(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
     first, rest = parts[0], parts[1:]
     if first == "**":
-        folders = [path for is_folder, path in _walk(folder) if is_folder]
-        for each in folders:
-            if rest:
-                yield from _expanded(each, rest)
-            else:
-                yield each
+        yield from _in_any_folder(folder, rest)
         return
     if not _MAGIC & set(first):
         if os.path.lexists(folder / first):
             yield from _expanded(folder / first, rest) if rest else (folder / first,)
         return
-    for path in _listed(folder)[0]:
+    inside, listed = _listed(folder)
+    if not listed and is_folder(folder):
+        yield folder
+    for path in inside:
         if fnmatch.fnmatchcase(path.name, first) and (first.startswith(".") or not path.name.startswith(".")):
             if not rest:
                 yield path
             elif is_folder(path):
                 yield from _expanded(path, rest)
+
+
+def _in_any_folder(folder: Path, rest: tuple[str, ...]) -> Iterator[Path]:
+    for listed, path in list(_walk(folder)):
+        if listed and rest:
+            yield from _expanded(path, rest)
+        elif listed or (is_folder(path) and not is_hidden(path.name)):
+            yield path
 
 
 def _walk(folder: Path) -> Iterator[tuple[bool, Path]]:

@@ -109,6 +109,8 @@ def test_a_folder_that_may_not_be_listed_or_entered_is_a_row_of_its_own(tmp_path
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "private")
     rows = read_inputs([tmp_path])
     assert names(rows, tmp_path) == ["a.png", "link.png", "private"]
+    assert names(read_inputs([tmp_path / "**" / "*.png"]), tmp_path) == ["a.png", "link.png", "private"]
+    assert names(read_inputs([tmp_path / "pri*" / "*.png"]), tmp_path) == ["private"]
     with pytest.raises(ReadError, match="private: is a folder that may not be listed"):
         open_source(rows[2].path, found=True)
     for path in (tmp_path / "link.png", tmp_path / "private" / "b.png"):
