@@ -39,8 +39,10 @@ class OwnStops(Callback):
 def stops_told() -> Iterator[None]:
     """Within the block, which fits a net by Lightning, a SIGTERM ends the process with the code 143, not with 0.
 
-    Raises TrainingError where a process that prepares batches was ended, or has no room in shared memory.
+    After it Ctrl-C does what it did before: Lightning has all be ignored that follow one that ends a fit. Raises
+    TrainingError where a process that prepares batches was ended, or has no room in shared memory.
     """
+    before = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SIGTERMException as error:
@@ -53,6 +55,9 @@ def stops_told() -> Iterator[None]:
             f"the processes that prepare batches cannot go on ({_last_line(cause)}); give --workers 0, or more memory "
             "in /dev/shm"
         ) from error
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -23,7 +23,7 @@ from boneage.pipeline.cli.group import Output, SafeCommand
 
 # Parameters whose paths are read. A new one for what is written has the type Output, or nothing can be written there.
 READ = {"inputs", "readings", "data", "table", "images", "folder", "plan", "evaluation", "robustness"}
-READ |= {"recipe", "cutouts", "negatives", "exclude", "finer", "authorization", "token_file", "reference"}
+READ |= {"recipe", "cutouts", "negatives", "exclude", "finer", "wrists", "authorization", "token_file", "reference"}
 FOLDERS = {"folder", "evaluation"}
 SUFFIXES = {"--parquet": ".parquet"}
 

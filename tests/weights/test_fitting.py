@@ -69,3 +69,15 @@ def test_a_sigterm_stays_with_who_handled_it_and_ends_the_other_processes(monkey
         signal.signal(signal.SIGTERM, before)
     processes.end_children()
     assert ended == ["other"]
+
+
+def interrupted() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as Lightning does
+    raise SystemExit(1)
+
+
+def test_ctrl_c_does_after_a_fit_what_it_did_before():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit), stops_told():
+        interrupted()
+    assert signal.getsignal(signal.SIGINT) is before
