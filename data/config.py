@@ -47,7 +47,7 @@ def make_config(kind: type[T], values: Mapping[str, Any], where: str = "configur
         # strictly by type, and as JSON, whose lists serve as tuples and objects as dataclasses
         return checker(kind).__pydantic_validator__.validate_json(json.dumps({"value": _plain(values)})).value
     except ValidationError as error:
-        raise ConfigError(_faults(kind, where, error.errors(include_url=False, include_context=True))) from error
+        raise ConfigError(_faults(kind, where, error.errors(include_url=False))) from error
     except TypeError as error:  # of json
         raise ConfigError(f"{where}: has a value that is not number, text, list or keys ({one_line(error)})") from error
 

@@ -25,7 +25,7 @@ from .radiograph import Radiograph, finished
 from .remark import Remark, Verbatim
 from .samples import misfit
 from .source import Source
-from .tags import class_name, date_of, exam_date, kind_of, lacks_end, number_of, take_from_groups, text_of
+from .tags import class_name, date_of, exam_date, kind_of, number_of, take_from_groups, text_of
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom decodes all of them to RGB
@@ -45,13 +45,13 @@ def read_dicom(source: Source) -> Radiograph:
     dataset, path = source.dataset(), source.name
     try:
         film = replace(_decode(path, dataset), tags=source.tags)
-        return replace(film, doubts=(*film.doubts, _ENDLESS)) if lacks_end(source.content) else film
+        return replace(film, doubts=(*film.doubts, _ENDLESS)) if source.lacks_end else film
     except ReadError:
         raise
     except BaseException as error:  # pydicom and its decoders raise errors of every kind on damaged files
         if is_stop(error):
             raise
-        if lacks_end(source.content):
+        if source.lacks_end:
             raise ReadError(path, _ENDLESS) from error
         remark = Remark(
             "this DICOM ({syntax}) cannot be decoded ({error}), expected a whole file in a known compression; export "

@@ -65,12 +65,19 @@ class Source:
 
     def dataset(self) -> Dataset:
         """The whole dataset of a DICOM. Raises ReadError where it is damaged."""
-        from .tags import END_OF_PICTURE, copy_of, lacks_end, parsed
+        from .tags import END_OF_PICTURE, copy_of, parsed
 
         if self.given is not None:
             return copy_of(cast("Dataset", self.given), with_picture=True)
-        content = self.content + END_OF_PICTURE if lacks_end(self.content) else self.content
+        content = self.content + END_OF_PICTURE if self.lacks_end else self.content
         return parsed(self.name, io.BytesIO(content), with_picture=True)
+
+    @cached_property
+    def lacks_end(self) -> bool:
+        """Whether the compressed picture of a DICOM has no delimiter at its end."""
+        from .tags import lacks_end
+
+        return lacks_end(self.content)
 
     @cached_property
     def tags(self) -> Dataset | None:

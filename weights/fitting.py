@@ -39,7 +39,7 @@ class OwnStops(Callback):
 def stops_told() -> Iterator[None]:
     """Within the block, which fits a net by Lightning, a SIGTERM ends the process with the code 143, not with 0.
 
-    After it Ctrl-C does what it did before: Lightning has all be ignored that follow one that ends a fit. Raises
+    After the block Ctrl-C works as it did before; Lightning leaves it ignored once it has ended a fit. Raises
     TrainingError where a process that prepares batches was ended, or has no room in shared memory.
     """
     before = signal.getsignal(signal.SIGINT)
