@@ -135,4 +135,5 @@ def _steps(name: str, s: float) -> Steps:
         return [flip, A.SomeOf(operations, n=2, replace=False, p=1.0)]
     # UniformAugment (LingChen et al. 2020): two operations drawn freely, each applied with a probability that is
     # itself uniform, which is one half over all draws
-    return [flip, A.OneOf(operations, p=0.5), A.OneOf(_operations(s), p=0.5)]
+    uniform: Steps = [flip, A.OneOf(operations, p=0.5), A.OneOf(_operations(s), p=0.5)]
+    return [*_copying(s), *uniform] if name == "uniformclinic" else uniform

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from typing import Literal
 
-PolicyName = Literal["none", "light", "clinic", "randaugment", "uniformaugment"]
+PolicyName = Literal["none", "light", "clinic", "randaugment", "uniformaugment", "uniformclinic"]

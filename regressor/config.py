@@ -133,7 +133,8 @@ class RegressorConfig:
     )
     """Trained one after the other, from small and mild to large and strong, which is quicker than large throughout."""
     augmentation: PolicyName = "light"
-    """How films are changed: a little (light), also as JPEG, small, burnt out (clinic), or in ways drawn by chance."""
+    """How films are changed: a little (light), also as JPEG, small, burnt out (clinic), in ways drawn by chance
+    (randaugment, uniformaugment), or in both (uniformclinic)."""
     loss: Loss = "l1"
     """Distance to the label, which is z-scored; l1 is what the MAE measures."""
     optimiser: Optimiser = "adamw"

@@ -177,7 +177,8 @@ def _stops_told() -> Iterator[None]:
             end_children()  # once more: a signal that is not yet handled takes in a second one
         for number, handler in before.items():
             signal.signal(number, handler)
-        sys.unraisablehook = hook
+        if stop.asked is None:  # what a stop broke off may fail until Python has deleted the last of it
+            sys.unraisablehook = hook
 
 
 class _Stop:
