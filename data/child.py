@@ -106,13 +106,11 @@ def parse_age(text: str, where: str = "--age") -> Age:
     elif part := _MONTHS.fullmatch(given):
         age = _months(part)
     else:
-        raise ChildError(
-            where,
-            Remark(
-                "age is {text}, expected years and months such as 10y3m, 10.25y or 123mo; give it with its unit",
-                text=quoted,
-            ),
+        remark = Remark(
+            "age is {text}, expected years and months such as 10y3m, 10.25y or 123mo; give it with its unit",
+            text=quoted,
         )
+        raise ChildError(where, remark)
     return _possible(age, text, where)
 
 
@@ -141,17 +139,21 @@ def age_of(number: str, unit: AgeUnit, where: str) -> Age:
     return _possible(_months(part) if unit == "months" else _years(part), number, where)
 
 
-def parse_height(text: str, where: str = "--height") -> float:
+def parse_height(text: str, where: str = "--height", within: tuple[float, float] = HEIGHTS_CM) -> float:
     """Read a height such as 140.5cm or 1.405m in centimetres; a bare number has no unit and is refused.
 
-    `where` names the option or column in the message. Raises ChildError for other forms and outside 40 to 230 cm.
+    `where` names the option or column in the message. Raises ChildError for other forms and heights not `within`.
     """
-    return _height(text, where, HEIGHTS_CM)
+    match, quoted = _HEIGHT.fullmatch(text.strip().lower()), Verbatim(repr(text))
+    if not match:
+        remark = Remark("height is {text}, expected centimetres such as 140.5cm; give it with its unit", text=quoted)
+        raise ChildError(where, remark)
+    return _plausible(_float(match[1]) * (100 if match[3] == "m" else 1), text, where, within)
 
 
 def parse_parent(text: str, where: str) -> float:
     """Read a parent's height as `parse_height` does a child's; it is 120 to 230 cm."""
-    return _height(text, where, PARENTS_CM)
+    return parse_height(text, where, PARENTS_CM)
 
 
 def parse_weight(text: str, where: str = "--weight") -> float:
@@ -168,14 +170,19 @@ def parse_weight(text: str, where: str = "--weight") -> float:
     return _plausible_weight(match[1], text, where)
 
 
-def height_of(number: str, where: str) -> float:
+def height_of(number: str, where: str, within: tuple[float, float] = HEIGHTS_CM) -> float:
     """Read a height that is written as a plain number of centimetres, as a column has it; errors as `parse_height`."""
-    return _plain_height(number, where, HEIGHTS_CM)
+    if not re.fullmatch(_NUMBER, number.strip()):
+        remark = Remark(
+            "height is {text}, expected a plain number; the column's name says the unit", text=Verbatim(repr(number))
+        )
+        raise ChildError(where, remark)
+    return _plausible(_float(number), number, where, within)
 
 
 def parent_of(number: str, where: str) -> float:
     """Read a parent's height that is a plain number of centimetres; errors as `parse_parent`."""
-    return _plain_height(number, where, PARENTS_CM)
+    return height_of(number, where, PARENTS_CM)
 
 
 def weight_of(number: str, where: str) -> float:
@@ -255,23 +262,6 @@ def _possible(age: Age, text: str, where: str) -> Age:
         remark = Remark("age is {text}, expected at most 25 years; check the age", text=Verbatim(repr(text)))
         raise ChildError(where, remark)
     return age
-
-
-def _height(text: str, where: str, within: tuple[float, float]) -> float:
-    match, quoted = _HEIGHT.fullmatch(text.strip().lower()), Verbatim(repr(text))
-    if not match:
-        remark = Remark("height is {text}, expected centimetres such as 140.5cm; give it with its unit", text=quoted)
-        raise ChildError(where, remark)
-    return _plausible(_float(match[1]) * (100 if match[3] == "m" else 1), text, where, within)
-
-
-def _plain_height(number: str, where: str, within: tuple[float, float]) -> float:
-    if not re.fullmatch(_NUMBER, number.strip()):
-        remark = Remark(
-            "height is {text}, expected a plain number; the column's name says the unit", text=Verbatim(repr(number))
-        )
-        raise ChildError(where, remark)
-    return _plausible(_float(number), number, where, within)
 
 
 def _plausible_weight(number: str, text: str, where: str) -> float:

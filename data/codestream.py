@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import NoReturn
 
 _JPEG, _JPEG_2000 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51"
 _HT_OR_FILE = b"\x00\x00\x00\x0cjP  "  # JPEG 2000 in its file format, which DICOM does not allow but some write
@@ -13,6 +12,7 @@ _LOSSLESS, _JPEG_LS = 0xC3, 0xF7
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 _SCAN, _END = 0xDA, 0xD9
 _MOST_RUNS = 20_000_000  # of run lengths, which are counted in 8 s of CPU; films of 50 million pixels have some million
+_NO_SIZE = "its pixel data state no size"
 _NEXT = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # a marker that is neither a stuffed zero nor a restart
 
 
@@ -78,7 +78,7 @@ def _jpeg(content: bytes) -> Codestream:
             _refuse_shifted(content[place : place + length])
         place += max(length, 2)
     if frame is None or not frame.width * frame.height * frame.samples:
-        _without_size()
+        raise ValueError(_NO_SIZE)
     return replace(frame, scans=max(scans, 1))
 
 
@@ -99,13 +99,9 @@ def _jpeg_2000(content: bytes) -> Codestream:
     samples, bits = int.from_bytes(head[32:34], "big"), (content[42] & 0x7F) + 1 if len(content) > 42 else 0
     width, height = right - left, bottom - top
     if len(content) < 45 or min(width, height, samples, tile_width, tile_height) < 1:
-        _without_size()
+        raise ValueError(_NO_SIZE)
     tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
     return Codestream(width, height, samples, bits, tiles=tiles)
-
-
-def _without_size() -> NoReturn:
-    raise ValueError("its pixel data state no size")
 
 
 def rle_fits(frame: bytes, expected: int) -> bool:

@@ -45,7 +45,7 @@ def make_config(kind: type[T], values: Mapping[str, Any], where: str = "configur
 
     try:
         # strictly by type, and as JSON, whose lists serve as tuples and objects as dataclasses
-        return checker(kind).__pydantic_validator__.validate_json(json.dumps({"value": _plain(values)})).value
+        return checker(kind).__pydantic_validator__.validate_json(json.dumps({"value": config_values(values)})).value
     except ValidationError as error:
         raise ConfigError(_faults(kind, where, error.errors(include_url=False))) from error
     except TypeError as error:  # of json
@@ -71,9 +71,15 @@ def load_config(kind: type[T], path: str | Path | None, overrides: Mapping[str, 
     return make_config(kind, values, str(path) if path else "command line")
 
 
-def config_values(config: Any) -> dict[str, Any]:
-    """A configuration as plain values, as YAML and JSON hold them."""
-    return _plain(config)
+def config_values(config: Any) -> Any:
+    """A configuration, or any value in one, as plain values, as YAML and JSON hold them."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        config = dataclasses.asdict(config)
+    if isinstance(config, Mapping):
+        return {key: config_values(inner) for key, inner in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [config_values(inner) for inner in config]
+    return config
 
 
 def without_defaults(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +88,7 @@ def without_defaults(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     `make_config` makes the same of them. Keys that `kind` does not know, as of an older version, are kept.
     """
     hints = get_type_hints(kind)
-    defaults = {field.name: _plain(field.default) for field in dataclasses.fields(kind)}
+    defaults = {field.name: config_values(field.default) for field in dataclasses.fields(kind)}
     kept: dict[str, Any] = {}
     for name in (*(name for name in hints if name in values), *(name for name in values if name not in hints)):
         value = values[name]
@@ -115,16 +121,6 @@ def checker(kind: type) -> Any:
 def dataclass_in(hint: Any) -> type | None:
     """The dataclass that an annotation names: alone, `| None`, or in a tuple."""
     return next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)  # pyright: ignore
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = dataclasses.asdict(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return value
 
 
 def _faults(kind: type, where: str, faults: Sequence[Any]) -> str:

@@ -45,7 +45,7 @@ def damage_of_codestream(content: bytes) -> Iterator[Remark]:
     if stated.lossless:
         yield from _faults_of_lossless(content, stated)
     elif stated.bits == 8:
-        yield from _faults_of_jpeg(content)
+        yield from _faults_of_jpeg(content, stated)
 
 
 def _faults_of_lossless(content: bytes, stated: Codestream) -> Iterator[Remark]:
@@ -122,8 +122,8 @@ def _ends_elsewhere(content: bytes) -> bool:
     return is_same(bytes(changed)) or not all(map(is_same, longer))
 
 
-def _faults_of_jpeg(content: bytes) -> Iterator[Remark]:
-    colours = "CMYK" if read_codestream(content).samples == 4 else "GRAY"
+def _faults_of_jpeg(content: bytes, stated: Codestream) -> Iterator[Remark]:
+    colours = "CMYK" if stated.samples == 4 else "GRAY"
     try:
         greys = simplejpeg.decode_jpeg(content, colours)[..., 0]
     except ValueError as error:

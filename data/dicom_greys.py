@@ -289,11 +289,10 @@ def _table(item: Dataset, name: Remark, values: np.ndarray, doubts: list[Remark]
     if _turns(swapped) * _TURNS < _turns(held):
         doubts.append(Remark("{name} has its bytes swapped and was read the other way", name=name))
         held = swapped
-    table = _Table(held, first)
     low, high = np.clip(np.rint(percentiles(values, _MOST_VALUES)).astype(np.int64) - first, 0, len(held))
     if _turns(held[low : high + 1]) > _MOST_TURNS:
         doubts.append(Remark("{name} rises and falls, so that different values have one grey level", name=name))
-    return table
+    return _Table(held, first)
 
 
 def _count(descriptor: tuple[float, ...]) -> int:

@@ -7,6 +7,7 @@ and ends with a non-zero exit code; in a cohort's table it is the reason of a fa
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 from .remark import Remark, Verbatim
@@ -101,12 +102,9 @@ def as_film_error(subject: str | Path, error: BaseException) -> FilmError:
 
 
 _REMEDIES = {
-    errno.ENOSPC: "make room there, or give another place",
-    errno.EDQUOT: "make room there, or give another place",
-    errno.EFBIG: "make room there, or give another place",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room there, or give another place"),
     errno.EROFS: "give another place",
-    errno.EACCES: "check its permissions, or give another place",
-    errno.EPERM: "check its permissions, or give another place",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "check its permissions, or give another place"),
     errno.ENAMETOOLONG: "give a shorter name",
     errno.EEXIST: "expected a folder, or nothing yet; give another place",
     errno.ENOTDIR: "expected a folder; give another place",
@@ -120,6 +118,14 @@ def with_remedy(error: OSError) -> str:
     """What the system says is wrong with a file, and what to do about it."""
     remedy = _REMEDIES.get(error.errno or 0)
     return (error.strerror or one_line(error)) + (f"; {remedy}" if remedy else "")
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """An error and those behind it: what it was raised from, or what was handled when it was raised."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
 
 
 def one_line(error: BaseException) -> Verbatim:

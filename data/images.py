@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, cast
@@ -38,41 +38,6 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 _BEGINNINGS = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 
 _MOST_PARTS = 100_000  # strips of a TIFF that Pillow decodes one by one
-_DOUBTS: dict[str, tuple[tuple[Callable[[bytes, Mapping[int, Any]], bool], Remark], ...]] = {  # by content and tags
-    "WEBP": (
-        (
-            lambda content, _: is_damaged_webp(content),
-            Remark("the WebP is damaged: its picture does not end where its data end"),
-        ),
-        (
-            lambda content, _: is_lossless_webp(content),
-            Remark("damage to a lossless WebP cannot be noticed; give the film as a PNG or in its original format"),
-        ),
-    ),
-    "PNG": (
-        (lambda content, _: not fits_its_checksums(content), Remark("the PNG is damaged: a checksum does not fit")),
-        (
-            lambda content, _: not fills_its_rows(content),
-            Remark("the PNG is damaged: its data are shorter or longer than its rows"),
-        ),
-    ),
-    "TIFF": (
-        (
-            is_damaged_tiff,
-            Remark("the TIFF is damaged: its strips have wrong checksums, or other lengths than their rows"),
-        ),
-        (
-            lambda _, tags: is_unchecked_tiff(tags),
-            Remark("damage to a TIFF of this compression cannot be noticed; give the film in its original format"),
-        ),
-    ),
-    "BMP": (
-        (
-            lambda content, _: not fits_its_length(content),
-            Remark("the BMP is damaged: its header does not fit the length of its data"),
-        ),
-    ),
-}
 _GREY = ("1", "L")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations
@@ -138,15 +103,36 @@ def _check_costs(source: Source, picture: Image.Image) -> list[Remark]:
         )
     if not source.content:
         return []
-    tags = getattr(picture, "tag_v2", {})
-    for is_so, doubt in _DOUBTS.get(str(picture.format), ()):
-        if is_so(source.content, tags):
-            return [doubt]
     if picture.format not in ("JPEG", "MPO"):
-        return []
+        doubt = _damage_of(picture.format, source.content, getattr(picture, "tag_v2", {}))
+        return [doubt] if doubt else []
     stated = read_codestream(source.content)
     check_decoding(path, stated.width, stated.height, stated.samples, stated.scans)
     return list(damage_of_codestream(source.content))
+
+
+def _damage_of(format: str | None, content: bytes, tags: Mapping[int, Any]) -> Remark | None:
+    """What is damaged in a picture that is no JPEG, or why damage cannot be noticed; `tags`: of a TIFF."""
+    match format:
+        case "PNG" if not fits_its_checksums(content):
+            return Remark("the PNG is damaged: a checksum does not fit")
+        case "PNG" if not fills_its_rows(content):
+            return Remark("the PNG is damaged: its data are shorter or longer than its rows")
+        case "WEBP" if is_damaged_webp(content):
+            return Remark("the WebP is damaged: its picture does not end where its data end")
+        case "WEBP" if is_lossless_webp(content):
+            return Remark(
+                "damage to a lossless WebP cannot be noticed; give the film as a PNG or in its original format"
+            )
+        case "TIFF" if is_damaged_tiff(content, tags):
+            return Remark("the TIFF is damaged: its strips have wrong checksums, or other lengths than their rows")
+        case "TIFF" if is_unchecked_tiff(tags):
+            return Remark(
+                "damage to a TIFF of this compression cannot be noticed; give the film in its original format"
+            )
+        case "BMP" if not fits_its_length(content):
+            return Remark("the BMP is damaged: its header does not fit the length of its data")
+    return None
 
 
 def _is_deep_colour(picture: Image.Image) -> bool:

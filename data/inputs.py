@@ -119,25 +119,16 @@ def _rows(item: Film | InputRow, known: _Known) -> Iterator[InputRow]:
 
 
 def _rows_behind(path: Path, known: _Known) -> Iterator[InputRow]:
-    if isinstance(path, Url):
-        yield from _rows_at(path, known)
-    elif is_pattern(path) and not os.path.lexists(path):
+    is_url = isinstance(path, Url)  # a store is not listed
+    if not is_url and is_pattern(path) and not os.path.lexists(path):
         yield from _matches(path, known)
     elif path.suffix.lower() in TABLES:
+        refuse_unknown([path])
         yield from _rows_of(path, known)
-    elif is_folder(path):
+    elif not is_url and is_folder(path):
         yield from _rows_in(path, known)
     else:
         yield InputRow(path, known.child)
-
-
-def _rows_at(url: Url, known: _Known) -> Iterator[InputRow]:
-    """A table or a film in a store; what else is there is not listed."""
-    if url.suffix.lower() in TABLES:
-        refuse_unknown([url])
-        yield from _rows_of(url, known)
-    else:
-        yield InputRow(url, known.child)
 
 
 def _rows_of(table: Path, known: _Known) -> Iterator[InputRow]:
@@ -183,10 +174,8 @@ def _agreeing(table: Path, rows: Sequence[InputRow], child: Child) -> Sequence[I
         said = getattr(child, field.name)
         against = [row for row in rows if said is not None and getattr(row.child, field.name) not in (None, said)]
         if against:
-            theirs, option = (
-                getattr(against[0].child, field.name),
-                _OPTIONS.get(field.name, field.name.replace("_", "-")),
-            )
+            theirs = getattr(against[0].child, field.name)
+            option = _OPTIONS.get(field.name, field.name.replace("_", "-"))
             kind = SexError if field.name == "sex" else ChildError
             remark = Remark(
                 "says {theirs} for {number} of its {rows} rows (first: {first}), {option} says {stated}; leave "

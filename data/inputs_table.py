@@ -117,11 +117,10 @@ def read_inputs_table(
 
 def _name_unused(sheet: Table) -> None:
     """Log the columns that are not used although their names speak of the film or the child."""
-    words = (name.replace("_", " ") for name in sheet.header)
     unused = [
         name
-        for name, said in zip(sheet.header, words, strict=True)
-        if _SPEAKING.search(said) and name not in sheet.used and "bone" not in said.casefold()
+        for name in sheet.header
+        if _SPEAKING.search(name.replace("_", " ")) and name not in sheet.used and "bone" not in name.casefold()
     ]
     if unused:
         log.warning(

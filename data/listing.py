@@ -48,8 +48,7 @@ def matches(pattern: Path) -> list[Path]:
     """
     parts = pattern.parts
     plain = next(number for number, part in enumerate(parts) if _MAGIC & set(part))
-    found = set(_expanded(Path(*parts[:plain]), parts[plain:]))
-    return sorted(found)
+    return sorted(set(_expanded(Path(*parts[:plain]), parts[plain:])))
 
 
 def _expanded(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:

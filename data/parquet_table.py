@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
 from .errors import CohortError, one_line
+from .text import cell_text
 
 SUFFIX = ".parquet"
 _ROWS = 65_536  # in memory at once
@@ -36,7 +35,7 @@ def parquet_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             for group in table.iter_batches(_ROWS, columns=[*dict.fromkeys(names[number] for number in read)]):
                 for values in zip(*(column.to_pylist() for column in group.columns), strict=True):
                     line += 1
-                    if any(texts := [_text(value) for value in values]):
+                    if any(texts := [cell_text(value) for value in values]):
                         cells = dict(zip(read, texts, strict=True))
                         yield line, [cells.get(number, "") for number in range(len(names))]
     except FileNotFoundError:
@@ -56,15 +55,3 @@ def _is_plain(kind: Any) -> bool:
 
     blobs = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
     return not types.is_nested(kind) and not any(is_blob(kind) for is_blob in blobs)
-
-
-def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, float):
-        return f"{value:.15g}"  # 1377.0, as columns with blanks hold whole numbers, is 1377
-    if isinstance(value, datetime):  # before date, which it is too
-        return value.date().isoformat() if value.time() == time() else value.isoformat(" ")
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value).strip()

@@ -13,8 +13,6 @@ _LARGEST = 200_000  # bytes of a file
 _DEEPEST = 50  # lists and mappings within one another
 _LONGEST_NUMBER = 40  # characters
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-
-
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML has it: a tenth of the time
 
 

@@ -253,15 +253,8 @@ def why_no_film(path: Path, file: BinaryIO) -> Remark | None:
 
 
 def _why_no_film_of_dicom(path: Path, file: BinaryIO) -> Remark | None:
-    from .tags import (  # pydicom is slow to import, and most files are pictures
-        TooMuchError,
-        beginning_of,
-        class_name,
-        kind_of,
-        number_of,
-        parsed,
-        text_of,
-    )
+    # pydicom is slow to import, and most files are pictures
+    from .tags import TooMuchError, beginning_of, class_name, kind_of, number_of, parsed, text_of
 
     whole = file.seek(0, os.SEEK_END) <= MAX_BYTES  # of others only the beginning is looked at
     file.seek(0)

@@ -218,7 +218,9 @@ def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
         file.write(csv_line(list(columns)))
-        file.writelines(csv_line([_written(row.get(name)) for name in columns]) for row in rows)
+        file.writelines(
+            csv_line(["" if (cell := row.get(name)) is None else str(cell) for name in columns]) for row in rows
+        )
 
 
 def has_columns(columns: Sequence[str]) -> Callable[[Path], bool]:
@@ -251,9 +253,9 @@ def _text_of(path: Path) -> str:
         return io.TextIOWrapper(io.BytesIO(content), encoding).read().lstrip("\ufeff")
     except FileNotFoundError:
         raise CohortError(f"{path}: no such file or folder") from None
+    except UnicodeError:
+        raise CohortError(f"{path}: not a UTF-8 text file; save the table as CSV (UTF-8)") from None
     except (OSError, ValueError) as error:
-        if isinstance(error, UnicodeError):
-            raise CohortError(f"{path}: not a UTF-8 text file; save the table as CSV (UTF-8)") from None
         raise CohortError(
             f"{path}: cannot be read ({getattr(error, 'strerror', error)}); check its permissions"
         ) from None
@@ -267,10 +269,6 @@ def _joined(cells: Sequence[str], separator: str, columns: int) -> bool:
         if further and (max(further) >= columns - 1 or (first, further[-1]) == (columns - 1 - place, place)):
             return True
     return False
-
-
-def _written(value: Any) -> str:
-    return "" if value is None else str(value)
 
 
 def _recognise(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .errors import CohortError
 from .files import bare_name
+from .listing import is_hidden
 from .table import Row, Table
 from .url import Url, within
 
@@ -26,7 +27,10 @@ class TableFiles:
         self._base = within(home, images) if images is not None else home
         self.by = "path" if "path" in table.roles else "id"
         if isinstance(self._base, Url):
-            self._refuse_ids(table)
+            if self.by == "id":  # it would take a list of all that is in a store
+                raise CohortError(
+                    f"{table.path}: ids are searched in folders of this machine; give a column path for URLs"
+                )
         elif not self._base.is_dir():
             raise CohortError(
                 f"{self._base}: not a folder; give the folder of the radiographs that {table.path.name} names"
@@ -35,11 +39,6 @@ class TableFiles:
         self._searched = own if images is None and own.is_dir() else self._base
         self._faults = table.faults
         self._named = _files_by_name(self._searched) if self.by == "id" else {}
-
-    def _refuse_ids(self, table: Table) -> None:
-        """A store is not searched for ids, which would list all that is in it."""
-        if self.by == "id":
-            raise CohortError(f"{table.path}: ids are searched in folders of this machine; give a column path for URLs")
 
     def existing(self, row: Row) -> Path | None:
         """The one file of a row; None where there is none, or several, which is noted as a fault unless it is blank."""
@@ -84,7 +83,7 @@ def _files_by_name(folder: Path) -> dict[str, list[Path]]:
     """List a folder once: file name without image suffix -> files so named; what is hidden is left out."""
     named: dict[str, list[Path]] = {}
     for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+        folders[:] = [name for name in folders if not is_hidden(name)]
         for name in files:
             if not name.startswith("."):
                 named.setdefault(bare_name(name), []).append(Path(parent, name))

@@ -20,7 +20,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 from pydicom.valuerep import VR
 
 from .child import DAYS_IN_MONTH
-from .errors import ReadError, is_stop, one_line
+from .errors import ReadError, causes_of, is_stop, one_line
 from .quiet import no_warnings
 from .remark import Remark, Verbatim
 from .text import shortened
@@ -45,15 +45,11 @@ def lacks_end(content: bytes) -> bool:
     return start >= 0 and content[start + 8 : start + 12] == _UNDEFINED and content.find(END_OF_PICTURE[:4], start) < 0
 
 
+@no_warnings()  # pydicom's quote the values, a patient's name included
 def parsed(path: str | Path, file: BinaryIO, *, with_picture: bool = False) -> FileDataset:
     """The dataset in an open file, up to its picture unless `with_picture`. Raises ReadError, about `path`."""
-    with no_warnings():  # pydicom's quote the values, a patient's name included
-        return _parsed(path, file, not with_picture)
-
-
-def _parsed(path: str | Path, file: BinaryIO, stop_before_pixels: bool) -> FileDataset:
     try:
-        return _read(file, stop_before_pixels)
+        return _read(file, with_picture)
     except InvalidDicomError:
         pass  # no preamble; read on, but believe it only if the tags make sense
     except BaseException as error:
@@ -62,7 +58,7 @@ def _parsed(path: str | Path, file: BinaryIO, stop_before_pixels: bool) -> FileD
         raise _damaged(path, error) from error
     try:
         file.seek(0)
-        dataset = _read(file, stop_before_pixels, force=True)
+        dataset = _read(file, with_picture, force=True)
         if "SOPClassUID" in dataset or ("Rows" in dataset and "PhotometricInterpretation" in dataset):
             return dataset
     except TooMuchError as error:
@@ -102,26 +98,19 @@ class _Counted:
         return b"" if self.left < 0 or self._room < 0 else self._read(size)
 
 
-def _read(file: BinaryIO, stop_before_pixels: bool, *, force: bool = False) -> FileDataset:
+def _read(file: BinaryIO, with_picture: bool, *, force: bool = False) -> FileDataset:
     """As pydicom.dcmread; raises TooMuchError for what is too large, too many or too deep."""
     counted = _Counted(file, _MOST_ELEMENTS)
     try:
-        dataset = _dataset_of(counted, _at_pixel_data if stop_before_pixels else None, force)
+        dataset = _dataset_of(counted, None if with_picture else _at_pixel_data, force)
         if counted.left >= 0:
             return dataset
     except Exception as error:
-        if _is_recursion(error):
+        if any(isinstance(cause, RecursionError) for cause in causes_of(error)):
             raise TooMuchError("its sequences are nested in one another too deep to be read") from error
         if counted.left >= 0:
             raise
     raise TooMuchError(f"it has more than {_MOST_ELEMENTS} elements and items of sequences")
-
-
-def _is_recursion(error: BaseException | None) -> bool:
-    """Whether an error, or what was handled when it was raised, is that calls are nested too deep."""
-    while error is not None and not isinstance(error, RecursionError):
-        error = error.__context__
-    return error is not None
 
 
 def _dataset_of(file: _Counted, stop: Callable[[BaseTag, str | None, int], bool] | None, force: bool) -> FileDataset:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
+from datetime import datetime, time
 
 _LONGEST_NAME = 120  # bytes of a file's name, which systems limit to 255, numbers and suffixes included
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that change the order in which text is shown
@@ -61,6 +63,17 @@ def csv_line(cells: list[str]) -> str:
 def from_csv_cell(text: str) -> str:
     """The text of a cell that `csv_line` wrote; for all other cells, the cell."""
     return text[1:] if _GUARDED.match(text) else text
+
+
+def cell_text(value: object) -> str:
+    """The text of a cell of a workbook or of Parquet, as a CSV would have it; "" where nothing or NaN stands there."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float):
+        return f"{value:.15g}"  # what a sheet keeps; 1377.0, as columns with blanks hold whole numbers, is 1377
+    if isinstance(value, datetime) and value.time() == time():
+        return value.date().isoformat()
+    return str(value).strip()
 
 
 def for_markdown(text: str) -> str:

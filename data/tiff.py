@@ -10,10 +10,8 @@ from .damage import damage_of_codestream
 from .inflated import inflated_length
 
 # tags and compressions of TIFF 6.0
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _SAMPLES, _ROWS, _COUNTS, _PLANES = (
-    *(256, 257, 258, 259, 273),
-    *(277, 278, 279, 284),
-)
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS = 256, 257, 258, 259, 273
+_SAMPLES, _ROWS, _COUNTS, _PLANES = 277, 278, 279, 284
 _PHOTOMETRIC, _TILE_SIDES, _TILES, _JPEG_TABLES = 262, (322, 323), (324, 325), 347
 _NONE, _LZW, _JPEG, _PACKED, _DEFLATED, _ZSTANDARD = 1, 5, 7, 32773, (8, 32946), 50_000
 _YCBCR = 6
@@ -32,8 +30,9 @@ def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     if any(offset < _HEADER for offset in tags.get(_OFFSETS, ())) or sum(map(len, parts)) > len(content):
         return True  # within the header, or one another
     if compression == _JPEG:
-        tables = tags.get(_JPEG_TABLES, b"")
-        return any(_is_damaged_jpeg(bytes(part), tables) for part in parts)
+        tables = tags.get(_JPEG_TABLES, b"")  # what all have in common, a JPEG without a picture
+        whole = (tables[:-2] + bytes(part[2:]) if tables else bytes(part) for part in parts)
+        return any(remark for content in whole for remark in damage_of_codestream(content))
     length: dict[Any, Callable[[memoryview, int], int]] = {
         _NONE: lambda strip, _: len(strip),
         _LZW: lambda strip, most: _lzw_length(bytes(strip), most),
@@ -69,12 +68,6 @@ def _parts(content: bytes, tags: Mapping[int, Any], offsets: int, counts: int) -
     view = memoryview(content)  # a slice of it is no copy
     pairs = zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)
     return [view[start : start + count] for start, count in pairs]
-
-
-def _is_damaged_jpeg(part: bytes, tables: bytes) -> bool:
-    """Whether a strip or tile is a damaged JPEG; `tables`: what all have in common, a JPEG without a picture."""
-    whole = tables[:-2] + part[2:] if tables else part
-    return any(damage_of_codestream(whole))
 
 
 def _lzw_length(strip: bytes, most: int) -> int:

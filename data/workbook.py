@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
 from .errors import CohortError, one_line
-from .text import shortened
+from .text import cell_text, shortened
 
 SUFFIX = ".xlsx"
 _LARGEST = 256 * 2**20  # bytes when unpacked; a table of 100,000 films has some 20 MB
@@ -67,7 +66,7 @@ def _refuse_unknown(path: Path, stored: Any, formulas: Any) -> None:
 
 
 def _rows(sheet: Any) -> list[tuple[int, list[str]]]:
-    rows = ((number, [_text(cell) for cell in row]) for number, row in enumerate(sheet.iter_rows(values_only=True), 1))
+    rows = ((number, list(map(cell_text, row))) for number, row in enumerate(sheet.iter_rows(values_only=True), 1))
     filled = [(number, cells) for number, cells in rows if any(cells)]
     width = max((place for place, cell in enumerate(filled[0][1], 1) if cell), default=0) if filled else 0
     return [(number, _fitted(cells, width)) for number, cells in filled]
@@ -78,13 +77,3 @@ def _fitted(cells: list[str], width: int) -> list[str]:
     while len(cells) > width and not cells[-1]:
         cells = cells[:-1]
     return cells + [""] * (width - len(cells))
-
-
-def _text(cell: Any) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, float):
-        return f"{cell:.15g}"  # what a sheet keeps
-    if isinstance(cell, datetime):
-        return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ")
-    return str(cell).strip()

@@ -12,7 +12,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from ..data.errors import TrainingError
+from ..data.errors import TrainingError, causes_of
 from ..data.processes import end_with_this
 
 _ENDED = "DataLoader worker ("  # begins what torch says of a process of its own that ended, not of what it raised
@@ -48,7 +48,8 @@ def stops_told() -> Iterator[None]:
     except SIGTERMException as error:
         raise SystemExit(128 + signal.SIGTERM) from error
     except (RuntimeError, OSError) as error:
-        cause = next(filter(_is_of_shared_memory, _causes(error)), None)
+        # Lightning's clean-up may fail, too, and hide what was wrong
+        cause = next(filter(_is_of_shared_memory, causes_of(error)), None)
         if cause is None:
             raise
         raise TrainingError(
@@ -58,14 +59,6 @@ def stops_told() -> Iterator[None]:
     finally:
         if before is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, before)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and those behind it: Lightning's clean-up may fail, too, and hide what was wrong."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
 
 
 def _is_of_shared_memory(error: BaseException) -> bool:

@@ -61,16 +61,7 @@ def flesh_around(rays: list[Array], lean: float, build: Build) -> Flesh:
     palm = [wrist[0], thumb[0] + (0.10, 0.0), 0.25 * thumb[0] + 0.75 * thumb[1], 0.28 * index[0] + 0.72 * index[1]]
     palm += [index[1] + (0.08, 0), index[1] + (-0.02, 0.12), middle[1] + (0, 0.14), ring[1] + (0.02, 0.13)]
     palm += [little[1] + (0.03, 0.1), little[1] - (0.09, 0), little[0] - (0.16, 0.05), wrist[1]]
-    sides = [
-        (0.20, 0.2),
-        (0.27, 0.1),
-        (0.30, -0.03),
-        (0.285, -0.2),
-        (0.30, -0.5),
-        (0.36, -1.0),
-        (0.42, -1.7),
-        (0.44, -2.6),
-    ]
+    sides = [(0.2, 0.2), (0.27, 0.1), (0.3, -0.03), (0.285, -0.2), (0.3, -0.5), (0.36, -1), (0.42, -1.7), (0.44, -2.6)]
     right = np.array([(x * wide - 0.03, y) for x, y in sides])
     left = np.array([(-x * wide - 0.04, y) for x, y in sides])
     forearm = rotated(np.vstack([right, left[::-1]]), lean)
