@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from .sex import Sex
 from .table import TABLES, Fields, Row, Table, list_ids, read_table
 from .table_files import TableFiles
 from .text import counted, shortened
+
+log = logging.getLogger(__name__)
 
 _GROUP = "group "  # before the name of a column that divides the films
 _OUTPUT = "fingerprint"  # a column that only this program's own tables of readings have
@@ -120,7 +123,15 @@ def read_cohort(
     keep([sheet.path, *(film.path for film in films)])
     if not films:
         raise CohortError(f"{sheet.path}: no rows under the header; expected one row a radiograph")
+    _name_two_sexes(films, sheet.path)
     return Cohort(where.resolve().name if where.is_dir() else where.stem, tuple(films))
+
+
+def _name_two_sexes(films: Sequence[Film], table: Path) -> None:
+    """Log the patients whose films have two sexes, of which one must be wrong."""
+    girls, boys = ({film.patient for film in films if film.sex == sex} for sex in ("F", "M"))
+    if both := girls & boys:
+        log.warning("%s: patients whose films have two sexes: %s; correct those that are wrong", table, list_ids(both))
 
 
 def cohort_table_in(folder: Path) -> Path | None:

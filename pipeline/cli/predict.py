@@ -363,8 +363,8 @@ def _end(ctx: click.Context, rows: Sequence[InputRow], tally: Tally) -> NoReturn
         for caveat in tally.caveats:
             click.echo(f"Note: {caveat}.", err=True)
         click.echo(output.summary(tally), err=True)
-    for comparison in tally.hands.compared():
-        click.echo(for_line(f"{comparison}."), err=True)
+    for sentence in (*tally.hands.compared(), *tally.sexes.contradictions()):
+        click.echo(for_line(f"{sentence}."), err=True)
     for fault in tally.faults:
         click.echo(for_line(str(fault)), err=True)
     ctx.exit(tally.exit_code)

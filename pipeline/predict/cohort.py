@@ -33,6 +33,7 @@ from .hands import Hands
 from .parallel import ahead, cores, in_batches
 from .readings_file import ReadingsFile, partial_of
 from .rows import Row
+from .sexes import Sexes
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Tally:
     film that was not assessed, in full.
     caveats: what holds for every value of a kind that a row has. faults: why, for each file about a film that could not
     be written. reference: the children that SDSs compare with. hands: left and right ones of one child, to compare.
+    sexes: of each patient.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -58,6 +60,7 @@ class Tally:
     faults: list[Remark] = field(default_factory=list)
     reference: Reference = field(default_factory=brush_reference)
     hands: Hands = field(default_factory=Hands)
+    sexes: Sexes = field(default_factory=Sexes)
 
     @property
     def films(self) -> int:
@@ -98,6 +101,7 @@ class Tally:
         self.statuses[status] += 1
         self.before += before
         self.hands.add(row)
+        self.sexes.add(row)
         if row["sds"] is not None and row["sex"]:
             self.caveats |= dict.fromkeys(self.reference.caveats(row["sex"]))
         self.caveats |= {caveat: None for value, caveat in HEIGHT_CAVEATS.items() if row[value] is not None}

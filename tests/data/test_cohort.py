@@ -233,3 +233,10 @@ def test_the_real_cohorts_open_as_they_are(folder, n):
     cohort = read_cohort(REAL / folder)
     assert len(cohort) == n
     assert {film.sex for film in cohort} == {"F", "M"}
+
+
+def test_a_patient_of_two_sexes_is_named(tmp_path, caplog):
+    lines = ("path,sex,bone_age_months,patient", "a.png,F,100,P1", "b.png,M,100,P1", "c.png,M,100,P2")
+    touch(*(tmp_path / name for name in ("a.png", "b.png", "c.png")))
+    assert len(read_cohort(table(tmp_path / "films.csv", *lines))) == 3
+    assert "patients whose films have two sexes: 1 id (P1); correct" in caplog.text
