@@ -10,10 +10,7 @@ _MASKS = 12  # bytes, which follow a header of 40
 
 
 def fits_its_length(content: bytes) -> bool:
-    """Whether the rows of a BMP begin after its header and colours, and end less than a row before the file does.
-
-    True for run lengths, which have an end of their own, and for headers that are not whole.
-    """
+    """Whether a BMP's rows fit between its header and its end; True for run lengths and headers that are not whole."""
     if len(content) < 14 + _INFO:
         return True
     offset, kind = struct.unpack_from("<II", content, 10)

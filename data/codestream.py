@@ -18,10 +18,7 @@ _NEXT = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # a marker that is neither 
 
 @dataclass(frozen=True)
 class Codestream:
-    """What a codestream states: size in pixels, samples a pixel, bits a sample, scans (1 but for JPEG), and tiles.
-
-    `lossless`: a JPEG-LS or another lossless JPEG.
-    """
+    """What a codestream states: pixels, samples a pixel, bits a sample, scans of a JPEG. `lossless`: JPEG-LS, too."""
 
     width: int
     height: int
@@ -83,10 +80,7 @@ def _jpeg(content: bytes) -> Codestream:
 
 
 def _refuse_shifted(scan: bytes) -> None:
-    """Raise ValueError for a scan of a lossless JPEG whose samples were shifted (point transform, ITU-T T.81 H.1.2.1).
-
-    libjpeg begins such a picture at another grey level than it was stored with.
-    """
+    """Raise ValueError for a scan of a lossless JPEG with a point transform (T.81 H.1.2.1), which libjpeg misreads."""
     if scan[-1:] and scan[-1] & 0x0F:
         raise ValueError("its lossless JPEG was stored without its lowest bits, by a point transform")
 

@@ -135,10 +135,7 @@ def _name_two_sexes(films: Sequence[Film], table: Path) -> None:
 
 
 def cohort_table_in(folder: Path) -> Path | None:
-    """The one CSV directly in a folder that can be a cohort's; None where there is none, or several.
-
-    Tables of readings, which this program writes, are none.
-    """
+    """The one CSV directly in a folder that can be a cohort's and holds no readings; None for none or several."""
     usable = _usable_tables(folder, COHORT, {})[0]
     return usable[0].path if len(usable) == 1 else None
 

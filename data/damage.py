@@ -30,8 +30,8 @@ def damage_of_codestream(content: bytes) -> Iterator[Remark]:
     """Remarks on what is damaged in a JPEG (of 8 bits) or JPEG 2000; none for most films, and for other compressions.
 
     libjpeg warns of codes that do not exist, and of scans that end early or late; JPEG 2000 has to end by its marker,
-    JPEG-LS where its data do. Of 200 wrong bits in JPEG-LS 198 are found, in JPEG 2000 without loss by OpenJPEG all;
-    nothing tells most in other JPEG 2000.
+    JPEG-LS where its data do. Of 200 wrong bits 198 are found in JPEG-LS, all in lossless JPEG 2000 of OpenJPEG, and
+    few in other JPEG 2000.
     """
     if content.startswith(_JPEG_2000) and _END not in content[-_PADDING:]:
         yield Remark("the JPEG 2000 ends early; part of the picture may be missing")
@@ -65,8 +65,8 @@ def _faults_of_lossless(content: bytes, stated: Codestream) -> Iterator[Remark]:
 def _is_stored_otherwise(content: bytes, stated: Codestream) -> bool:
     """Whether a JPEG 2000 of OpenJPEG is not what OpenJPEG makes of its picture, which without loss it has to be.
 
-    Its headers must be the same, by which the settings were; data that differ are those of another version where not
-    even a quarter agrees. Other encoders cannot be distinguished from damage.
+    Both must have the same header, and so the same settings. Where not even a quarter of the data agrees, another
+    version of OpenJPEG made them. Other encoders cannot be distinguished from damage.
     """
     header, maker, _ = content.partition(_OPENJPEG)
     grey_of_one = stated.samples == stated.tiles == 1 and stated.width * stated.height <= _MOST_PIXELS

@@ -17,8 +17,7 @@ _YEAR_LAST = re.compile(r"(\d{1,2})([-/])(\d{1,2})\2(\d{4})")  # day first or mo
 def parse_date(text: str, where: str) -> date:
     """Read a date: 2015-03-27 or any other with the year first, 27.03.2015, or 27/03/2015 where no other day fits.
 
-    `where` names the option or column in the message. Raises ChildError for other forms, and for 03/04/2015, which is
-    in March or in April.
+    `where` names the option or column in the message. Raises ChildError for other forms, and for 03/04/2015.
     """
     given, quoted = text.strip(), Verbatim(repr(text))
     if found := _YEAR_FIRST.fullmatch(given):

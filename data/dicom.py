@@ -15,7 +15,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from .child import stated_age
-from .dicom_facts import aspect_of, laterality_of, patient_age_of, sex_of, spacing_of, towards_of, view_of
+from .dicom_facts import aspect_of, laterality_of, patient_age_of, sex_of, towards_of, view_of
 from .dicom_greys import greys_of
 from .dicom_pixels import PIXELS, read_stored
 from .dicom_samples import Stored
@@ -91,12 +91,11 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
         pixels, colour = greys_of(dataset, stored, photometric, notes, doubts), 0.0
     else:
         pixels, colour = _greys_of_colour(dataset, stored, photometric, doubts)
-    spacing, (sex, odd_sex) = spacing_of(dataset, notes), sex_of(dataset, notes)
+    aspect, (sex, odd_sex) = aspect_of(dataset, notes, doubts), sex_of(dataset, notes)
     radiograph = Radiograph(
         greys=pixels,
         source=path,
-        spacing_mm=spacing,
-        aspect=aspect_of(dataset, notes, doubts),
+        aspect=aspect,
         sex=sex,
         odd_sex=odd_sex,
         age=age,

@@ -15,21 +15,12 @@ from .sex import Sex, parsed_sex
 from .tags import numbers_of, text_of, value_of
 
 _MONTHS_IN_UNIT = {"D": 1 / DAYS_IN_MONTH, "W": 7 / DAYS_IN_MONTH, "M": 1.0, "Y": 12.0}
-_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-_RATIO = "PixelAspectRatio"
-
-
-def spacing_of(dataset: Dataset, notes: list[Remark]) -> tuple[float, float] | None:
-    """Distance of neighbouring rows and columns in millimetres, None where unknown."""
-    return next((sides for name in _SPACINGS if (sides := _sides(dataset, name, notes))), None)
+_SHAPES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio")
 
 
 def aspect_of(dataset: Dataset, notes: list[Remark], doubts: list[Remark]) -> float:
-    """Height of a pixel by its width, by the spacing or else PixelAspectRatio; 1 where unknown.
-
-    Where several state it, the first is taken, and doubted if they differ.
-    """
-    stated = {name: sides[0] / sides[1] for name in (*_SPACINGS, _RATIO) if (sides := _sides(dataset, name, notes))}
+    """Height of a pixel by its width: by the spacing, else by PixelAspectRatio, else 1; doubted where they differ."""
+    stated = {name: sides[0] / sides[1] for name in _SHAPES if (sides := _sides(dataset, name, notes))}
     if not stated:
         return 1.0
     first, *others = stated

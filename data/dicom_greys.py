@@ -126,7 +126,7 @@ def _shown(
     few = values[::step, ::step]
     if used is not None and used[::step, ::step].any():
         few = few[used[::step, ::step]]
-    modality = _modality(dataset, few, notes, doubts)
+    modality = _modality(dataset, few, doubts)
     sample = modality(few)
     held = sorted(modality(np.array(stored.range)).tolist())
     plain = stretch(sample).ravel()
@@ -162,10 +162,7 @@ def _faults_of(voi: _Voi, shown: np.ndarray, plain: np.ndarray, out: np.ndarray,
 
 
 def _standing_out(plain: np.ndarray, dark_is_white: bool) -> np.ndarray:
-    """Which values stand out: brighter, or with `dark_is_white` darker, than the threshold of Otsu; none of a flat one.
-
-    `plain`: the values stretched to [0, 1].
-    """
+    """Which values `plain` in [0, 1] are brighter (darker if `dark_is_white`) than Otsu's threshold; none if flat."""
     if plain.min() == plain.max():
         return np.zeros(plain.shape, bool)
     levels = np.rint(np.clip(plain, 0, 1) * 255).astype(np.uint8)
@@ -194,14 +191,12 @@ def _of_each_value(stored: np.ndarray, greys: Map) -> np.ndarray:
     return greys(values)[stored.view(index)]
 
 
-def _modality(dataset: Dataset, sample: np.ndarray, notes: list[Remark], doubts: list[Remark]) -> Map:
+def _modality(dataset: Dataset, sample: np.ndarray, doubts: list[Remark]) -> Map:
     """Values after the modality LUT or the rescale."""
     for item in _items(dataset, "ModalityLUTSequence", doubts):
         if table := _table(item, Remark("the modality LUT"), sample, doubts):
             return table.look_up
-    found: list[Remark] = []
-    slope, intercept = (number_of(dataset, name, found) for name in ("RescaleSlope", "RescaleIntercept"))
-    doubts.extend(found)
+    slope, intercept = (number_of(dataset, name, doubts) for name in ("RescaleSlope", "RescaleIntercept"))
     if slope is not None and (slope == 0 or not 1e-9 < abs(slope) < 1e9):
         doubts.append(Remark("RescaleSlope is {slope:g} and was ignored", slope=slope))
         slope = None
@@ -236,9 +231,7 @@ def _voi_transformations(
 
 
 def _items(dataset: Dataset, name: str, doubts: list[Remark]) -> list[Dataset]:
-    found: list[Remark] = []
-    value = value_of(dataset, name, found)
-    doubts.extend(found)
+    value = value_of(dataset, name, doubts)
     return [item for item in value or () if isinstance(item, Dataset)] if not isinstance(value, (str, bytes)) else []
 
 
@@ -264,9 +257,7 @@ def _table(item: Dataset, name: Remark, values: np.ndarray, doubts: list[Remark]
     LUTDescriptor holds the number of entries (0 means 65,536), the first value mapped, and the bits of an entry. The
     first value is of the sign that suits `values`, whatever its tag says. Entries of 8 bits may be packed.
     """
-    found: list[Remark] = []
-    descriptor = numbers_of(item, "LUTDescriptor", found)
-    data = value_of(item, "LUTData", found)
+    descriptor, data = numbers_of(item, "LUTDescriptor", []), value_of(item, "LUTData", [])
     held = np.zeros(0) if len(descriptor) != 3 or data is None else _entries(item, data, descriptor)
     if not held.size or held.min() == held.max():
         doubts.append(Remark("{name} is malformed or empty and was ignored", name=name))

@@ -1,7 +1,4 @@
-"""The only picture of a DICOM, decoded: of the size, the samples and the length that its header states.
-
-Compressed data are checked before they are decoded. What the samples are is worked out in `dicom_samples`.
-"""
+"""Decode the only picture of a DICOM and check its size, samples and length; compressed data are checked before."""
 
 from __future__ import annotations
 
@@ -163,8 +160,8 @@ def _check_length(path: str, dataset: Dataset, doubts: list[Remark]) -> None:
 def _decoded(dataset: Dataset, samples: int, doubts: list[Remark]) -> np.ndarray:
     """The samples as they are stored; those of colour as RGB.
 
-    Where uncompressed samples are those of a grey picture, their order and kind are found, and other ones doubted: a
-    film in colour is grey, so its last two samples are equal in RGB and in YBR, in which the first is another one.
+    A film stored in colour is grey, so that its last two samples are equal, in RGB as in YBR. Uncompressed samples that
+    are equal in another order, or as RGB where YBR is stated, are read so, and the header is doubted.
     """
     colour = not is_encapsulated(dataset) and samples == 3 and dataset.PhotometricInterpretation in ("RGB", "YBR_FULL")
     stated = pixel_array(dataset, raw=colour, correct_unused_bits=False)

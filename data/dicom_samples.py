@@ -1,7 +1,6 @@
 """What the samples of a DICOM are: which of their bits, of what sign and byte order, and which are padding.
 
-A header may be wrong about them. Where the samples contradict it, they are read as they show, and a doubt names the
-attribute.
+A header may be wrong about them. Where the samples contradict it, they are read as they show, and a doubt says so.
 """
 
 from __future__ import annotations

@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
+from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_fragments
-from pydicom.uid import (
-    JPEG2000,
-    UID,
-    ExplicitVRLittleEndian,
-    JPEG2000TransferSyntaxes,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLSLossless,
-    JPEGLSTransferSyntaxes,
-    JPEGTransferSyntaxes,
-    RLELossless,
-)
 
 from .codestream import is_codestream, read_codestream, rle_fits
 from .remark import Remark, Verbatim
 from .samples import misfit
 
 _ITEM = b"\xfe\xff\x00\xe0"  # with which encapsulated pixel data begin
-_HIGH_THROUGHPUT = tuple(UID(f"1.2.840.10008.1.2.4.{number}") for number in (201, 202, 203))
 # Of one decoder each, which tells what it is given
 _FAMILIES = (
-    (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes),
-    (*JPEG2000TransferSyntaxes, *_HIGH_THROUGHPUT),
-    (RLELossless,),
+    (*uid.JPEGTransferSyntaxes, *uid.JPEGLSTransferSyntaxes),
+    uid.JPEG2000TransferSyntaxes,
+    (uid.RLELossless,),
 )
 
 
 def is_encapsulated(dataset: Dataset) -> bool:
     """Whether the pixel data of a dataset are encapsulated, as its transfer syntax states; False for unknown ones."""
-    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    syntax = uid.UID(dataset.file_meta.TransferSyntaxUID)
     return syntax.is_transfer_syntax and syntax.is_encapsulated
 
 
 def settle_syntax(dataset: Dataset, length: int, doubts: list[Remark]) -> None:
     """State the transfer syntax of the data where they are plainly of another one; `length`: uncompressed."""
-    data, stated = dataset.get("PixelData") or b"", UID(dataset.file_meta.TransferSyntaxUID)
+    data, stated = dataset.get("PixelData") or b"", uid.UID(dataset.file_meta.TransferSyntaxUID)
     native = length <= len(data) <= length + 1
     if native and (not stated.is_transfer_syntax or (stated.is_encapsulated and data[:4] != _ITEM)):
-        found = ExplicitVRLittleEndian
+        found = uid.ExplicitVRLittleEndian
     elif not native and data[:4] == _ITEM:
         found = _syntax_of(b"".join(_fragments(data)), length)
     else:
@@ -67,13 +54,13 @@ def _fragments(data: bytes) -> list[bytes]:
     return [table, *fragments] if is_codestream(table) else fragments
 
 
-def _syntax_of(frame: bytes, length: int) -> UID | None:
+def _syntax_of(frame: bytes, length: int) -> uid.UID | None:
     """The transfer syntax of a compressed frame, None for what is not known."""
     if not is_codestream(frame):
-        return RLELossless if rle_fits(frame, length) else None
+        return uid.RLELossless if rle_fits(frame, length) else None
     if not frame.startswith(b"\xff\xd8"):
-        return JPEG2000
+        return uid.JPEG2000
     stated = read_codestream(frame)
     if stated.lossless:
-        return JPEGLSLossless if stated.is_jpeg_ls else JPEGLossless
-    return JPEGBaseline8Bit if stated.bits == 8 else JPEGExtended12Bit
+        return uid.JPEGLSLossless if stated.is_jpeg_ls else uid.JPEGLossless
+    return uid.JPEGBaseline8Bit if stated.bits == 8 else uid.JPEGExtended12Bit

@@ -67,7 +67,7 @@ class OutputError(BoneAgeError):
 
 
 def unheard(host: str, port: int, error: OSError) -> OutputError:
-    """The error of an address that cannot be had."""
+    """The error for an address at which this program cannot listen."""
     why = (error.strerror or str(error)).partition(" (")[0]  # behind which the address may stand again
     return OutputError(
         f"{host}:{port}: cannot be listened at ({why}); give another --host or --port, or stop what has it"
@@ -84,10 +84,7 @@ class FilmOutputError(FilmError, OutputError):
 
 
 def as_film_error(subject: str | Path, error: BaseException) -> FilmError:
-    """The error of one film for whatever went wrong with it, panics of native code included.
-
-    What is meant to end the program (KeyboardInterrupt, SystemExit and their like) is raised again.
-    """
+    """The error of one film for whatever went wrong, panics of native code too. Raises what is to end the program."""
     if isinstance(error, FilmError):
         return error
     if is_stop(error):

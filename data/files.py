@@ -93,7 +93,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
 def refuse_foreign(path: Path, ours: Callable[[Path], bool] | None = None) -> None:
     """Raise OutputError where something lies at `path` that may not be replaced; `ours`: as for `whole_file`.
 
-    That is what this program did not write, and what `inputs_kept` keeps. Nor may `path` lie below what is no folder.
+    That is what this program did not write, what `inputs_kept` keeps, and anything below what is no folder.
     """
     _refuse_read(path)
     try:
@@ -162,10 +162,7 @@ def _refuse_read(*paths: Path) -> None:
 
 
 def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[Path]) -> None:
-    """Raise OutputError where an output is an input, by whatever name (links, hard links, case), or two are one file.
-
-    outputs: each with the option that asks for it.
-    """
+    """Raise OutputError where an output (option, path) is an input by any name (links, case), or two are one file."""
     wanted = [(option, path, _name(path)) for option, path in outputs]
     ends = {Path(name).name for _, _, name in wanted}
     read, read_names = set[tuple[int, int] | None](), set[str]()

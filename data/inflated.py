@@ -9,10 +9,7 @@ _PIECE, _OUT = 1 << 14, 1 << 20  # bytes taken and given at once: what is left o
 
 
 def inflated_length(parts: Iterable[bytes | memoryview], most: int) -> int:
-    """Bytes that one stream of zlib in several parts inflates to, counted to a little over `most`.
-
-    -1 for a damaged one, and for one without its end, at which a checksum stands.
-    """
+    """Bytes that a zlib stream in parts inflates to, counted to a little over `most`; -1 for a damaged or cut one."""
     inflater, length = zlib.decompressobj(), 0
     try:
         for part in parts:

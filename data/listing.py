@@ -43,8 +43,7 @@ def files_below(folder: Path) -> list[Path]:
 def matches(pattern: Path) -> list[Path]:
     """Files and folders that match a pattern, sorted: * and ? within a name, [abc], and ** for any folders.
 
-    Hidden ones match only where the pattern has the dot. Folders that may not be listed, in which others could match,
-    are among them.
+    Hidden ones match only where the pattern has the dot. Folders that may not be listed are among them.
     """
     parts = pattern.parts
     plain = next(number for number, part in enumerate(parts) if _MAGIC & set(part))

@@ -48,10 +48,7 @@ def bone_is_dark(pixels: Greys) -> bool:
 
 
 def bright_bone_evidence(pixels: Greys) -> float:
-    """Log odds that bone is bright in `pixels` (height x width, uint8 or float32); negative where it is dark.
-
-    By the first three measures alone where they are sure. 0 for a flat picture.
-    """
+    """Log odds that bone is bright (negative: dark), by three measures where they are sure, else by four; 0 if flat."""
     greys = _stretched_middle(pixels)
     if greys is None:
         return 0.0
@@ -93,10 +90,7 @@ def _levels(greys: np.ndarray) -> np.ndarray:
 
 
 def _standing_out(greys: np.ndarray) -> float:
-    """The fourth: white top-hat less black top-hat, with a disc wider than a finger, in standard deviations.
-
-    How much stands out bright less how much stands out dark; slightly negative for most upright hands.
-    """
+    """The fourth: white less black top-hat with a disc wider than a finger, in SDs; negative for most upright hands."""
     opened = cv2.morphologyEx(greys, cv2.MORPH_OPEN, _STRUCTURE)
     closed = cv2.morphologyEx(greys, cv2.MORPH_CLOSE, _STRUCTURE)
     return float(((greys - opened) - (closed - greys)).mean() / greys.std())

@@ -24,6 +24,6 @@ def end_children() -> None:
     """End what prepares batches for this process, and ask the others of a distributed run to stop, as it does."""
     for process in _others:
         process.terminate()  # nothing where it has ended
-    if multiprocessing := sys.modules.get("multiprocessing"):  # who did not import it started none
+    if multiprocessing := sys.modules.get("multiprocessing"):  # without it no process was started
         for child in multiprocessing.active_children():
             child.kill()

@@ -49,10 +49,7 @@ def no_warnings() -> Iterator[None]:
 
 @cache
 def _libtiff_setters() -> tuple[Any, ...]:
-    """The functions of the libtiff that Pillow decodes with which set what is called with a message.
-
-    None where it cannot be reached through Pillow's own library, as on Windows.
-    """
+    """The functions that set the message handlers of Pillow's libtiff; none where they are out of reach (Windows)."""
     try:
         library = ctypes.CDLL(Image.core.__file__)
         setters = library.TIFFSetWarningHandler, library.TIFFSetErrorHandler

@@ -46,7 +46,6 @@ class Radiograph:
     greys: height x width, upright as the file says, bone bright on dark: uint8 as decoded where the file has 8 bits,
         255 being white, else float32 in [0, 1]. `pixels` are the same as float32 in [0, 1].
     source: the path as it was given, or what stands for it.
-    spacing_mm: distance of neighbouring rows and columns in millimetres, None where unknown.
     aspect: height of a pixel by its width; `square` has the pixels made square.
     sex: from a DICOM's PatientSex, None where it is missing or no word for F or M.
     odd_sex: what stands there if it is no word for F or M; "" where nothing does.
@@ -66,7 +65,6 @@ class Radiograph:
 
     greys: Greys
     source: str
-    spacing_mm: tuple[float, float] | None = None
     aspect: float = 1.0
     sex: Sex | None = None
     odd_sex: str = ""

@@ -1,4 +1,4 @@
-"""Ranges of settings: what cannot work, or could only end for lack of memory or time, is refused before it begins."""
+"""Ranges of settings: what cannot work, or would run out of memory or time, is refused at the start."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ _MOST_VALUES = 64  # of one setting
 
 
 def refuse_outside(settings: object, **ranges: tuple[float, float]) -> None:
-    """Raise ValueError that names every field of `settings` with a number outside of its range, both ends included.
-
-    Of a field that is a tuple each number counts, and there may be at most 64.
-    """
+    """Raise ValueError that names the fields with a number outside of its range, or with more than 64 numbers."""
     faults: list[str] = []
     for name, (least, most) in ranges.items():
         value = getattr(settings, name)

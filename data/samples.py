@@ -1,7 +1,4 @@
-"""What samples are by the picture that they make: of which sign and byte order, and which of them are padding.
-
-A header may be wrong about them, or say nothing. Neighbours in a picture are alike.
-"""
+"""Sign, byte order and padding of samples by the picture that they make, where a header is wrong or says nothing."""
 
 from __future__ import annotations
 
@@ -21,9 +18,9 @@ _SIGN = Remark("the sign")
 
 
 def standing_apart(values: np.ndarray, doubts: list[Remark]) -> np.ndarray | None:
-    """Where the pixels have the one lowest or highest value that is further from all others than these from each other.
+    """Which pixels have the highest or lowest value, if that is further from all others than these from each other.
 
-    No picture has such a value; a frame, letters and blank pixels have, where nothing states it. None of 8 bits can.
+    Frames, letters and blank pixels have such a value; no picture has one, and 8 bits leave no room for it.
     """
     for extreme in (values.max().item(), values.min().item()) if values.dtype.itemsize > 1 else ():
         apart = values == extreme
@@ -37,11 +34,7 @@ def standing_apart(values: np.ndarray, doubts: list[Remark]) -> np.ndarray | Non
 
 
 def as_smooth(
-    values: np.ndarray,
-    padding: np.ndarray | None,
-    stored: int,
-    doubts: list[Remark],
-    sign: Remark | Verbatim = _SIGN,
+    values: np.ndarray, padding: np.ndarray | None, stored: int, doubts: list[Remark], sign: Remark | Verbatim = _SIGN
 ) -> np.ndarray:
     """The values with their stated sign and byte order, or with the other one where only that makes a picture.
 
@@ -75,7 +68,7 @@ def as_smooth(
 def _is_torn(values: np.ndarray, raised: np.ndarray, few: np.ndarray, padding: np.ndarray | None) -> bool:
     """Whether a few pixels are far from their neighbours as stated and near them with the other sign.
 
-    Not so letters burnt in, which are as near to a black film with the other sign: most of theirs have one value.
+    Burnt-in letters are left out: with the other sign they are near to a black film, too, but most have one value.
     """
     known = np.ones(few.shape, bool) if padding is None else ~padding
     edges = (few[:, 1:] != few[:, :-1]) & known[:, 1:] & known[:, :-1]

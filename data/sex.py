@@ -27,10 +27,7 @@ def parsed_sex(text: object) -> Sex | None:
 
 
 def parse_sex(text: object, where: str = "sex") -> Sex:
-    """Return "F" or "M" for the words of `parsed_sex`; raise SexError for anything else.
-
-    `where` names the file, column or option in the message.
-    """
+    """Return "F" or "M" for the words of `parsed_sex`, else raise SexError about `where` (file, column, option)."""
     sex = parsed_sex(text)
     if sex is None:
         remark = Remark(

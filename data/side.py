@@ -19,10 +19,7 @@ _SPELLINGS: dict[str, Side] = {word: side for side, words in _WORDS.items() for 
 
 
 def parse_side(text: str, where: str = "--side") -> Side:
-    """Return "left" or "right" for these words, L, R, links, 오른손 and their like; ChildError for anything else.
-
-    `where` names the option or column in the message.
-    """
+    """Return "left" or "right" for these words, L, R, links, 오른손 and their like, else raise ChildError."""
     side = _SPELLINGS.get(unicodedata.normalize("NFC", text).strip().lower())
     if side is None:
         remark = Remark("side is {text}, expected {words}", text=Verbatim(repr(text)), words=Verbatim("left|right"))

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,12 +29,8 @@ _FAULTS_SHOWN = 20
 _LONGEST_DETAIL = 300  # characters of one fault
 _SEPARATOR_LINE = re.compile(r'"?sep=(.*?)"?', re.IGNORECASE)  # first line of some spreadsheets' CSV
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_ENCODINGS = (  # by the byte order mark, or by the zeros of the first letter
-    (b"\xff\xfe\0\0", "utf-32"),
-    (b"\0\0\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
+# by the byte order mark, the longer ones first, or by the zeros of the first letter
+_ENCODINGS = {"utf-32": (BOM_UTF32_LE, BOM_UTF32_BE), "utf-16": (BOM_UTF16_LE, BOM_UTF16_BE)}
 _WITHOUT_MARK = ((slice(1, 2), "utf-16-le"), (slice(0, 1), "utf-16-be"))
 _NO_TEXT = {  # what a file begins with that is given as a CSV and is none
     b"PK\x03\x04": "is a workbook or an archive, not text; call it .xlsx, or save it as CSV (UTF-8)",
@@ -209,10 +206,7 @@ def read_ids(path: str | Path) -> frozenset[str]:
 
 
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a CSV in UTF-8, whole or not at all; a row may lack columns, which are blank then.
-
-    Raises OutputError where `path` is a file that does not begin with the same columns.
-    """
+    """Write a CSV in UTF-8, whole or not at all; cells may be missing. OutputError where `path` has other columns."""
     with (
         whole_file(path, ours=has_columns(columns)) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
@@ -248,7 +242,7 @@ def _text_of(path: Path) -> str:
         content = path.read_bytes()
         if what := next((what for begin, what in _NO_TEXT.items() if content.startswith(begin)), None):
             raise CohortError(f"{path}: {what}")
-        encoding = next((name for mark, name in _ENCODINGS if content.startswith(mark)), None)
+        encoding = next((name for name, marks in _ENCODINGS.items() if content.startswith(marks)), None)
         encoding = encoding or next((name for part, name in _WITHOUT_MARK if content[part] == b"\0"), "utf-8-sig")
         return io.TextIOWrapper(io.BytesIO(content), encoding).read().lstrip("\ufeff")
     except FileNotFoundError:

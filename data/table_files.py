@@ -19,10 +19,7 @@ class TableFiles:
     """
 
     def __init__(self, table: Table, images: str | Path | None = None) -> None:
-        """`images`: folder of the files, relative to the table's; default: as for `cohort.read_cohort`.
-
-        Raises CohortError where it is no folder.
-        """
+        """`images`: folder of the files, relative to the table's, else CohortError; default: as for `read_cohort`."""
         home = table.path.parent
         self._base = within(home, images) if images is not None else home
         self.by = "path" if "path" in table.roles else "id"

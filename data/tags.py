@@ -229,10 +229,7 @@ def text_of(dataset: Dataset, name: str, notes: list[Remark]) -> str:
 
 
 def numbers_of(dataset: Dataset, name: str, notes: list[Remark]) -> tuple[float, ...]:
-    """An attribute's finite numbers, none where it is missing, or holds anything else, which is noted.
-
-    A decimal comma, which the standard does not allow, is understood and noted.
-    """
+    """An attribute's finite numbers, none where it holds anything else. That, and a decimal comma, are noted."""
     raw = dataset.get_item(name) if name in dataset else None
     if raw is not None and isinstance(raw.value, bytes) and raw.VR in ("DS", None) and b"," in raw.value:
         parts = raw.value.decode("ascii", "replace").replace(",", ".").strip(" \0").split("\\")
@@ -263,10 +260,7 @@ def number_of(dataset: Dataset, name: str, notes: list[Remark]) -> float | None:
 
 
 def found_in(dataset: Dataset, name: str) -> Verbatim | Remark:
-    """What an attribute for a number holds, in words: its numbers, or why there are none.
-
-    Nothing else is quoted: whatever stands there may be a name.
-    """
+    """What an attribute for a number holds, in words: its numbers, or why there are none. Text could be a name."""
     if name not in dataset:
         return Remark("missing")
     notes: list[Remark] = []

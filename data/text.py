@@ -45,18 +45,12 @@ def escaped(letters: str) -> str:
 
 
 def for_cell(text: str) -> str:
-    """For a cell of a table: control characters and bidi marks as escapes, all else to the letter.
-
-    Tabs and line ends stay, which quotes hold together.
-    """
+    """For a cell of a table: control characters and bidi marks as escapes. Tabs and line ends stay, within quotes."""
     return _FOR_CELL.sub(_escape, text)
 
 
 def csv_line(cells: list[str]) -> str:
-    """One record of a CSV with its line end.
-
-    A cell that a spreadsheet would work out as a formula gets an apostrophe before it, which `from_csv_cell` drops.
-    """
+    """One record of a CSV with its line end; an apostrophe, which `from_csv_cell` drops, is put before formulas."""
     return ",".join(map(_csv_cell, cells)) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Damage of compressed TIFFs, which libtiff decodes until a strip is full: whether the rest of it is right, too."""
+"""Find damage in compressed TIFFs that libtiff does not report: it stops decoding once a strip is full."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MOST = {_LZW: 4_000_000, _PACKED: 40_000_000}  # bytes, which are counted in a 
 def is_damaged_tiff(content: bytes, tags: Mapping[int, Any]) -> bool:
     """Whether a strip is missing, has a wrong checksum (Deflate), another length than its rows, or is a damaged JPEG.
 
-    Likewise of tiles, and where there are too many. `tags`: those of the picture. False for other compressions.
+    The same holds for tiles, and for too many of either. `tags`: of the picture. False for other compressions.
     """
     compression, strips = tags.get(_COMPRESSION, _NONE), _parts(content, tags, _OFFSETS, _COUNTS)
     parts = strips or _parts(content, tags, *_TILES)
     if any(offset < _HEADER for offset in tags.get(_OFFSETS, ())) or sum(map(len, parts)) > len(content):
-        return True  # within the header, or one another
+        return True  # parts lie within the header, or overlap
     if compression == _JPEG:
         tables = tags.get(_JPEG_TABLES, b"")  # what all have in common, a JPEG without a picture
         whole = (tables[:-2] + bytes(part[2:]) if tables else bytes(part) for part in parts)

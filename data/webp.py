@@ -1,8 +1,8 @@
 """Damage of WebPs: they have no checksum, and a decoder makes a picture of any bits.
 
 Bits of a lossy one are coded arithmetically, so a decoder that has gone wrong ends at another place than the data. A
-sound picture needs its last bytes, and nothing that stands after them. Of 316 films with one wrong bit, 312 are found,
-and none as it was. The prefix codes of a lossless one fall into step again: so its damage cannot be detected.
+sound picture needs its last bytes, and nothing that stands after them. Of 316 films with one wrong bit 312 are found,
+and no sound film is. A decoder of lossless ones falls into step again after a wrong bit: no damage can be detected.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Choose engine and device: torch or ONNX Runtime, on the CPU or a GPU.
-
-An engine is imported when it is used: torch takes longer to start than the reading of a film.
-"""
+"""Choose engine and device: ONNX Runtime or torch, which is imported only when used, on the CPU or a GPU."""
 
 from __future__ import annotations
 

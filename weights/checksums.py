@@ -1,4 +1,4 @@
-"""What torch stored, read again only as it was stored: by the checksums of its parts, which torch does not look at."""
+"""Read what torch stored, once the checksums of its parts fit, which torch does not look at."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from ..data.errors import TrainingError, one_line
 
 
 def load_whole(path: Path, what_to_do: str) -> Any:
-    """What `torch.save` wrote, without code of any kind.
-
-    Raises TrainingError where it is damaged, no file, or holds what could be code, which is not run.
-    """
+    """What `torch.save` wrote; no code is run. TrainingError where it is damaged, no file, or could hold code."""
     if not path.is_file():  # a device could be read without end
         raise TrainingError(f"{path}: is not there, or no file, so the run cannot go on; {what_to_do}")
     try:

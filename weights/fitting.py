@@ -1,4 +1,4 @@
-"""What ends a training from outside, told as that: a SIGTERM, and too little shared memory."""
+"""Report what ends a training from outside: a SIGTERM, or too little shared memory."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _ENDED = "DataLoader worker ("  # begins what torch says of a process of its own
 
 
 class OwnStops(Callback):
-    """Leaves a SIGTERM to who handled it before the fit, and has that end the other processes of the run, too.
+    """Puts back the SIGTERM handler from before the fit, which is to end the other processes of the run, too.
 
-    Lightning's own handler tells them in the midst of a batch, which breaks off what they are sending one another.
+    Lightning's own handler stops them in the middle of a batch, while they exchange data.
     """
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:

@@ -57,8 +57,7 @@ class Run:
 def save_net(path: str | Path, header: Header, net: nn.Module, runs: Mapping[str, Run]) -> None:
     """Write a net with its header, and with the ONNX graph of each of the `runs`, by the graph's name in the file.
 
-    Where there can be no graph, or it does not give what torch gives, the log says so and the net is written without
-    it.
+    A graph that cannot be made, or does not give what torch gives, is left out, and the log says so.
     """
     stored = {name: tensor.contiguous() for name, tensor in _stored(header, net.state_dict()).items()}
     net.load_state_dict(stored)  # so that torch is compared with what the file holds
@@ -78,10 +77,7 @@ def save_net(path: str | Path, header: Header, net: nn.Module, runs: Mapping[str
 
 
 def load_weights(path: str | Path, kind: str) -> tuple[Header, dict[str, torch.Tensor]]:
-    """Read header and tensors of the net, the floating-point ones as float32 whatever the file's `dtype` and `half`.
-
-    Raises WeightsError for another kind, another format or a wrong SHA-256.
-    """
+    """Read header and tensors, floating-point ones as float32. WeightsError for another kind, format or SHA-256."""
     header, record = read_record(path, kind)
     with safe_open(str(path), framework="pt") as file:
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -92,10 +88,7 @@ def load_weights(path: str | Path, kind: str) -> tuple[Header, dict[str, torch.T
 
 
 def load_net(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], Net]) -> tuple[Header, Net]:
-    """Rebuild the net of a weights file: `build` makes it from the header's arguments, then its tensors are loaded.
-
-    Raises WeightsError as load_weights, and when the tensors do not fit the net.
-    """
+    """Load tensors into the net that `build` makes of the header's arguments. WeightsError, also if they do not fit."""
     header, state = load_weights(path, kind)
     net = build(header.arguments)
     try:

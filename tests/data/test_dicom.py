@@ -448,14 +448,12 @@ def test_laterality(tmp_path, tags, side):
     assert read(tmp_path, dataset(LEVELS, **tags)).laterality == side
 
 
-def test_spacing_prefers_the_patient_over_the_detector(tmp_path):
-    at_detector: dict[str, Any] = {"ImagerPixelSpacing": [0.2, 0.3]}
-    both = read(tmp_path, dataset(LEVELS, PixelSpacing=[0.1, 0.15], **at_detector))
-    assert both.spacing_mm == (0.1, 0.15)
-    detector = read(tmp_path, dataset(LEVELS, **at_detector))
-    assert detector.spacing_mm == (0.2, 0.3)
-    assert read(tmp_path, dataset(LEVELS, PixelSpacing=[0, 0])).spacing_mm is None
-    assert read(tmp_path, dataset(LEVELS)).spacing_mm is None
+def test_the_shape_of_pixels_prefers_the_patient_over_the_detector(tmp_path):
+    at_detector: dict[str, Any] = {"ImagerPixelSpacing": [0.2, 0.1]}
+    assert read(tmp_path, dataset(LEVELS, PixelSpacing=[0.1, 0.1], **at_detector)).aspect == 1
+    assert read(tmp_path, dataset(LEVELS, **at_detector)).aspect == 2
+    assert read(tmp_path, dataset(LEVELS, PixelSpacing=[0, 0])).aspect == 1
+    assert read(tmp_path, dataset(LEVELS)).aspect == 1
 
 
 def test_contradicting_presentation_is_noted(tmp_path):
