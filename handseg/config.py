@@ -21,7 +21,6 @@ class Shares:
     """Pictures without a hand."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn from."""
         refuse_outside(self, cutouts=(0, 1e6), synthetic=(0, 1e6), films=(0, 1e6), empty=(0, 1e6))
         if not any((self.cutouts, self.synthetic, self.films, self.empty)):
             raise ValueError("all shares are 0, expected at least one above 0")
@@ -45,7 +44,6 @@ class RotationConfig:
     """Of the head."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
         refuse_outside(
             self,
             films=FILMS,
@@ -85,7 +83,6 @@ class ContentConfig:
     """Examples a step."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
         refuse_outside(
             self,
             films=FILMS,
@@ -119,7 +116,6 @@ class MissingConfig:
     """Copies a step."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
         refuse_outside(
             self,
             films=FILMS,
@@ -167,7 +163,6 @@ class SegmenterConfig:
     """Of weights, order and what is invented."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
         refuse_outside(
             self,
             decoder_channels=(1, 4096),

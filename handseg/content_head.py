@@ -1,7 +1,6 @@
 """The head that classifies what a film shows.
 
-It takes feature maps that the U-Net computes anyway, and changes none of them; that of a SecondNet takes those of its
-own encoder.
+It takes feature maps that an encoder, the U-Net's or a SecondNet's, computes anyway, and changes none of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The one function that prepares pixels: training, inference, export and tests all cut their crops here.
 
-Whatever changes a crop's pixels changes CROP_VERSION: it travels in every set of weights, and weights made for
-another version are refused.
+Whatever changes a crop's pixels changes CROP_VERSION, which weights state; those for another version are refused.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which parts of a hand are cut off at the edges of the exposed field.
 
-The mask shows how broad a cut is, and a head of the segmenter measures how much is missing beyond it. The limits were
-set on films of the part `choose`, cut at each side by 0 to 25 % of the length of their hand, and those of what the head
-says on 70 films with marked keypoints, which taught no head.
+The mask shows how broad a cut is, and a head of the segmenter measures how much is missing beyond it. The limits for
+the mask were set on films of the part `choose`, cut at each side by 0 to 25 % of the length of their hand, those for
+the head on 70 films with marked keypoints that did not train it.
 """
 
 from __future__ import annotations

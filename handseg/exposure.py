@@ -2,9 +2,9 @@
 
 The limits of contrast and blocks were set on 599 real films and on copies of 150 of them, twice and half as bright and
 as JPEGs of quality 30. No film as it was is beyond one; of the 27 copies that were read more than a year apart from
-their film, 26 are. The other limits were set on 495 real films of one cohort, of which none is plain white, plain black
-or of few levels, or of an unusual median; of 68 hands and 77 children's wrists from elsewhere one each is. Windows that
-leave over 4.5 % of the hand plain white or black moved half of 157 readings by over a month.
+their film, 26 are. The other limits were set on 495 real films of one cohort, none of which exceeds one; one of 68
+hands and one of 77 children's wrists from elsewhere do. Windows that leave over 4.5 % of the hand plain white or black
+moved half of 157 readings by over a month.
 """
 
 from __future__ import annotations

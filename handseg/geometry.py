@@ -53,11 +53,6 @@ class Box:
         right, bottom = min(self.x + self.width, width), min(self.y + self.height, height)
         return Box(x, y, max(right - x, 1), max(bottom - y, 1))
 
-    def contains(self, points: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Which of `points` (n x 2, x then y) lie inside."""
-        x, y = points[:, 0] - self.x, points[:, 1] - self.y
-        return (x >= -0.5) & (y >= -0.5) & (x <= self.width - 0.5) & (y <= self.height - 0.5)
-
     def as_tuple(self) -> tuple[int, int, int, int]:
         """(x, y, width, height)."""
         return self.x, self.y, self.width, self.height
@@ -78,7 +73,6 @@ class SquareFit:
     rotation: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a box that is empty or reaches outside the picture: there is nothing to cut out there."""
         if self.box.area < 1 or self.box != self.box.clipped(*self.frame):
             raise ValueError(f"{self.box} does not lie inside a picture of {self.frame} (height, width)")
 
@@ -94,7 +88,7 @@ class SquareFit:
 
     @property
     def _corner(self) -> tuple[int, int]:
-        # an odd rest goes to the right and below as the hand is upright, so a film reads the same however it lies
+        # an odd pixel of padding goes to the right and below of the upright hand, so a rotated film reads the same
         left = self.box.x - (self.side - self.box.width + (self.rotation in (1, 2))) // 2
         top = self.box.y - (self.side - self.box.height + (self.rotation in (2, 3))) // 2
         return left, top
@@ -170,10 +164,7 @@ class SquareFit:
         return np.asarray(high[part.y - top : part.y - top + part.height], np.float32)
 
     def over(self, other: SquareFit, square: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A map over this square as one over another square of the same picture, other.size a side, 0 outside this one.
-
-        Interpolated bilinearly.
-        """
+        """A map over this square as one over another square of the picture, bilinear; 0 outside this one."""
         corners = np.array([(0, 0), (1, 0), (0, 1)], np.float64)
         origin, right, down = self.to_square(other.to_original(corners))
         matrix = np.stack([right - origin, down - origin, origin], axis=1)

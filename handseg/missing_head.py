@@ -1,7 +1,4 @@
-"""The head on the segmenter's encoder that measures how much of a hand lies outside the film.
-
-It takes a feature map that the U-Net computes anyway, and changes none.
-"""
+"""The head that measures, on a feature map of the segmenter's encoder, how much of a hand lies outside the film."""
 
 from __future__ import annotations
 
@@ -28,10 +25,7 @@ class MissingHead(nn.Module):
     scale: torch.Tensor
 
     def __init__(self, channels: int, side: int, hidden: int, nets: int = 1) -> None:
-        """`channels` and `side` (pixels, even): of the encoder's map MAP. `hidden`: units before the outputs.
-
-        `nets`: fitted apart in one pass; the amounts are their mean.
-        """
+        """`channels`, `side` (even): of MAP. `hidden`: units before the outputs. `nets`: averaged in one pass."""
         super().__init__()
         self.nets = nets
         self.register_buffer("mean", torch.zeros(channels, 1, 1))

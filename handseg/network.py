@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import segmentation_models_pytorch as smp
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from ..weights.header import GRAPH, Header
@@ -166,3 +167,9 @@ def start_from_imagenet(encoder: nn.Module) -> None:
 def normalise(squares: torch.Tensor) -> torch.Tensor:
     """Grey levels in [0, 1] to the network's [-1, 1]."""
     return squares * 2 - 1
+
+
+def inputs_of(squares: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+    """Letterboxed films as the network takes them, float32 (n, 1, size, size)."""
+    inputs = torch.from_numpy(np.stack(squares))[:, None].float() / 255
+    return normalise(inputs).contiguous(memory_format=torch.channels_last)

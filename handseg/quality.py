@@ -52,10 +52,7 @@ class Verdict:
 
 
 def judge_picture(pixels: Greys, colour: float) -> Verdict:
-    """Judge a picture before its hand is searched for: too small, blank, or a colour photograph.
-
-    `pixels`: height x width, uint8 or float32 in [0, 1]; `colour`: as Radiograph's, in [0, 1].
-    """
+    """Judge a picture before its hand is searched for. `colour`: as Radiograph's, in [0, 1]."""
     height, width = pixels.shape
     if min(height, width) < MIN_SIDE:
         return _rejected(

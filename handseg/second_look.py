@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,8 @@ class SecondLook:
     """Corrects what the segmenter's own head says by a SecondNet."""
 
     def __init__(self, open_engine: Callable[[], Engine]) -> None:
-        """`open_engine` opens an engine that runs a SecondNet; it is called at the first look."""
-        self._open = open_engine
+        """`open_engine` opens an engine that runs a SecondNet; it is called once, at the first look."""
+        self._engine = cache(open_engine)
 
     @classmethod
     def load(cls, net: HeldFile, backend: Backend) -> SecondLook:
@@ -42,22 +42,17 @@ class SecondLook:
         engine = backend.open(spec)
         return cls(lambda: engine)
 
-    @cached_property
-    def _engine(self) -> Engine:
-        return self._open()
-
     def __call__(
         self, squares: NDArray[np.uint8], hands: NDArray[np.float32], contents: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Probabilities of what films show, n x 3: those in `contents`, but where they are unsure, those of both nets.
 
-        `squares`: letterboxed films, n x s x s. `hands`: the probability of hand over each. Raises WeightsError where
-        the engine cannot be opened.
+        `squares`: letterboxed films, n x s x s. `hands`: the probability of hand over each. Errors as Backend.open.
         """
         unsure = (contents[:, 0] > UNSURE[0]) & (contents[:, 0] < UNSURE[1])
         if not unsure.any():
             return contents
-        (second,) = self._engine(squares[unsure], hands[unsure])
+        (second,) = self._engine()(squares[unsure], hands[unsure])
         both = contents.copy()
         both[unsure] = together(contents[unsure], second)
         return both

@@ -91,10 +91,7 @@ class HandMap:
 
     @cached_property
     def box(self) -> Box | None:
-        """The mask's box in original pixels, None where nothing was found.
-
-        It is taken from the interpolated mask, so that it moves smoothly with the network's input.
-        """
+        """The box of the interpolated mask, which moves smoothly, in original pixels; None where nothing was found."""
         around, inside = self.part
         x, y, width, height = cv2.boundingRect(inside.view(np.uint8)) if around.area else (0, 0, 0, 0)
         return Box(around.x + x, around.y + y, width, height) if width else None
@@ -106,10 +103,7 @@ class HandSegmenter:
     def __init__(
         self, engine: Engine, input_size: int, heads: Sequence[str] = (), second: SecondLook | None = None
     ) -> None:
-        """`engine`: runs a `network.MirroredUNet`; `input_size`: side of its square input; `heads`: as HEADS.
-
-        `second`: looks again at what a film shows, where the segmenter has a net for it.
-        """
+        """`engine`: runs a MirroredUNet on squares of `input_size`. `heads`: of HEADS. `second`: for a second look."""
         self.engine, self.input_size, self.heads, self.second = engine, input_size, tuple(heads), second
 
     @classmethod

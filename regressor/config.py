@@ -33,7 +33,6 @@ class NetConfig:
     """Widths of the head's hidden layers."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be built."""
         refuse_outside(self, sex_features=(1, 4096), hidden=(1, 16_384))
 
     def check_start(self, other: NetConfig) -> None:
@@ -62,7 +61,6 @@ class Stage:
     """Alpha of the Beta distribution by which films of one sex are mixed; 0 mixes nothing."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained."""
         refuse_outside(
             self,
             epochs=EPOCHS,
@@ -90,7 +88,6 @@ class Distillation:
     """From this epoch on the label alone teaches."""
 
     def __post_init__(self) -> None:
-        """Refuse weights with which nothing can be learned."""
         refuse_outside(self, features=(0, 1e6), output=(0, 1e6), until_epoch=(0, 1_000_000))
 
 
@@ -108,7 +105,6 @@ class SoftLabels:
     """Of the prediction in the average, above 0 to 1."""
 
     def __post_init__(self) -> None:
-        """Refuse a share that leaves the labels as they are, and one over 1."""
         if not 0 < self.share <= 1:
             raise ValueError(f"the share is {self.share}, expected above 0 to 1; leave soft_labels out for none")
 
@@ -126,11 +122,7 @@ class RegressorConfig:
     regressor before this one."""
     freeze: int = 0
     """First blocks of the backbone that are not trained, stem included; 3 halve the cost of a step."""
-    stages: tuple[Stage, ...] = (
-        Stage(10, 96, 0.5, 0.1),
-        Stage(10, 128, 0.75, 0.15),
-        Stage(10, 160, 1.0, 0.2),
-    )
+    stages: tuple[Stage, ...] = (Stage(10, 96, 0.5, 0.1), Stage(10, 128, 0.75, 0.15), Stage(10, 160, 1.0, 0.2))
     """Trained one after the other, from small and mild to large and strong, which is quicker than large throughout."""
     augmentation: PolicyName = "light"
     """How films are changed: a little (light), also as JPEG, small, burnt out (clinic), in ways drawn by chance
@@ -171,7 +163,6 @@ class RegressorConfig:
     """Of weights, order and augmentation: the same seed on the same machine gives the same net."""
 
     def __post_init__(self) -> None:
-        """Refuse a training without a stage, and numbers with which nothing can be learned."""
         if not self.stages:
             raise ValueError("there are no stages; give at least one")
         refuse_outside(

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,11 +157,11 @@ def _is_array(path: Path) -> bool:
 
 
 def _row(record: Mapping[str, str]) -> StoredCrop:
-    numbers = {field.name: int(record[field.name]) for field in fields(StoredCrop) if field.type == "int"}
     if record["status"] not in ("ok", "review", "rejected"):
         raise ValueError(f"no status: {record['status']!r}")
-    words = {field.name: record[field.name] for field in fields(StoredCrop)}
-    return StoredCrop(**{**words, **numbers})  # pyright: ignore[reportArgumentType]
+    cells = ((field, record[field.name]) for field in fields(StoredCrop))
+    values: dict[str, Any] = {field.name: int(cell) if field.type == "int" else cell for field, cell in cells}
+    return StoredCrop(**values)
 
 
 def _checksum(crop: NDArray[np.uint8]) -> str:

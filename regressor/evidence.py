@@ -25,8 +25,7 @@ def evidence_map(
 ) -> NDArray[np.float32]:
     """How much the prediction depends on each place of a crop: float32 in [0, 1], of the crop's shape.
 
-    `read`: bone ages in months, (n,), of crops uint8 (n, s, s) like `crop`, s x s. The greatest evidence is 1; without
-    any the map is 0.
+    `read`: bone ages in months, (n,), of crops uint8 (n, s, s) like `crop`, s x s. The greatest evidence is 1, if any.
     """
     step = crop.shape[0] / CELLS
     even = cv2.GaussianBlur(crop, (0, 0), BLUR * step).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,8 @@ class BoneAgeNet(nn.Module):
         """The reading, and the feature maps at FEATURE_STRIDES, each (n, c, s / stride, s / stride)."""
         planes = self._planes(crops, sexes)
         features, maps = self.backbone.forward_intermediates(planes)
-        return self._read(features, sexes), self._at_strides(planes.shape[-1], maps)
+        deepest = {round(planes.shape[-1] / feature.shape[-1]): feature for feature in maps}  # of each stride
+        return self._read(features, sexes), [deepest[stride] for stride in FEATURE_STRIDES]
 
     def set_regularisation(self, dropout: float, drop_path: float) -> None:
         """Set the head's dropout and the backbone's stochastic depth, the latter rising linearly with depth."""
@@ -76,10 +77,7 @@ class BoneAgeNet(nn.Module):
             block.drop_path = timm.layers.DropPath(rate) if rate else nn.Identity()  # pyright: ignore
 
     def freeze(self, blocks: int) -> None:
-        """Keep the stem and the first `blocks` of the backbone as they are, running statistics included; 0: nothing.
-
-        Raises ConfigError for a backbone that is not a sequence of so many blocks.
-        """
+        """Keep the stem and the first `blocks` of the backbone as they are; ConfigError where it has fewer."""
         if not blocks:
             return
         backbone = self.backbone
@@ -133,12 +131,6 @@ class BoneAgeNet(nn.Module):
         if self.sex is not None:
             pooled = torch.cat([pooled, self.sex(sexes.view(-1, 1).to(pooled.dtype))], dim=1)
         return self.head(pooled)[:, 0]
-
-    @staticmethod
-    def _at_strides(size: int, maps: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """The deepest map of each stride."""
-        by_stride = {round(size / feature.shape[-1]): feature for feature in maps}
-        return [by_stride[stride] for stride in FEATURE_STRIDES]
 
 
 def build_from(arguments: Mapping[str, Any]) -> BoneAgeNet:

@@ -171,10 +171,7 @@ def _load_round(stored: Path, net: nn.Module) -> dict[str, float]:
 def _enough(
     labelled: Sequence[Any], cutouts: Sequence[Any], films: Sequence[Path], number: int, config: SegmenterConfig
 ) -> bool:
-    """Whether a round has films to learn from; the first may have cut-out hands alone.
-
-    Raises TrainingError for a first round without both.
-    """
+    """Whether a round has films to learn from. The first may have cut-out hands alone; TrainingError without both."""
     if not labelled and number:
         log.warning("round %d: no mask was sure enough to learn from; the round before stays", number)
         return False
@@ -233,8 +230,7 @@ def add_heads(
     """Fit heads to the segmenter in `weights`; write `out/segmenter.safetensors`.
 
     With `negatives` it is the head for what a film shows; without them, with `wrists` (as for `learn_missing`), and
-    where there is none yet, that for what is missing of a hand. Masks stay the same to the last digit. Raises
-    WeightsError as `load_net`.
+    where there is none yet, that for what is missing of a hand. Masks do not change. WeightsError as `load_net`.
     """
     out = Path(out)
     target = out / "segmenter.safetensors"

@@ -77,12 +77,10 @@ def _believable(mask: NDArray[np.uint8], smooth: NDArray[np.uint8], frame: NDArr
 def _edge_agreement(mask: NDArray[np.uint8], smooth: NDArray[np.uint8]) -> float:
     """Share of the outline where the picture is clearly brighter just inside than just outside."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
-    inner = cv2.blur((smooth * mask).astype(np.float32), (7, 7)) / np.maximum(
-        cv2.blur(mask.astype(np.float32), (7, 7)), 1e-3
-    )
-    outside = 1 - mask
-    outer = cv2.blur((smooth * outside).astype(np.float32), (7, 7)) / np.maximum(
-        cv2.blur(outside.astype(np.float32), (7, 7)), 1e-3
+    inner, outer = (
+        cv2.blur((smooth * part).astype(np.float32), (7, 7))
+        / np.maximum(cv2.blur(part.astype(np.float32), (7, 7)), 1e-3)
+        for part in (mask, 1 - mask)
     )
     rim = (cv2.dilate(mask, disc) - cv2.erode(mask, disc)).astype(bool)
     return float((inner - outer > 6)[rim].mean()) if rim.any() else 0.0

@@ -60,12 +60,8 @@ def film_background(size: int, rng: Generator) -> NDArray[np.float32]:
 
 def empty_picture(size: int, rng: Generator) -> Picture:
     """A picture without a hand: a blank field, noise, clouds, text, shapes, or something like a chest film."""
-    makers = (_blank, _noise, _clouds, _text_page, _shapes, _checker, _chest, _long_bone)
+    makers = (film_background, _noise, _clouds, _text_page, _shapes, _checker, _chest, _long_bone)
     return finish(makers[int(rng.integers(len(makers)))](size, rng), rng)
-
-
-def _blank(size: int, rng: Generator) -> NDArray[np.floating]:
-    return film_background(size, rng)
 
 
 def _noise(size: int, rng: Generator) -> NDArray[np.floating]:

@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from ..config import SegmenterConfig
 from ..content_head import CONTENTS, MAPS, ContentHead
 from ..geometry import rotated
 from ..letterbox import letterbox
-from ..network import normalise
+from ..network import inputs_of
 from ..shape import HandShape
 from . import copies
 from .compose import empty_picture
@@ -118,25 +118,15 @@ def encode_examples(unet: Any, films: Sequence[Path], pictures: Sequence[Listed]
     cv2.setNumThreads(1)
     order = np.random.default_rng(config.seed).permutation(len(films))[: config.content.films]
     drawn = [films[k] for k in order]
-    evidence, content, sources, kinds = [], [], [], []
-
-    def take(batch: list[Example]) -> None:
+    evidence, about = [], []
+    examples = chain(_of_films(unet, drawn, config), _of_pictures(pictures, config), _drawn(config))
+    while batch := list(islice(examples, BATCH)):
         evidence.append(_evidence(unet, [example.square for example in batch]))
-        content.extend(example.content for example in batch)
-        sources.extend(example.source for example in batch)
-        kinds.extend(example.kind for example in batch)
-
-    batch: list[Example] = []
-    for example in chain(_of_films(unet, drawn, config), _of_pictures(pictures, config), _drawn(config)):
-        batch.append(example)
-        if len(batch) == BATCH:
-            take(batch)
-            batch = []
-    if batch:
-        take(batch)
+        about += [(example.content, example.source, example.kind) for example in batch]
     if not evidence:
         raise TrainingError("no film and no picture could be read; nothing to learn from")
     together = [torch.cat(of_head) for of_head in zip(*evidence, strict=True)]
+    content, sources, kinds = map(list, zip(*about, strict=True))
     return Encoded(together, torch.tensor(content), sources, kinds)
 
 
@@ -191,21 +181,15 @@ def _drawn(config: SegmenterConfig) -> Iterator[Example]:
 @torch.no_grad()
 def _evidence(unet: Any, squares: Sequence[NDArray[np.uint8]]) -> list[torch.Tensor]:
     """What letterboxed films give each head, float16, a row each."""
-    inputs = _inputs(squares)
-    maps, hand = _encoded(unet, inputs)
+    inputs = inputs_of(squares)
+    maps, hand = encoded(unet, inputs)
     own = ContentHead.evidence(maps[-MAPS:], hand)
     return [each.half() for each in (own, *([unet.second.evidence(inputs, hand)] if unet.second else []))]
 
 
-def _inputs(squares: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
-    """Letterboxed films as the network takes them, float32 (n, 1, size, size)."""
-    inputs = torch.from_numpy(np.stack(squares))[:, None].float() / 255
-    return normalise(inputs).contiguous(memory_format=torch.channels_last)
-
-
 @torch.no_grad()
-def _encoded(unet: Any, inputs: torch.Tensor) -> tuple[Sequence[torch.Tensor], torch.Tensor]:
-    """The encoder's maps of `_inputs`, and the probability of hand, float32 (n, 1, size, size)."""
+def encoded(unet: Any, inputs: torch.Tensor) -> tuple[Sequence[torch.Tensor], torch.Tensor]:
+    """The encoder's maps of `inputs_of` films, and the probability of hand, float32 (n, 1, size, size)."""
     maps = unet.encoder(inputs)
     return maps, torch.sigmoid(unet.segmentation_head(unet.decoder(maps)))
 
@@ -228,7 +212,7 @@ def upright_film(unet: Any, path: Path, size: int) -> Film | None:
     if picture is None:
         return None
     square, fit = letterbox(picture, size)
-    maps, hand = _encoded(unet, _inputs([square]))
+    maps, hand = encoded(unet, inputs_of([square]))
     with torch.no_grad():
         rotations = unet.classification_head(maps[-1]).softmax(1)[0] if unet.classification_head else torch.ones(1)
     found = (hand[0, 0].numpy() > 0.5).astype(np.uint8)

@@ -60,10 +60,7 @@ def posed(film: Film, rng: Generator) -> Film:
 def altered(
     picture: Picture, rng: Generator, *, mirror: bool = True, slant: bool = True, inverted: float = 0.1
 ) -> Picture:
-    """A copy as it may come: other exposure, noise, blur, fewer pixels, words, JPEG, a border; perhaps slanted.
-
-    `inverted`: share of the copies that have dark bone.
-    """
+    """A copy with other exposure, noise, blur, size, words, JPEG, border or slant; a share `inverted` has dark bone."""
     if mirror and rng.random() < 0.5:
         picture = np.ascontiguousarray(picture[:, ::-1])
     if slant and rng.random() < 0.5:
@@ -196,10 +193,7 @@ def through(
 
 
 def missing(film: Film, window: Sequence[int]) -> NDArray[np.float32]:
-    """Extent of the hand outside a window as shares of its length: at the fingertips, left, at the wrist, right.
-
-    It is below 0 where the hand ends within the window.
-    """
+    """How far the hand reaches out of a window, in its lengths (below 0: inside): fingertips, left, wrist, right."""
     top, left, right, length = film.hand()
     above, below, before, behind = window
     outside = (above - top, before - left, film.wrist[1] - below, right + 1 - behind)

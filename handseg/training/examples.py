@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -71,18 +71,12 @@ class SegmentationSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __init__(self, pools: Pools, shares: Shares, size: int, length: int, seed: int) -> None:
         """`length` examples drawn from `pools` by `shares`; a share whose pool is empty is given to the others."""
-        kinds = [
-            (kind, share)
-            for kind, share, full in (
-                ("cutouts", shares.cutouts, bool(pools.cutouts)),
-                ("synthetic", shares.synthetic, bool(pools.synthetic)),
-                ("films", shares.films, bool(pools.films)),
-                ("empty", shares.empty, True),
-            )
-            if full and share > 0
-        ]
-        self.kinds = [kind for kind, _ in kinds]
-        self.odds = np.array([share for _, share in kinds]) / sum(share for _, share in kinds)
+        drawn = {
+            kind: share
+            for kind, share in asdict(shares).items()
+            if share > 0 and (kind == "empty" or getattr(pools, kind))
+        }
+        self.kinds, self.odds = list(drawn), np.array(list(drawn.values())) / sum(drawn.values())
         self.pools, self.size, self.length, self.seed = pools, size, length, seed
         self.policy = MaskPolicy()
 

@@ -24,9 +24,9 @@ from ...data.text import counted
 from ..config import MissingConfig, SegmenterConfig
 from ..letterbox import letterbox
 from ..missing_head import MAP, MissingHead
-from ..network import normalise
+from ..network import inputs_of
 from . import copies
-from .content_examples import upright_film
+from .content_examples import encoded, upright_film
 from .copies import Film, Picture
 from .wrists import Wrist
 
@@ -88,11 +88,7 @@ def _evidence(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """What the head sees of copies of a film, in half precision, and the amounts that are missing."""
     squares, amounts = zip(*_copies(film, rng, config), strict=True)
-    with torch.no_grad():
-        pictures = normalise(torch.from_numpy(np.stack(squares))[:, None].float() / 255)
-        maps = unet.encoder(pictures.contiguous(memory_format=torch.channels_last))
-        hand = torch.sigmoid(unet.segmentation_head(unet.decoder(maps)))
-        features, hand = MissingHead.evidence(maps, hand)
+    features, hand = MissingHead.evidence(*encoded(unet, inputs_of(squares)))
     return features.half().contiguous(), hand.half(), torch.from_numpy(np.stack(amounts)).clamp(*RANGE)
 
 

@@ -1,7 +1,6 @@
 """Teach a finished segmenter the rotation of a hand: one linear layer on the maps of its frozen encoder.
 
-Radiographs are assumed to be upright, and rotated by quarter turns; the few that are not upright are found and left
-out.
+Radiographs, which are taken to be upright, are rotated by quarter turns; the few that are not upright are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from ...data.text import counted
 from ..config import RotationConfig, SegmenterConfig
 from ..geometry import rotated
 from ..letterbox import letterbox
-from ..network import ROTATIONS, normalise, rotation_head
+from ..network import ROTATIONS, inputs_of, rotation_head
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +34,8 @@ HELD_OUT = 10  # one film in so many measures the head and does not teach it
 def learn_rotations(net: nn.Module, films: Sequence[Path], config: SegmenterConfig) -> dict[str, Any]:
     """Give `net`, from build_unet and trained, its head for the hand's rotation, in place; no other tensor changes.
 
-    `films`: radiographs, nearly all of them upright, of which `config.turn.films` are drawn. Returns the figure for the
-    weights' header: share of held-out views classified correctly. With fewer than HELD_OUT readable films `net` gets no
-    head, and the figure is empty.
+    `films`: radiographs, nearly all upright, of which `config.turn.films` are drawn. Returns the figure for the
+    weights' header, the share of held-out views classified correctly; no head and none with fewer than HELD_OUT films.
     """
     rng = np.random.default_rng(config.seed)
     policy = MaskPolicy(quarter_turns=0)
@@ -81,8 +79,7 @@ def _views(square: NDArray[np.uint8], policy: MaskPolicy, rng: np.random.Generat
         # the same stretch of grey levels as at inference, after everything that changed them
         picture, _ = letterbox(np.divide(picture, 255, dtype=np.float32), len(square))
         views.append(rotated(picture, -rotation))
-    batch = torch.from_numpy(np.stack(views))[:, None].float() / 255
-    return normalise(batch).contiguous(memory_format=torch.channels_last)
+    return inputs_of(views)
 
 
 def _upright(features: torch.Tensor, config: SegmenterConfig) -> torch.Tensor:

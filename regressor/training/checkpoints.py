@@ -50,8 +50,7 @@ class Checkpoints(TorchCheckpointIO):
         for state in checkpoint["callbacks"].values():
             if "dirpath" in state:
                 state["dirpath"] = folder
-                moved = {name: str(Path(folder, Path(state[name]).name)) for name in _PATHS if state.get(name)}
-                state.update(moved)
+                state.update({name: str(Path(folder, Path(state[name]).name)) for name in _PATHS if state.get(name)})
                 state["best_k_models"] = {
                     str(Path(folder, Path(file).name)): score for file, score in state.get("best_k_models", {}).items()
                 }

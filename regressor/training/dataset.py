@@ -66,17 +66,13 @@ class CropSet(Dataset[Batch]):
 class EpochOrder(Sampler[tuple[int, int]]):
     """The order of one epoch as (epoch, index), shared out over the processes of a distributed run.
 
-    The order depends on (seed, epoch) alone. Films at its end that fill no batch on every process are left out of the
-    epoch; the next one has another order.
+    The order depends on (seed, epoch) alone. Films at its end that fill no batch on every process are left out.
     """
 
     def __init__(
         self, length: int, epoch: int, seed: int | None, rank: int = 0, world: int = 1, start: int = 0
     ) -> None:
-        """`seed` None keeps the films in their own order; `start`: how many of this process's films are done already.
-
-        The length stays that of the whole epoch.
-        """
+        """`seed` None: films in their order. `start`: films of this process that are done; the length counts them."""
         self.length, self.epoch, self.seed, self.rank, self.world = length, epoch, seed, rank, world
         self.start = start
 

@@ -64,9 +64,8 @@ class RegressorTask(L.LightningModule):
         stage = self.config.stage_at(self.current_epoch)
         if stage.mixup:
             inputs, labels = self._mixed(inputs, sexes, labels, stage.mixup)
-        teaching = self.config.teacher if self.teacher is not None else None
-        if teaching is not None and self.current_epoch < teaching.until_epoch:
-            assert self.teacher is not None
+        teaching = self.config.teacher
+        if self.teacher is not None and teaching is not None and self.current_epoch < teaching.until_epoch:
             readings, maps = self.net.with_features(inputs, sexes)
             features, output = self.teacher(inputs, sexes, maps, readings)
             loss = self._loss(readings, labels) + teaching.features * features + teaching.output * output

@@ -238,6 +238,8 @@ def _trainer(
     # the last epoch is always stored, with the state of the callbacks before, so that a run can go on
     latest = ModelCheckpoint(out, "last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True)
     callbacks.append(latest)
+    # a teacher's projections are not used in every epoch, so DDP must find unused parameters
+    ddp = "ddp" if config.teacher is None else "ddp_find_unused_parameters_true"
     several = nodes > 1 or (devices if isinstance(devices, int) else torch.cuda.device_count()) > 1
     return L.Trainer(
         default_root_dir=out,
@@ -245,7 +247,7 @@ def _trainer(
         accelerator="auto",
         devices=devices if torch.cuda.is_available() or devices != "auto" else 1,
         num_nodes=nodes,
-        strategy=_strategy(config) if several else "auto",
+        strategy=ddp if several else "auto",
         precision=fastest_precision(),
         gradient_clip_val=config.clip or None,
         use_distributed_sampler=False,  # EpochOrder shares the films out itself
@@ -324,8 +326,3 @@ def _for_header(config: RegressorConfig) -> dict[str, Any]:
 def is_first_process() -> bool:
     """Whether this process of a distributed training is the one that writes files and messages."""
     return getattr(rank_zero_only, "rank", 0) == 0  # an attribute that Lightning sets on the function
-
-
-def _strategy(config: RegressorConfig) -> str:
-    """DDP; a teacher's projections are not used in every epoch, so DDP must find unused parameters."""
-    return "ddp" if config.teacher is None else "ddp_find_unused_parameters_true"
