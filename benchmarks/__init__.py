@@ -1,4 +1,1 @@
-"""How fast the reader is, against what the machine can do and what people would use instead: `python -m benchmarks`.
-
-It measures the installed package boneage and is not part of it.
-"""
+"""How fast the installed package boneage reads, beside the machine's limits and rivals: `python -m benchmarks`."""

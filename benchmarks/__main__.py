@@ -14,18 +14,8 @@ from rich.console import Console
 from . import machine, report
 from .setting import Setting
 
-PARTS = (
-    "cold",
-    "cluster",
-    "film",
-    "folder",
-    "floor",
-    "install",
-    "parity",
-    "rivals",
-    "service",
-    "training",
-)  # training last: it changes the process
+# training last: it changes the process
+PARTS = ("cold", "cluster", "film", "folder", "floor", "install", "parity", "rivals", "service", "training")
 PATH = click.Path(path_type=Path)
 
 

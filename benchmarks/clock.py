@@ -45,10 +45,6 @@ class Sample:
         """The same in another unit."""
         return Sample(tuple(factor * value for value in self.values))
 
-    def rate(self, items: float = 1) -> Sample:
-        """Items a second, where the values are seconds for so many items."""
-        return Sample(tuple(items / value for value in self.values))
-
 
 def seconds(task: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     """How long a task takes."""

@@ -75,10 +75,7 @@ def measure(setting: Setting) -> Findings:
 
 
 def _looks(bundle: str, rounds: int) -> dict[str, Sample]:
-    """Seconds of a look of the segmenter with and without its head for what a film shows, and of a second look.
-
-    A segmenter without a second net takes none.
-    """
+    """Seconds of a look of the segmenter with and without its content head, and of a second look where it has a net."""
     import torch
 
     from boneage.handseg.network import MirroredUNet, build_mirrored

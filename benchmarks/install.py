@@ -1,7 +1,4 @@
-"""From nothing to the first reading: a new environment, the base installation, and its first two readings.
-
-pip takes what it has in its cache, so the index and the cache are to be warm.
-"""
+"""From nothing to the first reading: environment, base installation (from pip's cache), and two readings."""
 
 from __future__ import annotations
 
@@ -30,6 +27,7 @@ def measure(setting: Setting) -> Findings:
     command = [scripts / "boneage", "predict", setting.films[0], "--sex", SEX, "--weights", BUNDLE]
     first, second = (to_reading(command)[0] for _ in range(2))
     packages = _run(scripts / "python", "-m", "pip", "list", "--format", "freeze").split()
+    torch = any(package.lower().startswith("torch==") for package in packages)
     size = sum(file.lstat().st_size for file in home.rglob("*") if file.is_file()) / 1e6
     steps = {"environment": made, "installation": installed, "first reading": first, "second reading": second}
     rows = [(step, Sample((value,)), ()) for step, value in steps.items()]
@@ -44,13 +42,9 @@ def measure(setting: Setting) -> Findings:
             f"{short(max(first - second, 0.0))} s",
             first - second <= LATER,
         ),
-        Bar("install: no torch", "none" if _without_torch(packages) else "torch", _without_torch(packages)),
+        Bar("install: no torch", "torch" if torch else "none", not torch),
     ]
     return Findings([Table("the base in a new environment", "s", rows, note=note)], bars)
-
-
-def _without_torch(packages: list[str]) -> bool:
-    return not any(package.lower().startswith("torch==") for package in packages)
 
 
 def _run(*command: str | Path) -> str:

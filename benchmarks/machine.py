@@ -37,10 +37,7 @@ def load() -> float:
 
 
 def peak_memory() -> float:
-    """The most memory this process has held so far, in MB.
-
-    On Linux from VmHWM: ru_maxrss starts at the memory of the process that started this one.
-    """
+    """The most memory this process has held so far, in MB; on Linux VmHWM, since ru_maxrss starts at the parent's."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

@@ -1,4 +1,4 @@
-"""How far apart the engines read: each bundle's reading of every film that no training saw, by one and by the other.
+"""How far the readings of both engines differ, with each bundle, on every film that no training saw.
 
 `python -m benchmarks --only parity --rsna DATA/rsna`.
 """

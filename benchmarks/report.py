@@ -66,7 +66,8 @@ def short(value: float) -> str:
     """Three digits that count, and no more zeros than needed: 1,234, 56.7, 0.0123."""
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{float(f'{value:.3g}'):.{max(2 - _magnitude(value), 0)}f}"
+    magnitude = int(f"{value:e}".split("e")[1])
+    return f"{float(f'{value:.3g}'):.{max(2 - magnitude, 0)}f}"
 
 
 def show(part: str, findings: Findings, console: Console) -> None:
@@ -123,10 +124,6 @@ def write(path: str | Path, text: str) -> None:
 def _has_places(path: Path) -> bool:
     """Whether a file is a page to fill, or what was measured before."""
     return END in path.read_text("utf-8") or path.suffix == ".json"
-
-
-def _magnitude(value: float) -> int:
-    return int(f"{value:e}".split("e")[1])
 
 
 def _bars(part: str, findings: Findings) -> list[tuple[str, ...]]:

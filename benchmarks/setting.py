@@ -13,8 +13,7 @@ from .films import AGES, draw
 class Setting:
     """How thoroughly is measured, and with what.
 
-    `folder`: for temporary files. `quick`: few films and rounds, to see that everything runs. `rsna`: the folder of
-    RSNA's films, None where they are not at hand.
+    `folder`: for temporary files. `quick`: few films and rounds, to see that everything runs. `rsna`: RSNA's films.
     """
 
     folder: Path

@@ -12,11 +12,11 @@ import warnings
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import LambdaCallback
 from torch.utils.data import DataLoader
 
 from boneage.data.sex import Sex
@@ -106,7 +106,7 @@ def step_rate(batches: DataLoader[Batch], steps: int) -> float:
     net = BoneAgeNet(CONFIG.net)
     net.freeze(CONFIG.freeze)
     net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    clock = _Clock()
+    ends: list[float] = []  # of the steps
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = L.Trainer(
@@ -119,24 +119,10 @@ def step_rate(batches: DataLoader[Batch], steps: int) -> float:
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[clock],
+            callbacks=[LambdaCallback(on_train_batch_end=lambda *_: ends.append(time.perf_counter()))],
         )
         trainer.fit(RegressorTask(net, CONFIG, 120.0, 40.0, steps), train_dataloaders=batches)
-    taken = clock.ends[-1] - clock.ends[0]
-    return CONFIG.batch_size * (len(clock.ends) - 1) / taken
-
-
-class _Clock(L.Callback):
-    """Notes when each step ends."""
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """See Lightning."""
-        self.ends.append(time.perf_counter())
+    return CONFIG.batch_size * (len(ends) - 1) / (ends[-1] - ends[0])
 
 
 def _loader(crops: LabelledCrops, workers: int) -> DataLoader[Batch]:

@@ -25,7 +25,6 @@ def test_a_ratio_is_that_of_the_medians():
     slow, fast = Sample((10.0, 90.0, 12.0)), Sample((5.0, 6.0, 0.1))
     assert (slow.median, slow.low, slow.high, slow.n) == (12.0, 10.0, 90.0, 3)
     assert slow.over(fast) == 12.0 / 5.0
-    assert slow.rate(24).median == 2.0
 
 
 def test_seconds_are_those_of_the_clock():

@@ -78,8 +78,9 @@ def evaluate(
     cohort, words = part_of(cohort, split, part)
 
     from .. import output
-    from ..measure.bundles import compare_bundles, write_comparison
+    from ..measure.bundles import PAGE, compare_bundles
     from ..measure.evaluate import evaluate as measure
+    from ..measure.markdown import write_markdown
     from ..predict.bone_age import BoneAge
 
     models = [BoneAge.load(name, device, engine) for name in weights]  # all are there before the first is measured
@@ -94,7 +95,7 @@ def evaluate(
         text = compare_bundles(measured, names)
         output.show_markdown(text)
         if out:
-            write_comparison(text, out)
+            write_markdown(out / PAGE, text)
     if out:
         each = "comparison.md, and for each bundle " if len(models) > 1 else ""
         click.echo(

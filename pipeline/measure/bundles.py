@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from .evaluate import Evaluation, few_films, group_label
-from .markdown import markdown_table, write_markdown
+from .markdown import markdown_table
 from .metrics import FEW, groups_of, paired_difference
 
 PAGE = "comparison.md"
-_HEAD = (
-    "bundle",
-    "films",
-    "n",
-    "MAE",
-    "MAE of the first",
-    "difference (95 % interval)",
-    "by it alone",
-    "by the first alone",
-)
+_HEAD = ("bundle", "films", "n", "MAE", "MAE of the first", "difference (95 % interval)")
+_HEAD += ("by it alone", "by the first alone")
 _TEXT = """Compared with {first}, on cohort {cohort}, {split}. Errors are in months, on the n films that both \
 assessed, beside which films that one of them alone assessed are counted. Difference: MAE less that of \
 the first on the same films, below 0 where the bundle is better, with the 95 % interval of a paired \
@@ -34,11 +25,6 @@ def compare_bundles(evaluations: Sequence[Evaluation], names: Sequence[str]) -> 
     text = _TEXT.format(first=names[0], cohort=first.cohort, split=first.split)
     few = dict.fromkeys(row[1] for row in rows if 0 < int(row[2].replace(",", "")) < FEW)
     return "\n\n".join((text, markdown_table(_HEAD, rows, words=2), *([few_films(few)] if few else ()))) + "\n"
-
-
-def write_comparison(text: str, folder: Path) -> None:
-    """Write it as `folder/comparison.md`."""
-    write_markdown(folder / PAGE, text)
 
 
 def _rows(first: Evaluation, other: Evaluation, name: str) -> list[tuple[str, ...]]:

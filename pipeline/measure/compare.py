@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,11 +71,13 @@ class _Run:
 
     def train(self, crops: Mapping[str, LabelledCrops], workers: int) -> None:
         """Train, from the start or from where a run stopped, then read the films that measure."""
-        going_on = (self.folder / "last.ckpt").exists()
         training = soften(crops[TRAIN], self.settings.soft_labels, self.folder)
         about = {"films": len(training), "description": f"comparison, {self.arm.title}, seed {self.seed}"}
-        options: dict[str, Any] = {"resume": going_on, "workers": workers, "devices": 1}
-        trained = train_regressor(training, crops[CHOOSE], self.folder, self.settings, data=about, **options)
+        going_on = (self.folder / "last.ckpt").exists()
+        measuring, settings = crops[CHOOSE], self.settings
+        trained = train_regressor(
+            training, measuring, self.folder, settings, data=about, resume=going_on, workers=workers, devices=1
+        )
         reader = BoneAgeReader.load([RegressorFile.of(trained.weights)], CROP_VERSION, chosen_backend("auto", "torch"))
         frame = _predictions(reader, crops[CHOOSE])
         cells = frame.map(lambda cell: f"{cell:.3f}" if isinstance(cell, float) else cell)
@@ -232,19 +233,15 @@ def _rows(plan: Plan, done: Mapping[tuple[str, int], _Run], films: int) -> pd.Da
         if seeds:
             row["minutes"] = np.mean([done[folder, seed].minutes() for seed in seeds])
             # a film's error is the mean of its absolute errors over the seeds
-            mean = _mean([errors[folder, seed] for seed in seeds])
+            mean = np.mean([errors[folder, seed] for seed in seeds], axis=0)
             measured = asdict(agreement(mean, np.zeros_like(mean)))
             row |= {name: measured[name] for name in ("n", "mae", "mae_low", "mae_high")}
         paired = [(errors[folder, seed], errors[BASE.folder, seed]) for seed in seeds if (BASE.folder, seed) in done]
         if paired and not is_base:
-            gap = paired_difference(_mean([own for own, _ in paired]), _mean([base for _, base in paired]))
+            gap = paired_difference(*np.mean(paired, axis=0))
             row |= {"difference": gap.mae, "difference_low": gap.low, "difference_high": gap.high}
             row["by_seed"] = tuple(float(own.mean() - base.mean()) for own, base in paired)
         rows.append(row)
     months = ["mae", "mae_low", "mae_high", "difference", "difference_low", "difference_high", "by_seed"]
     names = ["question", "arm", "is_base", "seeds", "n", *months, "images", "pixels", "minutes"]
     return pd.DataFrame(rows, columns=names)
-
-
-def _mean(errors: Sequence[NDArray[np.float64]]) -> NDArray[Any]:
-    return np.mean(errors, axis=0)

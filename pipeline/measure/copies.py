@@ -39,15 +39,12 @@ class Copy:
     write: Write
 
 
-def write_copies(
-    pixels: Pixels, folder: str | Path, film: str, copies: Mapping[str, Copy] | None = None
-) -> dict[str, Path]:
-    """Write every one of `copies`, by default COPIES, into `folder` and return their files by name.
+def write_copies(pixels: Pixels, folder: str | Path, film: str, copies: Mapping[str, Copy]) -> dict[str, Path]:
+    """Write every one of `copies` into `folder` and return their files by name.
 
     pixels: float32, height x width, [0, 1], bone bright. `film` and the copy's name seed what is random, so that a film
     always gets the same copies. Greys are written with 8 bits unless the copy's title states another depth.
     """
-    copies = COPIES if copies is None else copies
     files = {name: Path(folder) / f"{name}{copy.suffix}" for name, copy in copies.items()}
     for name, copy in copies.items():
         seed = int.from_bytes(hashlib.sha256(f"{name}:{film}".encode()).digest()[:8], "big")

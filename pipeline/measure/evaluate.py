@@ -134,12 +134,7 @@ class Evaluation:
 
 
 def evaluate(
-    bone_age: BoneAge,
-    cohort: Cohort,
-    out: str | Path | None = None,
-    *,
-    split: str = WHOLE,
-    by: Sequence[str] = (),
+    bone_age: BoneAge, cohort: Cohort, out: str | Path | None = None, *, split: str = WHOLE, by: Sequence[str] = ()
 ) -> Evaluation:
     """Read every film of a cohort with its own sex and compare with its label.
 
@@ -196,9 +191,8 @@ def _frame(cohort: Cohort, readings: list[Reading], by: Sequence[str]) -> pd.Dat
         for film, reading in zip(cohort, readings, strict=True)
     ]
     frame = pd.DataFrame(rows, columns=[*_COLUMNS, *by])
-    frame[[*MONTHS]] = (
-        frame[[*MONTHS]].astype("float64").round(2)
-    )  # without a number in it, a column would have the type object
+    # without a number in it, a column would have the type object
+    frame[[*MONTHS]] = frame[[*MONTHS]].astype("float64").round(2)
     frame["error_months"] = (frame["bone_age_months"] - frame["labelled_months"]).round(2)
     return frame
 

@@ -51,10 +51,7 @@ def scatter_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, model: s
 
 
 def bland_altman_plot(frame: pd.DataFrame, path: str | Path, *, cohort: str, model: str) -> None:
-    """Draw error against the mean of prediction and label by sex, with bias and limits of agreement (bias -+ 1.96 SD).
-
-    Arguments and errors as for `scatter_plot`.
-    """
+    """Draw error against the mean of prediction and label by sex, with bias -+ 1.96 SD; else as `scatter_plot`."""
     films = _films(frame)
     measured = agreement(films.predicted, films.labelled)
     error, mean = films.predicted - films.labelled, (films.predicted + films.labelled) / 2

@@ -10,15 +10,14 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ...data.synthetic import SyntheticHand, synthetic_hand
 from ..overlay import write_png
 from ..predict.bone_age import BoneAge
 from ..reading import Reading
+from .copies import Pixels, grey
 
-Pixels = NDArray[np.float32]
 AGE_MONTHS, SEX = 120.0, "F"  # of every hand drawn
 SHOWN = 200  # pixels of a shown picture's longer side
 _SEED, _SIZE = 36, (512, 400)
@@ -34,14 +33,11 @@ class Case:
 
 
 def show_cases(bone_age: BoneAge, folder: str | Path) -> dict[str, Reading]:
-    """Read a film of every case of CASES, write a small picture of it to `folder`, and return the readings.
-
-    The keys are the names of the pictures, `case-NAME.png`, which are smaller than what was read.
-    """
+    """Read a film of every case, write a small `case-NAME.png` of each to `folder`, and return the readings by name."""
     shown = {}
     with TemporaryDirectory(prefix="boneage-") as temporary:
         for name, case in CASES.items():
-            picture = Image.fromarray(np.rint(np.clip(case.draw(), 0, 1) * 255).astype(np.uint8))
+            picture = grey(case.draw())
             film, file = Path(temporary, f"{name}.png"), f"case-{name}.png"
             picture.save(film)
             shown[file] = bone_age.predict(film, SEX)
@@ -57,10 +53,6 @@ def _hand(label: bool = True) -> SyntheticHand:
 
 def _upright() -> Pixels:
     return _hand().pixels
-
-
-def _two() -> Pixels:
-    return np.hstack([_upright(), _hand(label=False).pixels[:, ::-1]])
 
 
 def _in_plaster() -> Pixels:
@@ -83,7 +75,7 @@ def _small() -> Pixels:
 CASES: Mapping[str, Case] = {
     "upright": Case("as it should be", _upright),
     "rotated": Case("rotated by 90 degrees", lambda: np.rot90(_upright())),
-    "two": Case("two hands", _two),
+    "two": Case("two hands", lambda: np.hstack([_upright(), _hand(label=False).pixels[:, ::-1]])),
     "cut-off": Case("fingers cut off", lambda: _upright()[_SIZE[0] // 3 :]),
     "plaster": Case("a wrist in plaster", _in_plaster),
     "small": Case("a small hand on a large film", _small),

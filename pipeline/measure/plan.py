@@ -59,7 +59,6 @@ class Plan:
     split: str = ""  # stored split, from the plan's own folder, or rsna; where the command line names none
 
     def __post_init__(self) -> None:
-        """Refuse arms of one name, and settings that no run could have."""
         folders = [arm.folder for arm in self.all_arms]
         doubled = sorted({name for name in folders if folders.count(name) > 1})
         if not self.arms or doubled or not all(folders):

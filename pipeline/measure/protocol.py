@@ -10,7 +10,7 @@ kinds and number; the steps within a kind are this project's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -35,7 +35,7 @@ from .copies import PLAIN, Copy, Pixels, Random, Write, grey, png, rotated
 from .markdown import markdown_table, write_markdown
 from .metrics import FEW, agreement, share_of
 from .protocol_plot import stress_plot
-from .results_io import film_row, read_measured, refuse_others, write_measured
+from .results_io import film_row, refuse_others, write_measured
 from .robustness import read_copies
 
 ANGLES = range(30, 360, 30)  # degrees
@@ -43,8 +43,8 @@ FACTORS = (0.4, 0.6, 0.8, 0.9, 1.1, 1.2, 1.4, 1.6)  # of brightness, and of cont
 PARTS = (2, 4)  # of the resolution along a side
 SIGNIFICANT = 0.05  # p of McNemar's test, as published
 _MARKER = 0.1  # height of the letter, as a share of the shorter side
-_MONTHS = ("labelled_months", "bone_age_months", "interval_90_low", "interval_90_high", "age_months", "change_months")
-_WORDS = ("id", "copy", "status", "reasons", "causes", "sex", "assessment", "labelled_assessment")
+MONTHS = ("labelled_months", "bone_age_months", "interval_90_low", "interval_90_high", "age_months", "change_months")
+COLUMNS = ("id", "copy", "status", "reasons", "causes", "sex", "assessment", "labelled_assessment", *MONTHS)
 _HEAD = ("transformation", "n", "review", "not assessed", "MAE (95 % interval)", "change, mean")
 _HEAD += ("assessment changed (95 % interval)", "significant errors", "as it is", "p")
 
@@ -85,9 +85,9 @@ class Stress:
         as they are; p: of McNemar's exact test between the two. NaN where nothing was compared.
         """
         plain = self._rows_of(PLAIN).set_index("id")
-        return pd.DataFrame(
-            [_summarised(name, self.protocol.kinds.get(name, ""), self._rows_of(name), plain) for name in self._names]
-        )
+        kinds = {PLAIN: "", **self.protocol.kinds}
+        names = self.protocol.copies
+        return pd.DataFrame([_summarised(name, kinds[name], self._rows_of(name), plain) for name in names])
 
     def table(self) -> str:
         """Everything as Markdown: what was measured on which films, a row a copy, and the published count."""
@@ -127,10 +127,6 @@ class Stress:
             f"and most often, on {worst['changed']:.1%}, where they are {self.protocol.copies[worst['copy']].title}."
         )
 
-    @property
-    def _names(self) -> Sequence[str]:
-        return tuple(self.protocol.copies)
-
     def _rows_of(self, name: str) -> pd.DataFrame:
         return self.readings.loc[self.readings["copy"] == name]
 
@@ -140,15 +136,9 @@ class Stress:
         mae = "" if math.isnan(row["mae"]) else f"{row['mae']:.2f} ({row['mae_low']:.2f} to {row['mae_high']:.2f})"
         if row["copy"] == PLAIN or not row["compared"]:
             return *first, mae, *[""] * 5
-        return (
-            *first,
-            mae,
-            f"{row['change']:.2f}",
-            f"{row['changed']:.1%} ({row['changed_low']:.1%} to {row['changed_high']:.1%})",
-            f"{row['errors']:.1%}",
-            f"{row['errors_plain']:.1%}",
-            f"{row['p']:.3f}",
-        )
+        changed = "{changed:.1%} ({changed_low:.1%} to {changed_high:.1%})"
+        cells = ("{change:.2f}", changed, "{errors:.1%}", "{errors_plain:.1%}", "{p:.3f}")
+        return *first, mae, *(cell.format_map(row) for cell in cells)
 
 
 def measure_protocol(
@@ -163,19 +153,17 @@ def measure_protocol(
     """Write every copy of a protocol of each film, read the files, and compare with the film as it is.
 
     out: folder for NAME.csv, NAME.json, NAME.md and NAME.png, NAME being the protocol's; None writes nothing.
-    split: in words, which films of the data these are. ages: chronological age of each film by id; None takes the label
-        for it.
+    split: in words, which films of the data these are. ages: chronological ages by id, by default the labels.
     """
-    columns = (*_WORDS, *_MONTHS)
     if out is not None:
-        refuse_others(out, protocol.name, columns, f"{protocol.name}.md", f"{protocol.name}.png")
+        refuse_others(out, protocol.name, COLUMNS, f"{protocol.name}.md", f"{protocol.name}.png")
     rows = [
         row
         for film in tracked("Copying and reading", cohort, len(cohort))
         for row in _rows(film, read_copies(bone_age, film, protocol.copies), _age(film, ages))
     ]
-    readings = pd.DataFrame(rows, columns=columns)
-    readings[list(_MONTHS)] = readings[list(_MONTHS)].astype("float64").round(2)
+    readings = pd.DataFrame(rows, columns=COLUMNS)
+    readings[list(MONTHS)] = readings[list(MONTHS)].astype("float64").round(2)
     stress = Stress(protocol, cohort.name, split, bone_age.model, readings)
     if out is not None:
         about = {"cohort": cohort.name, "split": split, "model": bone_age.model}
@@ -186,18 +174,10 @@ def measure_protocol(
     return stress
 
 
-def read_stress(folder: str | Path, protocol: Protocol) -> Stress:
-    """What `measure_protocol` wrote into a folder. Raises BoneAgeError where there is none."""
-    made_by = f"boneage robustness --protocol {protocol.name}"
-    readings, about = read_measured(folder, protocol.name, (*_WORDS, *_MONTHS), _MONTHS, made_by=made_by)
-    return Stress(protocol, **about, readings=readings)
-
-
 def ages_of(cohort: Cohort, column: str) -> dict[str, Age]:
     """Chronological ages by id, from the column that is the cohort's first group.
 
-    Plain numbers are read in the unit that the column's name states; others as `--age` takes them. Raises BoneAgeError
-    for a cell that is no age.
+    Plain numbers are read in the unit that the column's name states; others as `--age` takes them, or BoneAgeError.
     """
     unit: AgeUnit | None = next((unit for unit in get_args(AgeUnit) if unit[:-1] in column.lower()), None)
     return {

@@ -142,16 +142,11 @@ class Robustness:
 
 
 def measure_robustness(
-    bone_age: BoneAge,
-    cohort: Cohort,
-    out: str | Path | None = None,
-    *,
-    split: str = WHOLE,
+    bone_age: BoneAge, cohort: Cohort, out: str | Path | None = None, *, split: str = WHOLE
 ) -> Robustness:
     """Write every copy of `COPIES` of each film of a cohort, read the files, and compare with the plain copy.
 
-    out: folder for robustness.csv and robustness.json, which `read_robustness` reads, and robustness.md; None writes
-        nothing.
+    out: folder for robustness.csv and robustness.json, which `read_robustness` reads, and robustness.md, if any.
     split: in words, which films of the data these are.
     """
     if out is not None:

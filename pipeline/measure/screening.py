@@ -12,6 +12,7 @@ from ...data.errors import BoneAgeError, CohortError
 from ...data.files import keep, refuse_foreign
 from ...data.progress import tracked
 from ...data.read import read_radiograph
+from ...data.remark import joined
 from ...data.table import has_columns, read_table, write_table
 from ...handseg.finder import HandFinder
 from .markdown import markdown_table, write_markdown
@@ -32,10 +33,7 @@ class Screened:
 
 
 def screen(folder: str | Path, finder: HandFinder) -> Iterator[Screened]:
-    """Look for a hand on every picture that `folder/pictures.csv` lists, with the columns COLUMNS.
-
-    Raises CohortError for a table that cannot be used.
-    """
+    """Look for a hand on every picture that `folder/pictures.csv` lists; CohortError for a table without COLUMNS."""
     sheet = read_table(Path(folder) / "pictures.csv", {column: {column: (column,)} for column in COLUMNS})
     if len(sheet.roles) < len(COLUMNS):
         raise CohortError(f"{sheet.path}: cannot be used; expected the columns {', '.join(COLUMNS)}")
@@ -48,7 +46,7 @@ def screen(folder: str | Path, finder: HandFinder) -> Iterator[Screened]:
         except BoneAgeError as error:
             yield Screened(name, kind, source, "failed", str(error))
         else:
-            yield Screened(name, kind, source, verdict.status, "; ".join(map(str, verdict.reasons)))
+            yield Screened(name, kind, source, verdict.status, joined(verdict.reasons))
 
 
 def write_screened(out: str | Path, screened: Iterable[Screened]) -> str:
@@ -74,10 +72,7 @@ def screening_table(pictures: pd.DataFrame) -> str:
 
 
 def kinds_table(kinds: Mapping[str, Mapping[str, int]]) -> str:
-    """What a segmenter's header says of pictures whose source did not teach it, by kind, in Markdown.
-
-    Hands, which are to be accepted, stand below all others.
-    """
+    """What a segmenter's header says of pictures whose source did not teach it, by kind, hands last, in Markdown."""
     rows, totals = [], {"all that are no whole hand": [0] * 4, "all hands": [0] * 4}
     for kind, row in sorted(kinds.items(), key=lambda item: (item[0].startswith("hand"), item[0])):
         counts = [row[name] for name in ("n", "accepted", "aged", "ok")]

@@ -20,7 +20,7 @@ def hand():
 
 @pytest.fixture(scope="module")
 def files(hand, tmp_path_factory):
-    return write_copies(hand, tmp_path_factory.mktemp("copies"), "film")
+    return write_copies(hand, tmp_path_factory.mktemp("copies"), "film", COPIES)
 
 
 @pytest.fixture
@@ -94,11 +94,11 @@ def test_formats_are_those_named(files):
 
 def test_a_film_always_gets_the_same_copies_and_another_film_others(hand, files, tmp_path):
     (tmp_path / "again").mkdir()
-    again = write_copies(hand, tmp_path / "again", "film")
+    again = write_copies(hand, tmp_path / "again", "film", COPIES)
     for name in ("rotated-15", "shifted"):
         assert again[name].read_bytes() == files[name].read_bytes()
     others = set()
     for film in range(8):
         (tmp_path / str(film)).mkdir()
-        others.add(write_copies(hand, tmp_path / str(film), str(film))["shifted"].read_bytes())
+        others.add(write_copies(hand, tmp_path / str(film), str(film), COPIES)["shifted"].read_bytes())
     assert len(others) > 1
