@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import signal
 import sys
@@ -96,9 +95,6 @@ class SafeCommand(click.Command):
             refuse_inputs([output], inputs)
         with inputs_kept(inputs):
             return super().invoke(ctx)
-
-
-command = functools.partial(click.command, cls=SafeCommand)
 
 
 class LazyCommands(click.Group):

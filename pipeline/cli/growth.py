@@ -10,8 +10,7 @@ from pathlib import Path
 import click
 
 from ..report.language import LANGUAGES, preferred_language
-from .group import command
-from .options import PATH, column_option, out_option, reference_option, verbose_option
+from .options import PATH, column_option, command, out_option, reference_option
 
 
 @command()
@@ -31,7 +30,6 @@ from .options import PATH, column_option, out_option, reference_option, verbose_
     default=preferred_language,
     help="Of the reports; default: that of the environment (LANG), or English.",
 )
-@verbose_option
 def growth(
     readings: Path, out: Path, columns: Mapping[str, str], reference: Path | None, report: str | None, language: str
 ) -> None:

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import click
 
-from .group import command
-from .options import out_option, verbose_option, weights_option
+from .options import command, out_option, weights_option
 
 
 @command()
 @weights_option
 @click.option("--all", "everything", is_flag=True, help="Everything that the files of the weights state, as YAML.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with everything instead of text.")
-@verbose_option
 def info(weights: str, everything: bool, as_json: bool) -> None:
     """Show versions, device and weights.
 
@@ -43,7 +41,6 @@ def info(weights: str, everything: bool, as_json: bool) -> None:
 @command()
 @weights_option
 @out_option
-@verbose_option
 def export(weights: str, out: Path) -> None:
     """Write the nets of a bundle as ONNX files.
 

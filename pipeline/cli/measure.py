@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...data.ranges import FILMS
-from .group import Output, command
+from .group import Output
 from .options import (
     PATH,
     SEGMENTER_HELP,
+    F,
+    add_options,
     cohort_options,
-    device_option,
-    engine_option,
+    command,
+    net_options,
     out_option,
     reading_options,
-    verbose_option,
     weights_option,
     workers_option,
 )
@@ -28,16 +30,29 @@ from .options import (
 if TYPE_CHECKING:
     from ...data.cohort import Cohort
 
-split_option = click.option(
-    "--split", metavar="CSV|rsna", help="Stored split to take a part of; default: all films are read."
-)
-part_option = click.option("--part", help="Part of the split to read.  [default: report]")
+
+def part_options(command: F) -> F:
+    """Add DATA with its options, --split and --part, handed on as the part's `cohort` and as `words` that name it."""
+
+    @functools.wraps(command)
+    def with_part(cohort: Cohort, split: str | None, part: str | None, **others: Any) -> Any:
+        from ...data.split import part_of
+
+        films, words = part_of(cohort, split, part)
+        return command(cohort=films, words=words, **others)
+
+    return add_options(
+        with_part,
+        cohort_options,
+        click.option(
+            "--split", metavar="CSV|rsna", help="Stored split to take a part of; default: all films are read."
+        ),
+        click.option("--part", help="Part of the split to read.  [default: report]"),
+    )
 
 
 @command()
-@cohort_options
-@split_option
-@part_option
+@part_options
 @click.option(
     "--weights",
     multiple=True,
@@ -47,13 +62,10 @@ part_option = click.option("--part", help="Part of the split to read.  [default:
 )
 @click.option("--by", multiple=True, metavar="COLUMN", help="Column of the table that makes groups; may be repeated.")
 @click.option("-o", "--out", type=Output(), help="Folder for the predictions, two plots and the table.")
-@device_option
-@engine_option
-@verbose_option
+@net_options
 def evaluate(
     cohort: Cohort,
-    split: str | None,
-    part: str | None,
+    words: str,
     weights: tuple[str, ...],
     by: tuple[str, ...],
     out: Path | None,
@@ -73,10 +85,6 @@ def evaluate(
       boneage evaluate own.csv --column bone_age=ba --age-unit years --by scanner
       boneage evaluate own.csv --weights default --weights run/own -o comparison/
     """
-    from ...data.split import part_of
-
-    cohort, words = part_of(cohort, split, part)
-
     from .. import output
     from ..measure.bundles import PAGE, compare_bundles
     from ..measure.evaluate import evaluate as measure
@@ -104,9 +112,7 @@ def evaluate(
 
 
 @command()
-@cohort_options
-@split_option
-@part_option
+@part_options
 @click.option(
     "--films", type=click.IntRange(*FILMS), help="Sample N films, stratified by sex and bone age; default: all."
 )
@@ -124,13 +130,10 @@ def evaluate(
 )
 @weights_option
 @out_option
-@device_option
-@engine_option
-@verbose_option
+@net_options
 def robustness(
     cohort: Cohort,
-    split: str | None,
-    part: str | None,
+    words: str,
     films: int | None,
     protocol: str | None,
     by: tuple[str, ...],
@@ -151,40 +154,31 @@ def robustness(
       boneage robustness rsna/ --split rsna --films 60 -o robustness/
       boneage robustness own.csv --protocol santomartino-2024 --age age_months -o robustness/
     """
-    from ...data.split import part_of
-
     if by and not protocol:
         raise click.UsageError("--age is for --protocol; this project's own copies need no age")
-    cohort, words = part_of(cohort, split, part)
 
     from .. import output
+    from ..measure.protocol import ages_of, measure_protocol, protocol_of
     from ..measure.robustness import measure_robustness, sample
     from ..predict.bone_age import BoneAge
 
-    if protocol:
-        from ..measure.protocol import ages_of, measure_protocol, protocol_of
-
-        chosen = protocol_of(protocol)
-        ages = ages_of(cohort, by[0]) if by else None
-        bone_age = BoneAge.load(weights, device, engine)
-        cohort = sample(cohort, films or len(cohort))
-        output.show_markdown(measure_protocol(bone_age, cohort, chosen, out, split=words, ages=ages).table())
-        click.echo(f"{protocol}.csv, .json, .md and .png are in {out}", err=True)
-        return
+    chosen = protocol_of(protocol) if protocol else None
+    ages = ages_of(cohort, by[0]) if by else None
     bone_age = BoneAge.load(weights, device, engine)
     cohort = sample(cohort, films or len(cohort))
-    measured = measure_robustness(bone_age, cohort, out, split=words)
+    if chosen:
+        measured, files = measure_protocol(bone_age, cohort, chosen, out, split=words, ages=ages), ".json, .md and .png"
+    else:
+        measured, files = measure_robustness(bone_age, cohort, out, split=words), ".json and .md"
     output.show_markdown(measured.table())
-    click.echo(f"robustness.csv, .json and .md are in {out}", err=True)
+    click.echo(f"{protocol or 'robustness'}.csv, {files} are in {out}", err=True)
 
 
 @command()
 @click.argument("folder", type=PATH, metavar="FOLDER")
 @weights_option
 @out_option
-@device_option
-@engine_option
-@verbose_option
+@net_options
 def screen(folder: Path, weights: str, out: Path, device: str, engine: str) -> None:
     """Measure which pictures would get a bone age.
 
@@ -208,9 +202,7 @@ def screen(folder: Path, weights: str, out: Path, device: str, engine: str) -> N
 @click.argument("bundle")
 @click.option("--evaluation", type=PATH, required=True, metavar="DIR", help="What boneage evaluate -o wrote.")
 @click.option("--robustness", type=PATH, metavar="DIR", help="What boneage robustness -o wrote.")
-@device_option
-@engine_option
-@verbose_option
+@net_options
 def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, engine: str) -> None:
     """Write the model card of a bundle.
 
@@ -231,17 +223,11 @@ def card(bundle: str, evaluation: Path, robustness: Path | None, device: str, en
 
 
 @command()
-@cohort_options
-@split_option
-@part_option
+@part_options
 @weights_option
 @out_option
-@device_option
-@engine_option
-@verbose_option
-def calibrate(
-    cohort: Cohort, split: str | None, part: str | None, weights: str, out: Path, device: str, engine: str
-) -> None:
+@net_options
+def calibrate(cohort: Cohort, words: str, weights: str, out: Path, device: str, engine: str) -> None:
     """Fit a bundle to the films of a site.
 
     DATA is as for evaluate: films with sex and the bone age that the site's readers gave. Correction, a line for each
@@ -254,10 +240,6 @@ def calibrate(
       boneage calibrate own.csv -o weights/our-clinic
       boneage predict hand.png --sex F --weights weights/our-clinic
     """
-    from ...data.split import part_of
-
-    cohort, words = part_of(cohort, split, part)
-
     from ...weights.bundle import read_bundle
     from .. import output
     from ..measure.calibrate import calibrate as fit
@@ -281,7 +263,6 @@ def calibrate(
 @click.option("--split", metavar="CSV|rsna|T:C:R", help="As for train; default: the plan's, or a new one.")
 @click.option("--segmenter", default="default", show_default=True, help=SEGMENTER_HELP)
 @workers_option
-@verbose_option
 @click.pass_context
 def compare(
     ctx: click.Context,

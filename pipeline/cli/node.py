@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from .group import Output, command
+from .group import Output
 from .options import (
     MOST_WORKERS,
     YEAR,
     Number,
-    device_option,
-    engine_option,
+    command,
+    net_options,
     one_hand_option,
-    verbose_option,
     weights_option,
 )
 
@@ -71,9 +70,7 @@ if TYPE_CHECKING:
 )
 @one_hand_option
 @weights_option
-@device_option
-@engine_option
-@verbose_option
+@net_options
 def node(
     aet: str,
     host: str,

@@ -16,7 +16,7 @@ import click
 from ...data.processes import is_first
 from ...data.text import for_lines
 from ...weights.backend import ENGINES
-from .group import Output
+from .group import Output, SafeCommand
 
 
 class Number(click.FloatRange):
@@ -80,6 +80,20 @@ def _set_up_log(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
 verbose_option = click.option(
     "-v", "--verbose", is_flag=True, expose_value=False, callback=_set_up_log, help="Log what is being done to stderr."
 )
+
+
+def command() -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a command of a function, whose last option is --verbose."""
+    return lambda function: verbose_option(click.command(cls=SafeCommand)(function))
+
+
+def add_options(command: Any, *options: Callable[[Any], Any]) -> Any:
+    """Add options to a command, in the order of its help."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 weights_option = click.option(
     "--weights", default="default", show_default=True, help="A shipped bundle, default or fast, or a folder."
 )
@@ -94,16 +108,6 @@ workers_option = click.option(
     help="Processes that prepare batches.",
 )
 out_option = click.option("-o", "--out", type=Output(), required=True, help="Folder to write to.")
-device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-engine_option = click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="auto",
-    show_default=True,
-    help="What runs the nets; auto: torch if it can use a GPU, else onnx.",
-)
-
-
 reference_option = click.option(
     "--reference",
     type=PATH,
@@ -111,6 +115,21 @@ reference_option = click.option(
     help="Healthy children of your own in place of the Brush Foundation's, a CSV: sex, age_months, mean_months, "
     "sd_months (or _years) and name.",
 )
+
+
+def net_options(command: F) -> F:
+    """Add the options on what runs the nets, handed on as `device` and `engine`."""
+    return add_options(
+        command,
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
+        click.option(
+            "--engine",
+            type=click.Choice(ENGINES),
+            default="auto",
+            show_default=True,
+            help="What runs the nets; auto: torch if it can use a GPU, else onnx.",
+        ),
+    )
 
 
 def column_option(roles: str) -> Callable[[F], F]:
@@ -134,7 +153,7 @@ def cohort_options(command: F) -> F:
 
         return command(cohort=read_cohort(data, **reading, groups=others.get("by", ())), **others)
 
-    return click.argument("data", type=PATH, metavar="DATA")(reading_options(with_cohort))  # pyright: ignore
+    return add_options(with_cohort, click.argument("data", type=PATH, metavar="DATA"), reading_options)
 
 
 def reading_options(command: F) -> F:
@@ -148,12 +167,10 @@ def reading_options(command: F) -> F:
         return command(reading=reading, **others)
 
     roles = "path, id, sex (words), male (True or False), bone_age_months, bone_age_years, bone_age, patient"
-    wrapped: Any = with_reading
-    for option in (
-        click.option("--age-unit", type=click.Choice(["months", "years"]), help="Of the column with role bone_age."),
-        column_option(roles),
-        click.option("--images", type=PATH, help="Folder of the radiographs; default: beside the CSV."),
+    return add_options(
+        with_reading,
         click.option("--table", type=PATH, help="The CSV in the folder DATA; default: the only usable one."),
-    ):
-        wrapped = option(wrapped)
-    return wrapped
+        click.option("--images", type=PATH, help="Folder of the radiographs; default: beside the CSV."),
+        column_option(roles),
+        click.option("--age-unit", type=click.Choice(["months", "years"]), help="Of the column with role bone_age."),
+    )

@@ -20,15 +20,15 @@ from ...data.sex import parse_sex
 from ...data.side import parse_side
 from ...data.text import for_line
 from ..report.language import LANGUAGES, preferred_language
-from .group import Failure, Output, Readable, Writable, command
+from .group import Failure, Output, Readable, Writable
 from .options import (
     MOST_WORKERS,
     F,
-    device_option,
-    engine_option,
+    add_options,
+    command,
     input_column_option,
+    net_options,
     reference_option,
-    verbose_option,
     weights_option,
 )
 
@@ -87,23 +87,25 @@ def child_options(command: F) -> F:
         facts = {fact.name: others.pop(fact.name) for fact in fields(Child)}
         return command(child=Child(**facts), **others)
 
-    wrapped: Any = with_child
-    for name, fact, parse, form, text in reversed(
-        (
-            ("--sex", "sex", parse_sex, "F|M", "Sex of the child; default: from the DICOM or the CSV."),
-            ("--age", "age", parse_age, "AGE", "Age at the film: 10y3m, 10.25y or 123mo; default: from the DICOM."),
-            ("--birth-date", "birth_date", parse_date, "DATE", "Birth date, 2010-01-15; with the film's, the age."),
-            ("--exam-date", "exam_date", parse_date, "DATE", "Date of the film, 2020-04-15; default: from the DICOM."),
-            ("--height", "height_cm", parse_height, "CM", "Height at the film, 140.5cm: adds predicted adult heights."),
-            ("--weight", "weight_kg", parse_weight, "KG", "Weight at the film, 32.5kg: two of them need it."),
-            ("--mother", "mother_cm", parse_parent, "CM", "Height of the mother, 165cm: likewise, and target height."),
-            ("--father", "father_cm", parse_parent, "CM", "Height of the father, 180cm."),
-            ("--side", "side", parse_side, "left|right", "The hand that is shown; default: from the DICOM or the CSV."),
-            ("--name", "pseudonym", parse_pseudonym, "TEXT", "What reports call the child, such as a pseudonym."),
-        )
-    ):
-        wrapped = click.option(name, fact, callback=_by(parse), metavar=form, help=text)(wrapped)
-    return wrapped
+    facts = (
+        ("--sex", "sex", parse_sex, "F|M", "Sex of the child; default: from the DICOM or the CSV."),
+        ("--age", "age", parse_age, "AGE", "Age at the film: 10y3m, 10.25y or 123mo; default: from the DICOM."),
+        ("--birth-date", "birth_date", parse_date, "DATE", "Birth date, 2010-01-15; with the film's, the age."),
+        ("--exam-date", "exam_date", parse_date, "DATE", "Date of the film, 2020-04-15; default: from the DICOM."),
+        ("--height", "height_cm", parse_height, "CM", "Height at the film, 140.5cm: adds predicted adult heights."),
+        ("--weight", "weight_kg", parse_weight, "KG", "Weight at the film, 32.5kg: two of them need it."),
+        ("--mother", "mother_cm", parse_parent, "CM", "Height of the mother, 165cm: likewise, and target height."),
+        ("--father", "father_cm", parse_parent, "CM", "Height of the father, 180cm."),
+        ("--side", "side", parse_side, "left|right", "The hand that is shown; default: from the DICOM or the CSV."),
+        ("--name", "pseudonym", parse_pseudonym, "TEXT", "What reports call the child, such as a pseudonym."),
+    )
+    return add_options(
+        with_child,
+        *(
+            click.option(name, fact, callback=_by(parse), metavar=form, help=text)
+            for name, fact, parse, form, text in facts
+        ),
+    )
 
 
 def film_file_options(command: F) -> F:
@@ -114,20 +116,21 @@ def film_file_options(command: F) -> F:
         files = {kind: target for kind in FILES if (target := others.pop(kind.replace("-", "_")))}
         return command(files=files, **others)
 
-    wrapped: Any = click.option(
-        "--no-heatmap",
-        is_flag=True,
-        help="Leave out of a report where the reading comes from, which takes longer than the reading.",
-    )(with_files)
-    wrapped = click.option(
-        "--language",
-        type=click.Choice(list(LANGUAGES)),
-        default=preferred_language,
-        help="Of the report; default: that of the environment (LANG), or English.",
-    )(wrapped)
-    for kind, text in reversed(FILES.items()):
-        wrapped = click.option(f"--{kind}", type=Output(), metavar="FILE", help=text)(wrapped)
-    return wrapped
+    return add_options(
+        with_files,
+        *(click.option(f"--{kind}", type=Output(), metavar="FILE", help=text) for kind, text in FILES.items()),
+        click.option(
+            "--language",
+            type=click.Choice(list(LANGUAGES)),
+            default=preferred_language,
+            help="Of the report; default: that of the environment (LANG), or English.",
+        ),
+        click.option(
+            "--no-heatmap",
+            is_flag=True,
+            help="Leave out of a report where the reading comes from, which takes longer than the reading.",
+        ),
+    )
 
 
 def cluster_options(command: F) -> F:
@@ -143,26 +146,28 @@ def cluster_options(command: F) -> F:
         parts = {"rows_per_part": rows_per_part} if rows_per_part else {}
         return command(cluster={"on": on, "out": out, **parts} if on else {}, **others)
 
-    wrapped: Any = with_cluster
-    wrapped = click.option(
-        "--rows-per-part",
-        type=click.IntRange(1, 1_000_000),
-        metavar="N",
-        help="With --on: films whose rows are stored together, a multiple of 4.  [default: 500]",
-    )(wrapped)
-    wrapped = click.option(
-        "-o",
-        "--out",
-        type=Writable(),
-        metavar="FOLDER",
-        help="With --on: folder of the readings, a path or a URL, whose readings.parquet is the table.",
-    )(wrapped)
-    return click.option(
-        "--on",
-        callback=_cluster,
-        metavar="CLUSTER",
-        help="Read on a cluster: ray://HOST, or ray for that of RAY_ADDRESS, or else a new one of this machine.",
-    )(wrapped)
+    return add_options(
+        with_cluster,
+        click.option(
+            "--on",
+            callback=_cluster,
+            metavar="CLUSTER",
+            help="Read on a cluster: ray://HOST, or ray for that of RAY_ADDRESS, or else a new one of this machine.",
+        ),
+        click.option(
+            "-o",
+            "--out",
+            type=Writable(),
+            metavar="FOLDER",
+            help="With --on: folder of the readings, a path or a URL, whose readings.parquet is the table.",
+        ),
+        click.option(
+            "--rows-per-part",
+            type=click.IntRange(1, 1_000_000),
+            metavar="N",
+            help="With --on: films whose rows are stored together, a multiple of 4.  [default: 500]",
+        ),
+    )
 
 
 def _cluster(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
@@ -259,9 +264,7 @@ def _refuse_files(files: Mapping[str, Path], child: Child, hand: Side) -> None:
 @input_column_option
 @cluster_options
 @click.option("--images", type=Readable(), help="Folder of the radiographs that a CSV names; default: beside the CSV.")
-@device_option
-@engine_option
-@verbose_option
+@net_options
 @click.pass_context
 def predict(
     ctx: click.Context,

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from .group import command
-from .options import PATH, device_option, engine_option, input_column_option, out_option, verbose_option, weights_option
+from .options import PATH, command, input_column_option, net_options, out_option, weights_option
 
 
 @command()
@@ -18,9 +17,7 @@ from .options import PATH, device_option, engine_option, input_column_option, ou
 @out_option
 @weights_option
 @input_column_option
-@device_option
-@engine_option
-@verbose_option
+@net_options
 @click.pass_context
 def segment(
     ctx: click.Context,

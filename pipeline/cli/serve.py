@@ -10,17 +10,16 @@ from typing import Any
 
 import click
 
-from .group import Output, command
+from .group import Output
 from .options import (
     MOST_WORKERS,
     PATH,
     YEAR,
     Number,
-    device_option,
-    engine_option,
+    command,
+    net_options,
     one_hand_option,
     reference_option,
-    verbose_option,
     weights_option,
 )
 
@@ -57,9 +56,7 @@ def _seconds(name: str, default: float, text: str) -> Any:
 @reference_option
 @click.option("--openapi", is_flag=True, help="Print the description of the service (OpenAPI), and end.")
 @weights_option
-@device_option
-@engine_option
-@verbose_option
+@net_options
 def serve(
     reference: Path | None,
     weights: str,

@@ -15,8 +15,7 @@ import click
 
 from ...data.policies import PolicyName
 from ...regressor.config import Fusion, Loss, RegressorConfig
-from .group import command
-from .options import PATH, SEGMENTER_HELP, F, cohort_options, out_option, verbose_option, workers_option
+from .options import PATH, SEGMENTER_HELP, F, add_options, cohort_options, command, out_option, workers_option
 
 if TYPE_CHECKING:
     from ...data.cohort import Cohort
@@ -56,11 +55,18 @@ def show_recipe_option(dotted: str) -> Callable[[F], F]:
 
 def training_options(command: F) -> F:
     """Add what all trainings of a regressor share."""
-    wrapped: Any = command
-    for option in (
+    return add_options(
+        command,
         click.option(
-            "--nodes", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Machines of the run."
+            "--split",
+            metavar="CSV|rsna|T:C:R",
+            help="A stored split (columns id and part: train, choose, report), rsna for the project's split of RSNA's "
+            "training films, or percent of the films to train, choose and report, by patient.  [default: 80:10:10, "
+            "stored in OUT/split.csv]",
         ),
+        click.option("--keep-crops", is_flag=True, help="Keep the crops in OUT/crops when the training is done."),
+        click.option("--resume", is_flag=True, help="Go on with the run that OUT holds, exactly where it stopped."),
+        workers_option,
         click.option(
             "--gpus",
             "devices",
@@ -69,19 +75,10 @@ def training_options(command: F) -> F:
             callback=_number,
             help="GPUs of each machine; without any, processes on its CPU.",
         ),
-        workers_option,
-        click.option("--resume", is_flag=True, help="Go on with the run that OUT holds, exactly where it stopped."),
-        click.option("--keep-crops", is_flag=True, help="Keep the crops in OUT/crops when the training is done."),
         click.option(
-            "--split",
-            metavar="CSV|rsna|T:C:R",
-            help="A stored split (columns id and part: train, choose, report), rsna for the project's split of RSNA's "
-            "training films, or percent of the films to train, choose and report, by patient.  [default: 80:10:10, "
-            "stored in OUT/split.csv]",
+            "--nodes", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Machines of the run."
         ),
-    ):
-        wrapped = option(wrapped)
-    return wrapped
+    )
 
 
 @command()
@@ -95,7 +92,6 @@ def training_options(command: F) -> F:
 @click.option("--exclude", type=PATH, metavar="CSV", help="Ids (column id) that the segmenter is not trained on.")
 @click.option("--finer", type=PATH, metavar="DATA", help="Sharper copies of films of DATA, learned from beside them.")
 @training_options
-@verbose_option
 def train(
     cohort: Cohort,
     out: Path,
@@ -167,7 +163,6 @@ def train(
 @click.option("--about", default="", help="What the films are, for the weights' header.")
 @click.option("--licence", default="", help="Terms of the weights, for their header.")
 @workers_option
-@verbose_option
 def train_segmenter(
     cohort: Cohort,
     out: Path,
@@ -230,7 +225,6 @@ def train_segmenter(
 @training_options
 @click.option("--about", default="", help="What the films are, for the weights' header.")
 @click.option("--licence", default="", help="Terms of the weights, for their header.")
-@verbose_option
 def train_regressor(
     cohort: Cohort,
     out: Path,
