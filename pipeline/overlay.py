@@ -49,6 +49,14 @@ def marked(picture: NDArray, hand: Hand) -> NDArray[np.uint8]:
     return picture
 
 
+def shrunk(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The picture with a longer side of at most `side` pixels."""
+    height, width = picture.shape[:2]
+    scale = min(side / max(height, width), 1.0)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def as_png(picture: Image.Image, **options: Any) -> bytes:
     """A picture as a PNG file with the program's mark; `options`: of Pillow's writer."""
     about, buffer = PngImagePlugin.PngInfo(), io.BytesIO()

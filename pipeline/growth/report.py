@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from ...data.child import YEAR, in_years
-from ...data.remark import Remark, Value, Verbatim
+from ...data.remark import Remark, Value
 from ...data.text import shortened
 from ..clinical.heights import HEIGHT_CAVEATS
 from ..clinical.reference import Reference
 from ..reading import DISCLAIMER
 from ..report.language import Language
-from ..report.page import Figure, Page
+from ..report.page import Figure, Page, read_by
 from ..report.summary import SEXES, adult_height_words, as_sentences, rows
 from ..report.write import layout, write_as
 from .films import HEIGHTS, Film
@@ -26,28 +25,17 @@ _LONGEST = 60  # characters of a model's name
 _CHART, _PART, _ALONE = (3.3, 3.3), (3.4, 2.7), (7.0, 2.9)  # inches
 
 
-def write_growth_report(
-    growth: Growth, path: str | Path, language: str, reference: Reference, now: datetime | None = None
-) -> None:
-    """Write the report on a child's growth to `path`, whole or not at all: .html, or .pdf.
-
-    `now`: the time printed on it, by default the current time. Raises OutputError for another suffix.
-    """
-    write_as(path, lambda suffix: layout(suffix)(growth_page(growth, Language(language), reference, now)))
+def write_growth_report(growth: Growth, path: str | Path, language: str, reference: Reference) -> None:
+    """Write the report on a child's growth to `path`, whole or not at all. Raises OutputError if not .html or .pdf."""
+    write_as(path, lambda suffix: layout(suffix)(growth_page(growth, Language(language), reference)))
 
 
-def growth_page(growth: Growth, language: Language, reference: Reference, now: datetime | None = None) -> Page:
+def growth_page(growth: Growth, language: Language, reference: Reference) -> Page:
     """The page on a child with films that count; with its patient id, and without any other name."""
-    say, rate = language.say, growth.rate
-    now = now or datetime.now()
+    say, rate, now = language.say, growth.rate, datetime.now()
     status, words = _status(growth)
     model = next((film.model for film in growth.films if film.model), "")
-    footer = Remark(
-        "Read by boneage {version}, model {model}, on {made}.",
-        version=Verbatim(version("boneage")),
-        model=Verbatim(shortened(model, _LONGEST) or "?"),
-        made=now,
-    )
+    over = Remark("Bone age over time") if growth.by_date else Remark("Bone age against chronological age")
     chart = part_of(draw_bone_age, growth, language, reference, _CHART)
     return Page(
         label=say(Remark("Bone age grows by")),
@@ -67,22 +55,18 @@ def growth_page(growth: Growth, language: Language, reference: Reference, now: d
         file=growth.patient,
         made=say(now),
         research=say(DISCLAIMER),
-        chart=Figure(say(_over(growth)), "", chart, "png"),
+        chart=Figure(say(over), "", chart, "png"),
         figures=tuple(_figures(growth, language, reference)),
-        footer=say(footer),
+        footer=say(read_by(shortened(model, _LONGEST) or "?", now)),
     )
-
-
-def _over(growth: Growth) -> Remark:
-    return Remark("Bone age over time") if growth.by_date else Remark("Bone age against chronological age")
 
 
 def _status(growth: Growth) -> tuple[str, Remark]:
     if growth.contradictions:
         return "rejected", Remark("contradictions: no rate")
-    return (
-        ("review", Remark("to be read with care: see Notes")) if growth.notes else ("ok", Remark("no contradictions"))
-    )
+    if growth.notes:
+        return "review", Remark("to be read with care: see Notes")
+    return "ok", Remark("no contradictions")
 
 
 def _interval(rate: Rate | None, language: Language) -> str:

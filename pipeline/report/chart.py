@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ...data.child import YEAR
 from ...data.remark import Remark
 from ...data.sex import CHILDREN
-from ..clinical.reference import Reference, brush_reference
+from ..clinical.reference import Reference
 from ..reading import Reading
 from .language import Language
 from .letters import all_letters
@@ -30,17 +30,14 @@ _INK, _GRID, _BAND, _LINE, _CHILD = "#2b2b2b", "#e3e3e3", "#cfe0ec", "#7a9bb5", 
 _VEIL = "2e"  # of a colour that lets through what lies below
 
 
-def growth_chart(reading: Reading, language: Language, reference: Reference | None = None) -> bytes:
-    """Draw a reading that has a bone age as a PNG; without a chronological age as a stripe across the chart.
-
-    reference: the children that its SDS compares with; by default Brush's.
-    """
+def growth_chart(reading: Reading, language: Language, reference: Reference) -> bytes:
+    """Draw a reading that has a bone age as a PNG; without a chronological age as a stripe across the chart."""
     months, sex, age = reading.bone_age_months, reading.sex, reading.chronological_age_months
     assert months is not None
     assert sex is not None
     say, interval = language.say, reading.interval_90 or (months, months)
     axes = _Axes(*years_shown(months, interval, age))
-    ages, centre, spread = (reference or brush_reference()).normal_band(sex)
+    ages, centre, spread = reference.normal_band(sex)
     axes.draw_band(ages, centre, spread)
     axes.draw_child(months, interval, age)
     below = age is not None and months < age  # the words stand on the other side of the line

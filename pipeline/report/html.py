@@ -6,13 +6,11 @@ import base64
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from ...data.text import for_line
 from .letters import font_file
-from .page import Figure, Page
-
-HERE = Path(__file__).parent
+from .page import Page
 
 
 def as_html(page: Page) -> bytes:
@@ -22,27 +20,23 @@ def as_html(page: Page) -> bytes:
     return _template().render(page=page, fonts=fonts).encode()
 
 
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=select_autoescape(),
+def templates_in(folder: Path) -> Environment:
+    """The templates of a folder. Text loses control characters and marks of direction, and Jinja escapes markup."""
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
         undefined=StrictUndefined,
-        finalize=_harmless,
+        finalize=lambda value: for_line(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["inlined"] = _inlined
+
+
+@cache
+def _template() -> Template:
+    environment = templates_in(Path(__file__).parent)
+    environment.filters["inlined"] = lambda figure: f"data:image/{figure.kind};base64,{_base64(figure.data)}"
     return environment.get_template("report.html")
-
-
-def _harmless(value: object) -> object:
-    """Text without control characters and marks of direction; markup is escaped by Jinja."""
-    return for_line(value) if type(value) is str else value
-
-
-def _inlined(figure: Figure) -> str:
-    return f"data:image/{figure.kind};base64,{_base64(figure.data)}"
 
 
 def _base64(data: bytes) -> str:

@@ -13,7 +13,6 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,13 +20,19 @@ from PIL import Image
 from ...data.remark import Remark, Verbatim
 from ...data.text import for_line
 from ..examination import Examination
-from ..overlay import outlined
+from ..overlay import outlined, shrunk
 from ..reading import DISCLAIMER
 from .chart import growth_chart
 from .heatmap import heat_picture, with_scale
 from .language import Language
 from .summary import Summary, summary_of
 
+ABOUT_OUTLINE = Remark(
+    "Outline of the hand (orange) and of the part that was read (blue), in the grey levels it was read in."
+)
+ABOUT_HEAT = Remark(
+    "The brighter a place, the more the bone age changes when it is evened out; 1: the most on this film."
+)
 _LONG_SIDE = 1100  # pixels of a film beside its heat map: sharp at the 90 mm it has there
 _ALONE = 1800  # of a film that has the page's width to itself
 
@@ -81,10 +86,7 @@ def _texts(values: Iterable[object]) -> Iterator[str]:
 
 
 def report_page(
-    examination: Examination,
-    evidence: NDArray[np.float32] | None,
-    language: Language,
-    now: datetime | None = None,
+    examination: Examination, evidence: NDArray[np.float32] | None, language: Language, now: datetime | None = None
 ) -> Page:
     """The page of a film; `evidence` is `Examination.evidence`'s, None where there is none to show."""
     reading, say = examination.reading, language.say
@@ -105,12 +107,6 @@ def report_page(
             else Remark("Stripe: 90 % interval; the chronological age is not known.")
         )
         chart = Figure(say(title), f"{say(band)} {say(where)}", growth_chart(reading, language, reference), "png")
-    footer = Remark(
-        "Read by boneage {version}, model {model}, on {made}.",
-        version=Verbatim(version("boneage")),
-        model=Verbatim(reading.weights),
-        made=now,
-    )
     return Page(
         **vars(summary_of(examination, language)),
         language=language.code,
@@ -120,34 +116,28 @@ def report_page(
         research=say(DISCLAIMER),
         chart=chart,
         figures=tuple(_figures(examination, evidence, language)),
-        footer=say(footer),
+        footer=say(read_by(reading.weights, now)),
+    )
+
+
+def read_by(model: str, now: datetime) -> Remark:
+    """What read the films of a page, and when."""
+    return Remark(
+        "Read by boneage {version}, model {model}, on {made}.",
+        version=Verbatim(version("boneage")),
+        model=Verbatim(model),
+        made=now,
     )
 
 
 def _figures(examination: Examination, evidence: NDArray[np.float32] | None, language: Language) -> Iterator[Figure]:
     (radiograph, hand), say = examination.radiograph_and_hand(), language.say
     side = _ALONE if evidence is None else _LONG_SIDE
-    film = _shrunk(outlined(radiograph, hand), side)
-    marks = Remark(
-        "Outline of the hand (orange) and of the part that was read (blue), in the grey levels it was read in."
-    )
-    yield Figure(say(Remark("Radiograph")), say(marks) if hand.crop else "", _jpeg(film))
+    film = shrunk(outlined(radiograph, hand), side)
+    yield Figure(say(Remark("Radiograph")), say(ABOUT_OUTLINE) if hand.crop else "", _jpeg(film))
     if evidence is not None:
-        caption = say(
-            Remark(
-                "The brighter a place, the more the bone age changes when it is evened out; 1: the most on this film."
-            )
-        )
-        heat = with_scale(_shrunk(heat_picture(examination, evidence), side))
-        yield Figure(say(Remark("Where the reading comes from")), caption, _jpeg(heat))
-
-
-def _shrunk(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The picture with a longer side of at most `side` pixels."""
-    height, width = picture.shape[:2]
-    scale = min(side / max(height, width), 1.0)
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+        heat = with_scale(shrunk(heat_picture(examination, evidence), side))
+        yield Figure(say(Remark("Where the reading comes from")), say(ABOUT_HEAT), _jpeg(heat))
 
 
 def _jpeg(picture: NDArray[np.uint8]) -> bytes:

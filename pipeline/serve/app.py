@@ -1,4 +1,4 @@
-"""All doors of the service as one ASGI application."""
+"""The service as one ASGI application."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _FORGET = 10.0  # seconds between looks at what is kept too long
 
 def application(service: Service) -> ASGIApp:
     """The application of a service, whose model `Service.begin` loads."""
-    return Guard(doors(service), service.settings, service.metrics)
+    return Guard(endpoints(service), service.settings, service.metrics)
 
 
-def doors(service: Service) -> FastAPI:
+def endpoints(service: Service) -> FastAPI:
     """The paths, without what `Guard` does for each."""
 
     @asynccontextmanager
@@ -66,36 +66,35 @@ async def _forget(service: Service) -> None:
 
 
 def _answer_errors(app: FastAPI, service: Service) -> None:
-    """Let every error be a problem."""
+    """Answer every error as a problem."""
 
-    def answered(request: Request, problem: Problem) -> Response:
+    async def answered(request: Request, problem: Any) -> Response:
         service.metrics.refused(problem.kind)
         request.state.outcome = problem.kind
         return answer(problem, request)
 
-    async def refused(request: Request, error: Any) -> Response:
-        return answered(request, error)
-
     async def unknown(request: Request, error: Any) -> Response:
+        problem = Problem("not-found", Remark("there is nothing at this path"))
         if error.status_code == 405:
-            return answered(request, Problem("method", Remark("this path knows other methods alone"), error.headers))
-        return answered(request, Problem("not-found", Remark("there is nothing at this path")))
+            problem = Problem("method", Remark("this path knows other methods alone"), error.headers)
+        return await answered(request, problem)
 
     async def invalid(request: Request, error: Any) -> Response:
         first = error.errors()[0]
         if first["loc"][0] == "path":
-            return answered(request, Problem("not-found", Remark("there is nothing at this path")))
+            return await answered(request, Problem("not-found", Remark("there is nothing at this path")))
         name, fault = Verbatim(str(first["loc"][-1])), Verbatim(first["msg"])
-        return answered(request, Problem("request", Remark("the parameter {name}: {fault}", name=name, fault=fault)))
+        remark = Remark("the parameter {name}: {fault}", name=name, fault=fault)
+        return await answered(request, Problem("request", remark))
 
     async def gone(_: Request, __: Any) -> Response:
         return Response(status_code=_GONE)
 
     async def failed(request: Request, _: Any) -> Response:
         remark = Remark("the service failed at this request; tell whoever runs it the request id")
-        return answered(request, Problem("internal", remark))
+        return await answered(request, Problem("internal", remark))
 
-    app.add_exception_handler(Problem, refused)
+    app.add_exception_handler(Problem, answered)
     app.add_exception_handler(ClientGone, gone)
     app.add_exception_handler(HTTPException, unknown)
     app.add_exception_handler(RequestValidationError, invalid)

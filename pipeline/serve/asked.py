@@ -24,18 +24,16 @@ RAW = (
     "application/dicom",
     "application/octet-stream",
 )
-FACTS = {  # fields on the child, each with its parser
-    "sex": parse_sex,
-    "age": parse_age,
-    "height": parse_height,
-    "weight": parse_weight,
-    "mother": parse_parent,
-    "father": parse_parent,
-    "side": parse_side,
-    "name": parse_pseudonym,
+FACTS = {  # field of a request -> field of the Child, parser, and what the OpenAPI description says of it
+    "sex": ("sex", parse_sex, "F or M, of every film; without it each DICOM has to state it."),
+    "age": ("age", parse_age, "At the examination: 10y3m, 10.25y or 123mo."),
+    "height": ("height_cm", parse_height, "At the examination: 140.5cm or 1.405m."),
+    "weight": ("weight_kg", parse_weight, "At the examination: 32.5kg."),
+    "mother": ("mother_cm", parse_parent, "Height of the mother: 165cm or 1.65m."),
+    "father": ("father_cm", parse_parent, "Height of the father: 180cm or 1.80m."),
+    "side": ("side", parse_side, "The hand that is shown: left or right."),
+    "name": ("pseudonym", parse_pseudonym, "What reports call the child, such as a pseudonym."),
 }
-_OF_CHILD = {"height": "height_cm", "weight": "weight_kg", "mother": "mother_cm", "father": "father_cm"}
-_OF_CHILD |= {"name": "pseudonym"}
 _LONGEST = 100  # characters of a field
 
 
@@ -82,8 +80,9 @@ def child_of(facts: Mapping[str, str]) -> Child:
     """The child of some texts, by FACTS. Raises Problem with its field for what cannot be."""
     parsed: dict[str, Any] = {}
     for name, text in facts.items():
+        fact, parse, _ = FACTS[name]
         try:
-            parsed[_OF_CHILD.get(name, name)] = FACTS[name](text, name)
+            parsed[fact] = parse(text, name)
         except FilmError as error:
             raise as_problem(error, name) from error
     return Child(**parsed)

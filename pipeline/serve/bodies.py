@@ -60,7 +60,7 @@ class Part:
 
 @asynccontextmanager
 async def received(request: Request, settings: Settings) -> AsyncIterator[Body]:
-    """The body of a request, gone with the block. Raises Problem where it is too large, too slow or compressed."""
+    """The body of a request, within the block. Raises Problem where it is too large, too slow or compressed."""
     if (coding := request.headers.get("content-encoding", "identity").lower()) != "identity":
         remark = Remark("the body is {coding}, expected one that is not compressed", coding=Verbatim(repr(coding)))
         raise Problem("media-type", remark)
@@ -120,14 +120,14 @@ class _Parts:
     def __init__(self) -> None:
         self.parts: list[Part] = []
         self.ended = False
-        self._name = self._value = b""
+        self._name, self._value = bytearray(), bytearray()
 
     def callbacks(self) -> dict[str, object]:
         return {
             "on_part_begin": self._begin,
             "on_part_data": lambda data, start, end: self.parts[-1].pieces.append(data[start:end]),
-            "on_header_field": self._add_name,
-            "on_header_value": self._add_value,
+            "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._end_header,
             "on_end": self._end,
         }
@@ -137,15 +137,9 @@ class _Parts:
             raise Problem("request", Remark("the multipart body has over {most:,} parts", most=MOST_PARTS))
         self.parts.append(Part())
 
-    def _add_name(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _add_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
     def _end_header(self) -> None:
         self.parts[-1].headers[self._name.decode("latin-1").lower()] = self._value.decode("latin-1")
-        self._name = self._value = b""
+        self._name, self._value = bytearray(), bytearray()
 
     def _end(self) -> None:
         self.ended = True

@@ -11,16 +11,6 @@ from .asked import FACTS, FORM, RAW
 from .problems import KINDS
 
 PROBLEM = "application/problem+json"
-_TEXTS = {  # what each of FACTS is
-    "sex": "F or M, of every film; without it each DICOM has to state it.",
-    "age": "At the examination: 10y3m, 10.25y or 123mo.",
-    "height": "At the examination: 140.5cm or 1.405m.",
-    "weight": "At the examination: 32.5kg.",
-    "mother": "Height of the mother: 165cm or 1.65m.",
-    "father": "Height of the father: 180cm or 1.80m.",
-    "side": "The hand that is shown: left or right.",
-    "name": "What reports call the child, such as a pseudonym.",
-}
 _BINARY = {"type": "string", "format": "binary"}
 
 
@@ -38,13 +28,13 @@ def problems(*kinds: str) -> dict[int | str, dict[str, Any]]:
 
 def film_request(raw: tuple[str, ...] = RAW, *, several: bool = False) -> dict[str, Any]:
     """A request with a film, or `several`, and what is given of the child in the form's fields or in the query."""
-    fields: dict[str, Any] = {name: {"type": "string", "description": _TEXTS[name]} for name in FACTS}
+    fields: dict[str, Any] = {name: {"type": "string", "description": text} for name, (*_, text) in FACTS.items()}
     film = {"type": "array", "items": _BINARY} if several else _BINARY
     form = {"type": "object", "properties": {"film": film} | fields, "required": ["film"]}
     body = {"required": True, "content": {FORM: {"schema": form}} | {kind: {"schema": _BINARY} for kind in raw}}
     query = [
-        {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": _TEXTS[name]}
-        for name in FACTS
+        {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": text}
+        for name, (*_, text) in FACTS.items()
     ]
     return {"parameters": query, "requestBody": body}
 
@@ -55,9 +45,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
         made = FastAPI.openapi(app)
         for path in made["paths"].values():
             for operation in path.values():
-                unused = [status for status, of in operation["responses"].items() if of["description"] == "not used"]
-                for status in unused:
-                    del operation["responses"][status]
+                responses = operation["responses"].items()
+                operation["responses"] = {status: of for status, of in responses if of["description"] != "not used"}
         parts = made.setdefault("components", {})
         for name in ("HTTPValidationError", "ValidationError"):
             parts.get("schemas", {}).pop(name, None)

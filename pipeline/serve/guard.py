@@ -60,6 +60,7 @@ class Guard:
             self._admit(scope)
             await self._app(scope, receive, sent)
         except Problem as problem:
+            self._metrics.refused(problem.kind)
             await answer(problem, Request(scope))(scope, receive, sent)
         except Exception as error:  # answered already, by `app.failed`
             log.error("%s %s at %s", scope["state"]["id"], type(error).__name__, " < ".join(_places(error)))
@@ -74,22 +75,18 @@ class Guard:
                 "the service is called by a name that is not its own; call it as {names}, or give --allow-host",
                 names=Verbatim(", ".join(sorted(self._names))),
             )
-            raise self._counted(Problem("host", remark))
+            raise Problem("host", remark)
         origin = headers.get("origin")
         if scope["method"] not in ("GET", "HEAD") and origin and _host_of(origin) != headers.get("host", ""):
             remark = Remark("the request comes from a page of another site; open the service's own page")
-            raise self._counted(Problem("origin", remark))
+            raise Problem("origin", remark)
         path = scope["path"]
         if token is None or path in OPEN or path.startswith(STATIC):
             return
         given = headers.get("authorization", "").encode("utf-8", "surrogateescape")
         if not secrets.compare_digest(given, f"Bearer {token}".encode()):
             remark = Remark("a token is needed; send the header {header}", header=Verbatim("Authorization: Bearer"))
-            raise self._counted(Problem("unauthorized", remark, {"WWW-Authenticate": "Bearer"}))
-
-    def _counted(self, problem: Problem) -> Problem:
-        self._metrics.refused(problem.kind)
-        return problem
+            raise Problem("unauthorized", remark, {"WWW-Authenticate": "Bearer"})
 
 
 def _host_of(origin: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The doors for those who watch the service: alive, ready, version, figures."""
+"""Endpoints for monitoring: alive, ready, version, figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door for several films: a job that is asked after, whose films are read one by one between those of others."""
+"""Endpoints for several films: a job, whose films are read one by one, and which a client polls."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Job:
         self._until = time.monotonic() + service.settings.deadline * len(films)
 
     def begin(self, place: Place) -> None:
-        """Read the first film, and so on; the place is held to the end."""
+        """Begin to read; the place is held until all films are read."""
         place.hold()
         self._go_on(place)
 
@@ -103,10 +103,7 @@ def router(service: Service) -> APIRouter:
         responses=problems(*refusals),
         openapi_extra=film_request(_BODIES, several=True),
     )
-    async def start(
-        request: Request,
-        response: Response,
-    ) -> dict[str, Any]:
+    async def start(request: Request, response: Response) -> dict[str, Any]:
         """Read several films of one child, or a zipped study; what is given of the child holds for all of them.
 
         Location says where to ask after the job. What is no film (reports, other modalities) is left out and counted.

@@ -35,7 +35,9 @@ def unpacked(sent: Sent, most: int) -> Iterator[Later]:
         yield Later(sent.name, lambda: sent.content)
         return
     archive = _opened(sent.content)
-    members = [info for info in archive.infolist() if not info.is_dir() and not _hidden(info.filename)]
+    members = [
+        info for info in archive.infolist() if not info.is_dir() and not any(map(is_hidden, info.filename.split("/")))
+    ]
     if len(members) > most:
         remark = Remark(
             "the archive has {n:,} files, expected {most:,} at most; send it in parts", n=len(members), most=most
@@ -54,10 +56,6 @@ def _opened(content: bytes) -> zipfile.ZipFile:
     except (ValueError, zipfile.BadZipFile, NotImplementedError, OSError) as error:
         remark = Remark("the archive is damaged, or no archive that can be read; pack it again")
         raise Problem("request", remark) from error
-
-
-def _hidden(path: str) -> bool:
-    return any(map(is_hidden, path.split("/")))
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

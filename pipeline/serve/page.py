@@ -1,4 +1,4 @@
-"""The page: a form for one film, and the card of its reading, made here in the language of whoever looks at it."""
+"""The page: a form for one film, and the card of its reading, in the language of the browser."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ...data.remark import Remark
-from ...data.text import for_line
+from ..report.html import templates_in
 from ..report.language import LANGUAGES, Language
 from ..report.summary import summary_of
 from .problems import Problem, wanted_language
@@ -39,7 +38,7 @@ TAKEN = (  # result, the word before its name, and its name
 
 def router(service: Service) -> APIRouter:
     """The paths of the page."""
-    routes, templates = APIRouter(include_in_schema=False), _templates()
+    routes, templates = APIRouter(include_in_schema=False), templates_in(HERE)
     files = {name: (kind, file.read_bytes()) for name, (kind, file) in STATIC.items()}
 
     @routes.get("/")
@@ -69,11 +68,7 @@ def _card(service: Service, id: str, language: Language) -> dict[str, Any]:
     examination = kept(service, id)
     there, words = available(examination), card_words(language)
     taken = [
-        (
-            f"v1/readings/{id}/{name}".rstrip("/"),
-            f"{words[word]} {kind}" if word else kind,
-            name or "reading.json",
-        )
+        (f"v1/readings/{id}/{name}".rstrip("/"), f"{words[word]} {kind}" if word else kind, name or "reading.json")
         for name, word, kind in TAKEN
         if not name or name in there
     ]
@@ -94,14 +89,3 @@ def _card(service: Service, id: str, language: Language) -> dict[str, Any]:
 
 def _code(request: Request, language: str) -> str:
     return language if language in LANGUAGES else wanted_language(request.headers.get("accept-language", ""))
-
-
-def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: for_line(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -1,4 +1,4 @@
-"""The door for one film: it is read at once, and the answer has the fields of `--json`."""
+"""The endpoint for one film: it is read at once, and the answer has the fields of `--json`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,9 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(tags=["readings"])
 
     @routes.post(
-        "/v1/readings",
-        response_model=ReadingAnswer,
-        responses=problems(*REFUSALS),
-        openapi_extra=film_request(),
+        "/v1/readings", response_model=ReadingAnswer, responses=problems(*REFUSALS), openapi_extra=film_request()
     )
-    async def read_film(
-        request: Request,
-    ) -> dict[str, Any]:
+    async def read_film(request: Request) -> dict[str, Any]:
         """Read bone age from one film.
 
         A picture that is no whole hand is an answer too, of status `rejected`. The fields of a form go in the query

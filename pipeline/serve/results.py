@@ -7,17 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 from fastapi import APIRouter, Path, Query, Request, Response
 from numpy.typing import NDArray
 from PIL import Image
 
 from ...data.remark import Remark
-from ..dicom.objects import as_dicom
+from ..dicom.objects import Kind, as_dicom
 from ..examination import Examination
 from ..fhir.bundle import fhir_bundle
-from ..overlay import as_png, outlined, shown
+from ..overlay import as_png, outlined, shown, shrunk
 from ..report.heatmap import heat_map
 from ..report.write import as_report
 from .answers import ReadingAnswer
@@ -27,15 +26,7 @@ from .service import Service, outcome
 
 Code = Literal["en", "de", "ko"]
 Name = Literal[
-    "film.png",
-    "overlay.png",
-    "heatmap.png",
-    "report.pdf",
-    "report.html",
-    "sr.dcm",
-    "sc.dcm",
-    "seg.dcm",
-    "fhir.json",
+    "film.png", "overlay.png", "heatmap.png", "report.pdf", "report.html", "sr.dcm", "sc.dcm", "seg.dcm", "fhir.json"
 ]
 Id = Annotated[str, Path(max_length=64)]
 
@@ -55,29 +46,17 @@ Make = Callable[[Examination, Wish], bytes]
 def _picture(draw: Callable[[Examination], NDArray[np.uint8]]) -> Make:
     def make(examination: Examination, wish: Wish) -> bytes:
         picture = draw(examination)
-        height, width = picture.shape[:2]
-        if wish.size and (scale := wish.size / max(height, width)) < 1:
-            size = max(round(width * scale), 1), max(round(height * scale), 1)
-            picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+        picture = shrunk(picture, wish.size) if wish.size else picture
         return as_png(Image.fromarray(picture), compress_level=3)
 
     return make
-
-
-def _film(examination: Examination) -> NDArray[np.uint8]:
-    return shown(*examination.radiograph_and_hand())
-
-
-def _outlined(examination: Examination) -> NDArray[np.uint8]:
-    radiograph, hand = examination.radiograph_and_hand()
-    return outlined(radiograph, hand)
 
 
 def _report(suffix: str) -> Make:
     return lambda examination, wish: as_report(examination, suffix, wish.language, heat_map=wish.heat_map)
 
 
-def _dicom(kind: Literal["sr", "sc", "seg"]) -> Make:
+def _dicom(kind: Kind) -> Make:
     return lambda examination, wish: as_dicom(examination, kind, heat_map=wish.heat_map and kind == "sc")
 
 
@@ -87,8 +66,8 @@ def _fhir(examination: Examination, wish: Wish) -> bytes:
 
 
 MADE: dict[str, tuple[str, Make]] = {  # name -> media type, and what makes it
-    "film.png": ("image/png", _picture(_film)),
-    "overlay.png": ("image/png", _picture(_outlined)),
+    "film.png": ("image/png", _picture(lambda examination: shown(*examination.radiograph_and_hand()))),
+    "overlay.png": ("image/png", _picture(lambda examination: outlined(*examination.radiograph_and_hand()))),
     "heatmap.png": ("image/png", _picture(heat_map)),
     "report.pdf": ("application/pdf", _report(".pdf")),
     "report.html": ("text/html; charset=utf-8", _report(".html")),

@@ -14,7 +14,7 @@ import uvicorn
 from ...data.errors import WeightsError, unheard
 from ..predict.bone_age import BoneAge
 from ..predict.parallel import affinity, cores
-from .app import application, doors
+from .app import application, endpoints
 from .described import describe
 from .service import Service
 from .settings import Settings
@@ -73,7 +73,7 @@ def no_quotes() -> None:
 
 def description(load: Callable[[], BoneAge]) -> str:
     """The OpenAPI description as JSON."""
-    return json.dumps(describe(doors(Service(Settings(), load))), indent=1)
+    return json.dumps(describe(endpoints(Service(Settings(), load))), indent=1)
 
 
 class Server(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""The service without its doors: the model, loaded once, the threads that run it, and the results kept for a while."""
+"""The service without its endpoints: the model, the threads that run it, and the results kept for a while."""
 
 from __future__ import annotations
 

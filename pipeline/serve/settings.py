@@ -1,4 +1,4 @@
-"""What whoever starts the service may set."""
+"""Settings of the service, and how they are read from options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door for archives: STOW-RS (DICOM PS3.18, 10.5), whose instances are read and not stored."""
+"""Endpoints for archives: STOW-RS (DICOM PS3.18, 10.5), whose instances are read and not stored."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from ...data.remark import Remark, Verbatim
 from ...data.side import SIDES
 from ..reading import DISCLAIMER
 from ..report.language import Language
+from ..report.page import ABOUT_HEAT, ABOUT_OUTLINE
 from .settings import Settings
 
 _KINDS = Verbatim("PNG, JPEG, TIFF, WebP, BMP, DICOM")
@@ -106,12 +107,8 @@ _CARD: Mapping[str, Remark] = {
     "show_film": Remark("Film"),
     "show_outline": Remark("Outline"),
     "show_heat": Remark("Heat map"),
-    "about_outline": Remark(
-        "Outline of the hand (orange) and of the part that was read (blue), in the grey levels it was read in."
-    ),
-    "about_heat": Remark(
-        "The brighter a place, the more the bone age changes when it is evened out; 1: the most on this film."
-    ),
+    "about_outline": ABOUT_OUTLINE,
+    "about_heat": ABOUT_HEAT,
     "facts": Remark("Child and reference"),
     "limits": Remark("Notes and limits"),
     "take": Remark("Take with you"),

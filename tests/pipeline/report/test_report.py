@@ -203,7 +203,7 @@ def test_the_chart_shows_the_reading(examination):
 
 def test_the_point_stands_at_both_ages_and_its_bar_at_the_interval():
     reading = replace(READING, bone_age_months=132.0, interval_90=(126.0, 144.0), chronological_age_months=156.0)
-    with Image.open(io.BytesIO(growth_chart(reading, Language()))) as picture:
+    with Image.open(io.BytesIO(growth_chart(reading, Language(), brush_reference()))) as picture:
         red = np.abs(np.asarray(picture, np.int16) - (179, 38, 30)).sum(-1) < 30
     rows, columns = np.nonzero(red)
     first, last = years_shown(132.0, (126.0, 144.0), 156.0)
