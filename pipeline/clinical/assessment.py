@@ -49,22 +49,21 @@ def assessment_of(sds: float) -> Assessment:
 
 
 def _with_sds(reading: Reading, bone_age: float, sex: Sex, age: Age, reference: Reference) -> Reading:
+    mean, sd = reference.at(sex, age.months) or (None, None)
     reading = replace(
         reading,
         chronological_age_months=age.months,
         chronological_age_source=age.source,
         difference_months=bone_age - age.months,
+        reference_mean_months=mean,
+        reference_sd_months=sd,
     )
-    norm = reference.at(sex, age.months)
-    sd = norm[1] if norm else None
     if age.resolution_months > 1:
         reading = reading.noted(_known_coarsely(age, sd))
-    if norm:
-        reading = replace(reading, reference_mean_months=norm[0], reference_sd_months=norm[1])
     if why := _why_no_sds(age, sex, sd, reference):
         return reading.noted(why)
-    assert norm is not None  # else there is a reason for no SDS
-    mean, sd = norm
+    assert mean is not None  # else there is a reason for no SDS
+    assert sd is not None
     centre = reference.centre(mean, age.months)
     sds = (bone_age - centre) / sd
     reading = replace(
@@ -80,7 +79,7 @@ def _with_sds(reading: Reading, bone_age: float, sex: Sex, age: Age, reference: 
                 "a bone age {sds:.1f} SDs from the reference is very rare; check the age, and whether the film is of "
                 "this child",
                 sds=abs(sds),
-            ),
+            )
         )
     if reading.interval_90 is None:
         return reading
@@ -95,27 +94,22 @@ def _with_sds(reading: Reading, bone_age: float, sex: Sex, age: Age, reference: 
                 high=_WORDS[assessment_of(high)],
                 least=low,
                 most=high,
-            ),
+            )
         )
     return reading
 
 
 def _known_coarsely(age: Age, sd: float | None) -> Remark:
     """The note on an age that is not known to the month; `sd`: the table's at this age, None where it has none."""
-    if sd is None:
-        return Remark(
-            "the chronological age is known only to within {months:.2g} months ({source}), and so is its difference "
-            "from the bone age",
-            months=age.resolution_months,
-            source=age.source,
-        )
-    return Remark(
+    known = Remark(
         "the chronological age is known only to within {months:.2g} months ({source}), and so is its difference from "
-        "the bone age: the SDS can change by {sds:.1f}",
+        "the bone age",
         months=age.resolution_months,
         source=age.source,
-        sds=age.resolution_months / sd,
     )
+    if sd is None:
+        return known
+    return Remark("{known}: the SDS can change by {sds:.1f}", known=known, sds=age.resolution_months / sd)
 
 
 def _why_no_sds(age: Age, sex: Sex, sd: float | None, reference: Reference) -> Remark | None:

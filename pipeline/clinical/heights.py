@@ -17,38 +17,31 @@ from ...data.sex import CHILDREN, Sex
 from ..reading import Category, Reading
 from .tables import Curve, bayley_pinneau, khamis_roche, rwt
 
-CATEGORY_MONTHS = (
-    12.0  # bone age less chronological age from which maturation is accelerated, and below minus which it is delayed
-)
+CATEGORY_MONTHS = 12.0  # by which bone age is ahead of (behind) the child where maturation is accelerated (delayed)
 STANDING = 24.0  # months; younger children are measured lying
 LYING_CM = 1.25  # added to a standing height, as in a transcription of the article; docs/explanation/clinical.md
 TARGET_CM = 6.5  # half of 13 cm, men's mean height less women's (Tanner, Goldstein and Whitehouse 1970)
 TARGET_RANGE_CM = 8.5  # on each side of the target height (the same)
 CM_PER_INCH, KG_PER_POUND = 2.54, 0.45359237  # exact by definition
 
-_BAYLEY_PINNEAU = Remark(
-    "adult height by Bayley-Pinneau is off by about 4 to 6 cm in practice, too tall where bone age is advanced and too "
-    "short where it is delayed"
-)
-_RWT = Remark(
-    "adult height by RWT was fitted on healthy white children in Ohio, with bone ages that people read by the atlas; "
-    "1.25 cm are added to a standing height, for the method takes the length lying"
-)
-_KHAMIS_ROCHE = Remark(
-    "adult height by Khamis-Roche does not use the film; it was fitted on healthy white children in Ohio, and does not "
-    "know whether a child matures early or late"
-)
-_TARGET = Remark(
-    "target height is the mean of the parents' heights, 6.5 cm up for a boy and down for a girl; it does not use the "
-    "film, and is too short by up to 6 cm where both parents are very short"
-)
 HEIGHT_CAVEATS: Mapping[str, Remark] = {  # by the value that they limit
-    "adult_height_cm": _BAYLEY_PINNEAU,
-    "adult_height_rwt_cm": _RWT,
-    "adult_height_khamis_roche_cm": _KHAMIS_ROCHE,
-    "target_height_cm": _TARGET,
+    "adult_height_cm": Remark(
+        "adult height by Bayley-Pinneau is off by about 4 to 6 cm in practice, too tall where bone age is advanced and "
+        "too short where it is delayed"
+    ),
+    "adult_height_rwt_cm": Remark(
+        "adult height by RWT was fitted on healthy white children in Ohio, with bone ages that people read by the "
+        "atlas; 1.25 cm are added to a standing height, for the method takes the length lying"
+    ),
+    "adult_height_khamis_roche_cm": Remark(
+        "adult height by Khamis-Roche does not use the film; it was fitted on healthy white children in Ohio, and does "
+        "not know whether a child matures early or late"
+    ),
+    "target_height_cm": Remark(
+        "target height is the mean of the parents' heights, 6.5 cm up for a boy and down for a girl; it does not use "
+        "the film, and is too short by up to 6 cm where both parents are very short"
+    ),
 }
-_ADULTS_CM = PARENTS_CM  # heights of adults, very short and very tall ones
 _BODY_MASS = (10.0, 40.0)  # kg/m²; outside, a wrong unit is more likely than such a child
 _CATEGORIES: Mapping[Category, Remark] = {
     "accelerated": Remark("accelerated"),
@@ -63,11 +56,7 @@ def with_heights(reading: Reading, bone_age: float, sex: Sex, given: Child) -> R
     bone_age: months. Of `given`, height, weight and parents are used; the age is the reading's.
     """
     reading = replace(
-        reading,
-        height_cm=given.height_cm,
-        weight_kg=given.weight_kg,
-        mother_cm=given.mother_cm,
-        father_cm=given.father_cm,
+        reading, **{name: getattr(given, name) for name in ("height_cm", "weight_kg", "mother_cm", "father_cm")}
     )
     if given.height_cm is not None:
         reading = _with_bayley_pinneau(reading, bone_age, sex, given.height_cm)
@@ -148,11 +137,12 @@ def _with_bayley_pinneau(reading: Reading, bone_age: float, sex: Sex, height_cm:
                 age=table.outside(bone_age),
             )
         )
-    if unlikely := _unlikely(Verbatim("Bayley-Pinneau"), 100 * height_cm / percent[0]):
+    adult_height = 100 * height_cm / percent[0]
+    if unlikely := _unlikely(Verbatim("Bayley-Pinneau"), adult_height):
         return reading.noted(unlikely)
     return replace(
         reading,
-        adult_height_cm=100 * height_cm / percent[0],
+        adult_height_cm=adult_height,
         adult_height_interval_90=reading.interval_90
         and _over_categories(reading.interval_90, chronological, sex, height_cm),
     )
@@ -225,7 +215,7 @@ def _fault(method: Verbatim, height_cm: float | None, table: Curve, sex: Sex, ag
 
 def _unlikely(method: Verbatim, height_cm: float) -> Remark | None:
     """Why an adult height is not given: no adult is so short or tall, so that what it was made of is wrong."""
-    low, high = _ADULTS_CM
+    low, high = PARENTS_CM
     if low <= height_cm <= high:
         return None
     return Remark(

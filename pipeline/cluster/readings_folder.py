@@ -1,7 +1,7 @@
-"""The folder in which a cluster's readings grow, part by part, and from whose parts the table is made at the end.
+"""The folder of a cluster's readings: they are stored in parts, from which the table is made at the end.
 
-A part holds the rows of so many films that follow each other, so it is known by its number where a film's rows are, and
-a part that is written twice is the same twice. A run that goes on reads the parts that are missing.
+A part holds the rows of a fixed number of successive films, so its number follows from a film's, and a part that is
+written twice is the same. A run that resumes reads the parts that are missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ...data.inputs_table import InputRow
 from ...data.remark import Verbatim
 from ...handseg.pairs import Side
 from ..predict.batch import NO_FILE, FilmRows, fingerprint_of, model_of
-from ..predict.readings_file import arrow_schema, pyarrow_modules, write_parquet
+from ..predict.readings_file import arrow_schema, is_parquet_table, pyarrow_modules, write_parquet
 from ..predict.rows import COLUMNS, Row, to_line
 from .store import Store
 
@@ -76,8 +76,8 @@ class ReadingsFolder:
             )
         if before and resume:
             self._refuse_others(before)
-        if TABLE in names:
-            self._refuse_foreign_table()
+        if TABLE in names and not is_parquet_table(io.BytesIO(self.store.read(TABLE))):
+            raise OutputError(f"{self.store.place / TABLE}: is not a table of readings; move it away")
         parts = {f"{PARTS}/{name}" for name in self.store.names(PARTS) if _PART.fullmatch(name)}
         self._old = {*parts, *({TABLE} & names)} if overwrite else set[str]()
         self._there = {int(Path(name).stem) for name in parts - self._old}
@@ -161,14 +161,6 @@ class ReadingsFolder:
                     f"{self.store.place}: was begun with {name.replace('_', '-')} {there}, and this run has {value}, "
                     "so its parts would not fit together; give what it was begun with, or another folder"
                 )
-
-    def _refuse_foreign_table(self) -> None:
-        try:
-            names = self._parquet.read_schema(io.BytesIO(self.store.read(TABLE))).names
-        except self._pyarrow.ArrowInvalid:
-            names = []
-        if names != list(COLUMNS):
-            raise OutputError(f"{self.store.place / TABLE}: is not a table of readings; move it away")
 
 
 def _name_of(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Read a cohort by the workers of a cluster: what is missing of its parts, and at the end the table of all."""
+"""Read a cohort with the workers of a cluster: the parts that are missing, and then the table of all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..predict.cohort import Tally
 from ..predict.parallel import in_batches
 from ..predict.rows import Row
 from .readings_folder import Manifest, ReadingsFolder
-from .worker import Settings
+from .worker import Settings, places_of
 
 log = logging.getLogger(__name__)
 ROWS_PER_PART = 500  # films of a part: what a stop loses of each part under way, 50 s of one core
@@ -96,7 +96,8 @@ def predict_on_cluster(
     if given := next((item for item in inputs if item.source), None):
         raise OutputError(f"{given.path}: is no file that the workers of a cluster could open; give a path or URL")
     compared, digest = read_reference(reference) if reference else None, read_bundle(weights).digest
-    settings = Settings.of_this_machine(inputs, str(weights), digest, device, net_engine, hand, patient_ids, compared)
+    bundle = str(Path(weights).resolve() if Path(weights).exists() else weights)
+    settings = Settings(bundle, digest, device, net_engine, hand, patient_ids, compared, *places_of(inputs))
     manifest = Manifest(str(weights), digest, hand, patient_ids, rows_per_part, compared.key if compared else "")
     folder = ReadingsFolder(out, manifest, resume=resume, overwrite=overwrite)
     parts = [Part(number, some) for number, some in zip(count(), in_batches(inputs, rows_per_part))]
@@ -141,7 +142,7 @@ def _finished(folder: ReadingsFolder, parts: Sequence[Part], read_now: set[int],
             if (films := folder.part(part.number, part.films)) is None:
                 raise OutputError(f"{folder.store.place}: the part {part.number} was changed; go on with --resume")
             for film in films:
-                tally.count_all(film.rows, film.no_film, before=part.number not in read_now)
+                tally.count(film.rows, film.no_film, before=part.number not in read_now)
                 yield from film.rows
 
     folder.finish(rows())

@@ -1,4 +1,4 @@
-"""A folder that is written to, on this machine or in a store such as s3://bucket/readings, by the same few acts."""
+"""A folder to write to, on this machine or in a store such as s3://bucket/readings, by the same operations."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Store:
 
     @contextmanager
     def _naming(self, name: str) -> Iterator[None]:
-        """Say of what goes wrong where it did: stores have errors of every kind."""
+        """Name the file in every error: stores raise errors of every kind."""
         try:
             yield
         except OutputError:

@@ -1,4 +1,4 @@
-"""A worker of a cluster: one warm reader, which reads what it is sent, or says why it must not."""
+"""A worker of a cluster: one reader, loaded once, which reads the films that it is sent, or refuses with a reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
 
 import cv2
 
@@ -43,26 +42,13 @@ class Settings:
     kinds: tuple[Url, ...]
     boneage: str = version("boneage")
 
-    @classmethod
-    def of_this_machine(
-        cls,
-        films: Iterable[InputRow],
-        weights: str,
-        digest: str,
-        device: str,
-        engine: str,
-        hand: Side,
-        patient_ids: bool,
-        reference: Reference | None,
-    ) -> Self:
-        """The settings of a run that is started here: workers take relative paths to start where this process is."""
-        kinds = {str(item.path).partition("://")[0]: item.path for item in films if isinstance(item.path, Url)}
-        relative = any(not isinstance(item.path, Url) and not item.path.is_absolute() for item in films)
-        if Path(weights).exists():
-            weights = str(Path(weights).resolve())
-        urls = tuple(url for url in kinds.values() if isinstance(url, Url))
-        home = str(Path.cwd()) if relative else None
-        return cls(weights, digest, device, engine, hand, patient_ids, reference, home, urls)
+
+def places_of(films: Iterable[InputRow]) -> tuple[str | None, tuple[Url, ...]]:
+    """The `folder` and `kinds` of Settings for films that are named on this machine."""
+    paths = [item.path for item in films]
+    kinds = {str(path).partition("://")[0]: path for path in paths if isinstance(path, Url)}
+    relative = any(not isinstance(path, Url) and not path.is_absolute() for path in paths)
+    return str(Path.cwd()) if relative else None, tuple(kinds.values())
 
 
 class Worker:

@@ -19,7 +19,7 @@ _STATED: Mapping[str, Side] = {"L": "left", "R": "right"}
 def agreed_sex(radiograph: Radiograph, given: Sex | None) -> Sex:
     """The sex to read with: the one given or the file's own; SexError when there is none or they contradict."""
     known = radiograph.sex
-    if given is not None and known is not None and given != known:
+    if given and known and given != known:
         remark = Remark(
             "sex {given} was given, the DICOM says {stated}; check the child, then give the right one or correct the "
             "file",
@@ -27,14 +27,13 @@ def agreed_sex(radiograph: Radiograph, given: Sex | None) -> Sex:
             stated=Verbatim(known),
         )
         raise SexError(radiograph.source, remark)
-    sex = given or known
-    if sex is None:
-        remark = Remark("the sex of the child is not known; give --sex F or --sex M")
-        if radiograph.odd_sex:
-            stated = Verbatim(repr(radiograph.odd_sex))
-            remark = Remark("PatientSex is {stated}, expected F or M; give --sex F or --sex M", stated=stated)
-        raise SexError(radiograph.source, remark)
-    return sex
+    if sex := given or known:
+        return sex
+    remark = Remark("the sex of the child is not known; give --sex F or --sex M")
+    if radiograph.odd_sex:
+        stated = Verbatim(repr(radiograph.odd_sex))
+        remark = Remark("PatientSex is {stated}, expected F or M; give --sex F or --sex M", stated=stated)
+    raise SexError(radiograph.source, remark)
 
 
 def agreed_side(radiograph: Radiograph, given: Side | None) -> Side | None:

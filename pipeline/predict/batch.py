@@ -40,7 +40,7 @@ class OpenedFilm:
 
 @dataclass(frozen=True)
 class FilmRows:
-    """What became of one input: its rows, one or of two hands, or what the file is that is no film."""
+    """The result for one input: its rows, one for each hand; or, for a file that is not a film, what it is."""
 
     rows: Sequence[Row] = ()
     no_film: Remark | Verbatim | None = None

@@ -139,22 +139,19 @@ class BoneAge:
         """Examine films that were read. Where that fails, each is examined alone, so that one cannot fail others."""
         try:
             found = self.finder.find([film.radiograph for film in films.values()])
-            each = [(film, hand) for film, first in zip(films.values(), found, strict=True) for hand in first.each]
-            months = self._months(each)
+            hands = [(number, hand) for number, first in zip(films, found, strict=True) for hand in first.each]
+            months = self._months([(films[number].sex, hand) for number, hand in hands])
             examined: dict[int, Examination] = {}
-            numbers = {id(film): number for number, film in films.items()}
-            for k, (film, hand) in reversed([*enumerate(each)]):  # the other hand comes after the first
-                reading, number = self._reading(film, hand, months.get(k)), numbers[id(film)]
-                other = examined.get(number)
+            for k, (number, hand) in reversed([*enumerate(hands)]):  # the other hand comes after the first
+                film = films[number]
                 examined[number] = Examination(
-                    reading,
+                    self._reading(film, hand, months.get(k)),
                     film.radiograph,
                     hand,
-                    None,
-                    self.reader.evidence,
-                    other,
-                    self.reference,
-                    film.given.pseudonym or "",
+                    crop_evidence=self.reader.evidence,
+                    other=examined.get(number),
+                    reference=self.reference,
+                    pseudonym=film.given.pseudonym or "",
                 )
             return examined
         except BaseException as error:
@@ -169,12 +166,12 @@ class BoneAge:
         reading = Reading(name, "failed", (failure.remark,), sex=sex, model=self.model, model_sha256=self.digest)
         return Examination(reading, error=failure)
 
-    def _months(self, hands: Sequence[tuple[_Film, Hand]]) -> dict[int, float]:
+    def _months(self, hands: Sequence[tuple[Sex, Hand]]) -> dict[int, float]:
         """Bone ages in months, by number, of the hands that have a crop, which the nets read together."""
         crops = {number: hand.crop for number, (_, hand) in enumerate(hands) if hand.crop is not None}
         if not crops:
             return {}
-        read = self.reader.months([crop.pixels for crop in crops.values()], [hands[number][0].sex for number in crops])
+        read = self.reader.months([crop.pixels for crop in crops.values()], [hands[number][0] for number in crops])
         return {number: float(value) for number, value in zip(crops, read, strict=True)}
 
     def _reading(self, film: _Film, hand: Hand, months: float | None) -> Reading:

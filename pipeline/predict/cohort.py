@@ -1,6 +1,6 @@
 """Read a cohort: films of any number, batch by batch in their order, to rows of a table, readings, and files.
 
-Nothing is kept of a film but counts, so ten thousand films need no more memory than a hundred.
+Only counts are kept, so the memory does not grow with the number of films.
 """
 
 from __future__ import annotations
@@ -40,14 +40,13 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Tally:
-    """Counts over a run, which are all that is kept of it.
+    """Counts over a run.
 
-    statuses: films by status. not_assessed: films by status and cause (`Reading.cause`). no_films: other files, by what
-    they are. before: rows that were there. second_hands: rows of the other hand of a film. why: the reasons of the last
-    film that was not assessed, in full.
-    caveats: what holds for every value of a kind that a row has. faults: why, for each file about a film that could not
-    be written. reference: the children that SDSs compare with. hands: left and right ones of one child, to compare.
-    sexes: of each patient.
+    statuses: rows by status. not_assessed: rows by status and cause (`Reading.cause`). no_films: files that are not
+    films, by what they are. before: rows of an earlier run. second_hands: rows of the second hand of a film. why: the
+    reasons of the last film that was not assessed. caveats: limits of the values that the rows have. faults: why files
+    about films could not be written. reference: the children that SDSs compare with. hands: the two hands of a child.
+    sexes: those of each patient.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -87,16 +86,15 @@ class Tally:
             )
             raise ReadError(None, Remark("there are no radiographs among the files: {kinds}", kinds=tuple(kinds)))
 
-    def count_all(self, rows: Sequence[Row], no_film: Remark | Verbatim | None, *, before: bool) -> None:
-        """Count an input by its rows, or by what it is that is `no_film`."""
+    def count(self, rows: Sequence[Row], no_film: Remark | Verbatim | None, *, before: bool) -> None:
+        """Count an input by its rows, or by what it is that is `no_film`. `before`: an earlier run read it."""
         if no_film is not None:
             self.no_films[no_film] += 1
-        for number, row in enumerate(rows):
-            self.count(row, before=before)
-            self.second_hands += number
+        self.second_hands += len(rows[1:])
+        for row in rows:
+            self._count(row, before)
 
-    def count(self, row: Row, *, before: bool) -> None:
-        """Count a film by its row. `before`: the row was there before this run."""
+    def _count(self, row: Row, before: bool) -> None:
         status = row["status"]
         self.statuses[status] += 1
         self.before += before
@@ -133,10 +131,9 @@ def predict_cohort(
     films, child, columns, images: what to read and what is known of the children, as for `data.inputs.read_inputs`.
     table: a CSV, or a Parquet file where the name ends in .parquet, that gets a row for each film. It grows in
         FILE.partial, and is there as FILE, whole, at the end.
-    resume: keep the rows that the table, or a run that was stopped, has already. A film is not read again if its row
-        is there: of the same bytes, the same facts given and the same weights. A batch of which one film is to be read
-        is read whole, so that each film is read with the same others in a run that goes on as in one that was never
-        stopped, and its numbers are the same to the last bit.
+    resume: keep the rows of a finished table, or of a run that was stopped. A film is not read again if there is a row
+        of the same bytes, given facts and weights. A batch with one film to read is read whole, so that numbers are the
+        same to the last bit as those of a run that was never stopped.
     overwrite: replace the table that a finished run left; without this and without resume it is refused.
     patient_ids: rows also carry the PatientID and the date of DICOMs; otherwise only ids and dates that were given.
     files: what else to write of each film: kind (`film_files.KINDS`) -> a folder, or a path with {name} in it, or for a
@@ -172,12 +169,10 @@ def predict_cohort(
 
 @dataclass(frozen=True, eq=False)
 class _Outcome:
-    """What became of one input, as far as it is known.
+    """The result for one input; only a film has the fields after `film`.
 
-    number, film: the input. What is no film has nothing of what follows.
-    rows: the film's, one or of two hands, read now or, as `before` says, by an earlier run. readings: what was read
-        now.
-    examination: the reading with its picture, where files are to be made of it.
+    rows: one, or one for each of two hands; `before`: an earlier run wrote them. readings: those of this run.
+    examination: given if files about the film are to be written.
     """
 
     number: int
@@ -190,7 +185,7 @@ class _Outcome:
 
 def _hand_on(outcome: _Outcome, tally: Tally, about: FilmFiles, on_reading: Callable[[Reading], None] | None) -> None:
     """Count a film, pass its reading to `on_reading`, and write the files about it."""
-    tally.count_all(outcome.rows, outcome.film.no_film, before=outcome.before)
+    tally.count(outcome.rows, outcome.film.no_film, before=outcome.before)
     if on_reading:
         for reading in outcome.readings:
             on_reading(reading)
@@ -199,7 +194,7 @@ def _hand_on(outcome: _Outcome, tally: Tally, about: FilmFiles, on_reading: Call
 
 
 class _Reader:
-    """Reads one batch: what has its row already, what is no film, and the rest."""
+    """Reads batches, except for files that are not films and films that have their rows already."""
 
     def __init__(self, bone_age: BoneAge, about: FilmFiles, rows: ReadingsFile | None, patient_ids: bool) -> None:
         if about.kinds and bone_age.finder.side == "both":

@@ -91,7 +91,7 @@ class FilmFiles:
 
 
 def _fault(examination: Examination, path: Path, write: Write) -> Remark | None:
-    """Write a file; what went wrong, None if nothing did."""
+    """Write a file; return what went wrong, if anything did."""
     try:
         write(examination, path)
     except FilmError as error:

@@ -13,14 +13,13 @@ from .rows import Row
 # SD of the difference between the hands of a child, months: 0.25 years of boys as of girls, the mean difference being
 # none (Martin DD, Neuhof J, Jenni OG, Ranke MB, Thodberg HH. Horm Res Paediatr 2010;74:50-55)
 HANDS_SD = 3.0
-_Key = tuple[str, str]
 
 
 @dataclass
 class Hands:
     """Collects the hands of a run by child and day, or by film; nothing else is kept of a film."""
 
-    found: dict[_Key, list[tuple[Side, float, str | None]]] = field(default_factory=dict)
+    found: dict[tuple[str, str], list[tuple[Side, float, str | None]]] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
         """Note a row that has a bone age, a side, and a child with a day; or that is of one of two hands on a film."""
@@ -37,38 +36,31 @@ class Hands:
 
     def compared(self) -> Iterator[Remark]:
         """A sentence on each pair: one left and one right hand, read with one sex."""
-        for (whose, day), hands in self.found.items():
+        for (name, day), hands in self.found.items():
+            whose = Verbatim(f"{name}, {day}" if day else name)
             sides = sorted(side for side, _, _ in hands)
             if sides == ["left", "right"] and len({sex for _, _, sex in hands}) == 1:
                 left, right = (months for _, months, _ in sorted(hands))
-                yield _comparison(Verbatim(f"{whose}, {day}" if day else whose), left, right)
+                yield _comparison(whose, left, right)
             elif len(set(sides)) == 2:
                 yield Remark(
                     "the hands of {whose} were not compared: there are {n} readings of them, expected one left and one "
                     "right of one sex",
-                    whose=Verbatim(f"{whose}, {day}" if day else whose),
+                    whose=whose,
                     n=len(hands),
                 )
 
 
 def _comparison(whose: Verbatim, left: float, right: float) -> Remark:
-    difference = left - right
-    if abs(difference) > 2 * HANDS_SD:
-        return Remark(
-            "both hands of {whose}: left {left}, right {right}, which is {difference:+.1f} months left less right; "
-            "more than {most:g} months is rare (Martin 2010), so look at both films",
-            whose=whose,
-            left=in_years(left),
-            right=in_years(right),
-            difference=difference,
-            most=2 * HANDS_SD,
-        )
+    most = 2 * HANDS_SD
+    usual = Remark("up to {most:g} months are usual (Martin 2010)", most=most)
+    if abs(left - right) > most:
+        usual = Remark("more than {most:g} months is rare (Martin 2010), so look at both films", most=most)
     return Remark(
-        "both hands of {whose}: left {left}, right {right}, which is {difference:+.1f} months left less right; up to "
-        "{most:g} months are usual (Martin 2010)",
+        "both hands of {whose}: left {left}, right {right}, which is {difference:+.1f} months left less right; {usual}",
         whose=whose,
         left=in_years(left),
         right=in_years(right),
-        difference=difference,
-        most=2 * HANDS_SD,
+        difference=left - right,
+        usual=usual,
     )

@@ -1,4 +1,4 @@
-"""Map a function over items in threads: results in the order of the items, OpenCV and torch threads shared out."""
+"""Map a function over items in threads: results in the order of the items, threads of OpenCV and torch divided."""
 
 from __future__ import annotations
 
@@ -72,10 +72,7 @@ def ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Itera
 
 @contextmanager
 def _cores_shared_among(workers: int) -> Iterator[None]:
-    """Let OpenCV and torch start as many threads for all workers together as they would for one.
-
-    The engine onnx does so by itself.
-    """
+    """Divide the threads of OpenCV and torch among the workers; the engine onnx does so by itself."""
     before = cv2.getNumThreads()
     torch = sys.modules.get("torch")  # not imported for this
     torch_before = torch.get_num_threads() if torch else 1

@@ -1,9 +1,8 @@
-"""A table of readings that grows row by row on the disk and can be gone on with after any stop.
+"""A table of readings that grows row by row on the disk, and that a run can resume after any stop.
 
-Rows are appended to a CSV beside the table, `OUT.partial`, and are on the disk before more films are read. When all
-are there, the table itself is written in the order of the films, whole or not at all, and the partial file goes.
-So the table never holds half a row or half a cohort; the partial file can be followed while it grows, and whatever a
-stop tore off its end is cut off before more is added.
+Rows are appended to a CSV beside the table, `OUT.partial`, and are on the disk before more films are read. At the end
+the table is written in the order of the films, whole or not at all, and the partial file is removed. So the table never
+holds half a row or half a cohort. A row at the end of the partial file that a stop cut short is removed on resuming.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ class ReadingsFile:
             )
 
     def _check(self, alone: bool) -> None:
-        """Raise OutputError where the partial file is not as this run left it: not every file can be locked."""
+        """Raise OutputError where another run changed the partial file: not every file system has locks."""
         with suppress(FileNotFoundError):  # it was deleted, and can be read all the same
             alone = alone and os.path.samestat(os.fstat(self._file.fileno()), self.partial.stat())
         if not alone:
@@ -117,7 +116,7 @@ class ReadingsFile:
         return os.fstat(self._file.fileno()).st_size
 
     def _close(self, *, remove: bool) -> None:
-        """Close the partial file, or remove it: first, where a system can, so that no other run gets hold of it."""
+        """Close the partial file, or remove it: before it is closed, where the system can, so that no run opens it."""
         if remove and os.name != "nt":
             self.partial.unlink(missing_ok=True)
         with suppress(OSError):  # a full disk, which was reported when it was written to
@@ -171,13 +170,7 @@ class ReadingsFile:
 
     def _is_ours(self, path: Path) -> bool:
         """Whether the file at the table's place is a table of readings."""
-        if not self._parquet:
-            return begins_with(path, header_line().decode())
-        pyarrow, parquet = pyarrow_modules()
-        try:
-            return parquet.read_schema(path).names == list(COLUMNS)
-        except pyarrow.ArrowInvalid:
-            return False
+        return is_parquet_table(path) if self._parquet else begins_with(path, header_line().decode())
 
     def _start(self) -> None:
         """Begin the partial file where there is none yet: with the header, and with what the finished table holds."""
@@ -278,6 +271,15 @@ def _locked(path: Path) -> BinaryIO:
 
 def _another_run(path: Path) -> OutputError:
     return OutputError(f"{path}: another run is writing this table; wait until it has ended, or give another name")
+
+
+def is_parquet_table(file: Path | BinaryIO) -> bool:
+    """Whether a file is a table of readings in Parquet."""
+    pyarrow, parquet = pyarrow_modules()
+    try:
+        return parquet.read_schema(file).names == list(COLUMNS)
+    except pyarrow.ArrowInvalid:
+        return False
 
 
 def parquet_rows(path: str | Path) -> list[dict[str, Any]]:
