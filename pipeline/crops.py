@@ -93,10 +93,10 @@ def _cut(films: Sequence[tuple[str, Film]], finder: Finder) -> list[tuple[Stored
     """A row and a crop for each film with its key, blank where the film is rejected."""
     found = _found([film for _, film in films], finder)
     blank = np.zeros((finder.crop_size, finder.crop_size), np.uint8)
-    cut = []
-    for (key, film), hand in zip(films, found, strict=True):
-        cut.append((_row(key, film, hand), hand.crop.pixels if isinstance(hand, Hand) and hand.crop else blank))
-    return cut
+    return [
+        (_row(key, film, hand), hand.crop.pixels if isinstance(hand, Hand) and hand.crop else blank)
+        for (key, film), hand in zip(films, found, strict=True)
+    ]
 
 
 def _found(films: Sequence[Film], finder: Finder) -> list[Hand | FilmError]:
@@ -123,9 +123,10 @@ def _hands(films: Sequence[Radiograph], finder: Finder) -> list[Hand | FilmError
 
 
 def _row(key: str, film: Film, hand: Hand | FilmError) -> StoredCrop:
-    stat = Path(film.path).stat()
+    stat, box = Path(film.path).stat(), (0, 0, 0, 0)
     if isinstance(hand, FilmError):
-        return StoredCrop(key, str(film.path), stat.st_size, stat.st_mtime_ns, "rejected", str(hand), 0, 0, 0, 0)
-    box = hand.box.as_tuple() if hand.box else (0, 0, 0, 0)
-    status, reasons = hand.verdict.status, joined(hand.verdict.reasons)
+        status, reasons = "rejected", str(hand)
+    else:
+        status, reasons = hand.verdict.status, joined(hand.verdict.reasons)
+        box = hand.box.as_tuple() if hand.box else box
     return StoredCrop(key, str(film.path), stat.st_size, stat.st_mtime_ns, status, reasons, *box)

@@ -89,16 +89,7 @@ def _device(backend: Backend) -> str:
 
 def _described(net: NetFile) -> dict[str, Any]:
     header = read_header(net.path)
-    return {
-        "file": net.path.name,
-        "sha256": net.sha256,
-        "megabytes": round(net.path.stat().st_size / 1e6, 1),
-        "architecture": header.architecture,
-        "arguments": dict(header.arguments),
-        "dtype": header.dtype,
-        "input_size": header.input_size,
-        "crop_version": header.crop_version,
-        "data": dict(header.data),
-        "metrics": dict(header.metrics),
-        "licence": header.licence,
-    }
+    size = round(net.path.stat().st_size / 1e6, 1)
+    stated = ("architecture", "arguments", "dtype", "input_size", "crop_version", "data", "metrics", "licence")
+    file = {"file": net.path.name, "sha256": net.sha256, "megabytes": size}
+    return file | {name: getattr(header, name) for name in stated}

@@ -23,9 +23,7 @@ def learning_curve(folder: Path, config: RegressorConfig, films: tuple[int, int]
     logs = [pd.read_csv(log) for log in sorted(folder.glob("logs/csv/version_*/metrics.csv"), key=_version)]
     if not logs:
         return None
-    epochs = (
-        pd.concat(logs).groupby("epoch").last()
-    )  # of each column the last that there is: what was done again counts
+    epochs = pd.concat(logs).groupby("epoch").last()  # the last value of each column: an epoch may be done again
     figure, axes = new_plot(
         (7.2, 4.4), (f"Error by epoch: {config.net.backbone}", f"n = {films[0]:,} to learn, {films[1]:,} to choose")
     )

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ..data.config import make_config
 from ..data.errors import BoneAgeError, ConfigError, one_line
@@ -37,7 +37,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not self.results:
-            raise ValueError(f"results is empty, expected some of {', '.join(get_args(Kind))}")
+            raise ValueError(f"results is empty, expected some of {', '.join(KINDS)}")
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.text import Text
 from matplotlib.ticker import MultipleLocator
-from numpy.typing import ArrayLike
 
 from ..data.child import YEAR
 from ..data.files import MARK, whole_file
@@ -89,7 +88,7 @@ def tick_every(step: float, *scales: Axis) -> None:
 
 def add_years(axes: Axes, scale: Literal["x", "y"], label: str, step: float) -> None:
     """Add a scale in years on the side opposite to one in months; `step`: months between its ticks."""
-    ways = (_to_years, _to_months)
+    ways = (lambda months: np.divide(months, YEAR), lambda years: np.multiply(years, YEAR))
     top = scale == "x"
     years = axes.secondary_xaxis("top", functions=ways) if top else axes.secondary_yaxis("right", functions=ways)
     years.set(**{f"{scale}label": label})
@@ -100,14 +99,6 @@ def save(figure: Figure, path: str | Path) -> None:
     """Write a figure, whole or not at all, in the format of the suffix (.png, .pdf, .svg)."""
     with whole_file(path) as temporary:
         figure.savefig(temporary, metadata={_MAKERS.get(temporary.suffix.lower(), "Creator"): MARK})
-
-
-def _to_years(months: ArrayLike) -> ArrayLike:
-    return np.divide(months, YEAR)
-
-
-def _to_months(years: ArrayLike) -> ArrayLike:
-    return np.multiply(years, YEAR)
 
 
 @cache

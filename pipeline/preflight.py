@@ -1,4 +1,4 @@
-"""What could stop a training is found before it begins: nets, parts of the split, room on the disk."""
+"""Find what could stop a training before it begins: nets, parts of the split, room on the disk."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class Reading:
     @property
     def boneage_version(self) -> str:
         """The version of this program."""
-        return _version()
+        return _version("boneage")
 
     @property
     def cause(self) -> str | None:
@@ -188,6 +188,7 @@ _FIELDS = (
     *("hand", "side", "hand_box", "notes", "caveats", "model", "model_sha256", "boneage_version"),
 )
 _DIGITS = 12  # of a SHA-256, where space is small
+_version = cache(version)  # a look-up takes 2 ms
 
 
 def _both(months: float | None) -> str:
@@ -196,11 +197,6 @@ def _both(months: float | None) -> str:
 
 def _over(ends: tuple[float, float] | None, form: str) -> str:
     return f" ({ends[0]:{form}} to {ends[1]:{form}} over the 90 % interval)" if ends else ""
-
-
-@cache
-def _version() -> str:
-    return version("boneage")
 
 
 def _plain(value: Any) -> Any:

@@ -90,17 +90,13 @@ def segment_file(film: Film, finder: HandFinder, out: str | Path, name: str, mod
     out.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, NDArray[np.uint8] | None] = dict.fromkeys(PICTURES)
     record: dict[str, Any] = {"file": name_of(film), "status": "failed", "reasons": [], "notes": []}
-    record |= {"width": None, "height": None, "hand_box": None, "crop": None, "model": model}
-    record["made_by"] = MARK
+    record |= {"width": None, "height": None, "hand_box": None, "crop": None, "model": model, "made_by": MARK}
     try:
         radiograph = read_radiograph(film)
         hand = finder.find([radiograph])[0]
-        found, drawn = _findings(radiograph, hand), _pictures(radiograph, hand)
+        pictures, record = _pictures(radiograph, hand), record | _findings(radiograph, hand)
     except BaseException as error:  # whatever one film does, it is that film's record
         record["reasons"] = [str(as_film_error(record["file"], error))]
-    else:
-        record |= found
-        pictures = drawn
     for kind, picture in pictures.items():
         path = out / f"{name}-{kind}.png"
         if picture is not None:

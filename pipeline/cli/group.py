@@ -79,7 +79,7 @@ class Writable(_OrUrl, Output):
 
 
 class SafeCommand(click.Command):
-    """A command none of whose outputs may be what it reads, which then is not written over, whatever is written."""
+    """A command that refuses an output that is one of its inputs, and keeps its inputs from being written over."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Raises OutputError where an output is an input."""
@@ -152,8 +152,8 @@ class LazyCommands(click.Group):
 def _stops_told() -> Iterator[None]:
     """Within the block the first SIGINT, SIGTERM or SIGHUP ends the command in good order, a second one at once.
 
-    Exit codes are 130, 143 and 129. A signal that is ignored, as by nohup, stays so. Where signals cannot be handled,
-    as in threads of other programs, all stays as it was.
+    Exit codes are 130, 143 and 129. A signal that is ignored, as by nohup, stays ignored. In threads of other programs
+    Python cannot handle signals, and nothing changes.
     """
     before: dict[signal.Signals, Any] = {}
     stop, hook = _Stop(), sys.unraisablehook
@@ -178,9 +178,9 @@ def _stops_told() -> Iterator[None]:
 
 
 class _Stop:
-    """Handles signals: the first one is told, and raises SystemExit.
+    """Handles signals: reports the first one, and raises SystemExit.
 
-    Not KeyboardInterrupt, which Lightning and Python itself end with other codes and messages.
+    Lightning and Python itself end KeyboardInterrupt with other codes and messages.
     """
 
     def __init__(self) -> None:
@@ -188,7 +188,7 @@ class _Stop:
         self.asked: int | None = None  # the first signal
 
     def __call__(self, number: int, _: FrameType | None) -> None:
-        """Stop, at once if it was asked for before. What this process started ends first."""
+        """Stop; at once if this is the second signal. The processes that this one started end first."""
         if os.getpid() != self._process:  # a fork that prepares batches; what reaches the group is its parent's matter
             if number == signal.SIGTERM:
                 os._exit(_code(number))

@@ -1,7 +1,5 @@
 """The commands about weights: `info` shows what they are, `export` writes them as ONNX files."""
 
-# ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
-
 from __future__ import annotations
 
 from pathlib import Path

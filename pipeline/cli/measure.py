@@ -1,7 +1,5 @@
 """The commands that measure: `evaluate`, `robustness`, `screen`, `card`, `calibrate` and `compare`."""
 
-# ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
-
 from __future__ import annotations
 
 import functools

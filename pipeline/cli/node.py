@@ -1,7 +1,5 @@
 """The command `node`: films come in by DICOM, and results go on."""
 
-# ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
-
 from __future__ import annotations
 
 import threading
@@ -62,11 +60,7 @@ if TYPE_CHECKING:
     "--workers", type=click.IntRange(1, MOST_WORKERS), help="Films read at the same time.  [default: one for each core]"
 )
 @click.option(
-    "--timeout",
-    type=Number(1, YEAR),
-    default=60,
-    show_default=True,
-    help="Seconds that a silent peer is waited for.",
+    "--timeout", type=Number(1, YEAR), default=60, show_default=True, help="Seconds that a silent peer is waited for."
 )
 @one_hand_option
 @weights_option

@@ -1,7 +1,5 @@
 """The command `predict`: films to readings, with a table and files about each film."""
 
-# ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
-
 from __future__ import annotations
 
 import functools
@@ -48,7 +46,7 @@ FILES = {  # kind of a file about a film (`predict.film_files.KINDS`) -> help of
 }
 
 
-# What says no more than the table of a cluster's run, by its name as a parameter
+# Parameter -> option that does not go with --on, whose table has the same
 _HERE = {"as_json": "--json", "csv_file": "--csv", "parquet_file": "--parquet"}
 
 

@@ -1,7 +1,5 @@
 """The command `segment`: the hand and its crop as files."""
 
-# ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The command `serve`: readings by HTTP, and a page for them."""
 
-# ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
-
 from __future__ import annotations
 
 import functools

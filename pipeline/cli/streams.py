@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 
 def have_streams() -> None:
-    """Let what is printed go nowhere where a stream was closed before the program began, for which Python has None."""
+    """Open the null device for each standard stream that was closed before the program began."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
 
 
 def print_anything() -> None:
-    """Let text be printed whose characters the terminal's encoding does not have: as escapes."""
+    """Let characters that a stream's encoding does not have be printed as escapes."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a stream of another kind, or none
             stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def drop_output() -> None:
-    """What could not be written to stdout is given up, so that Python does not try again, and fail, at its end."""
+    """Discard what could not be written to stdout; else Python tries again at its end, and fails."""
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
 
 
 def say_amid(line: str) -> None:
-    """Print a line to stderr even where a signal came in the midst of another line that is printed."""
+    """Print a line to stderr, even if a signal interrupted the printing of another line."""
     try:
         # the stream that stands for stderr while a bar is shown, so that the line is above it
         print(line, file=sys.stderr, flush=True)
@@ -47,7 +47,7 @@ def say_amid(line: str) -> None:
 
 @contextmanager
 def lasting_stderr() -> Iterator[None]:
-    """Within the block nothing fails because stderr cannot be written (a full disk, a closed pipe): that is dropped."""
+    """Within the block, drop what cannot be written to stderr (a full disk, a closed pipe), and raise no error."""
     before: Any = sys.stderr
     buffer = getattr(before, "buffer", None)
     if type(getattr(buffer, "raw", buffer)) is not io.FileIO:  # none, a console of Windows, or another program's
@@ -64,7 +64,7 @@ def lasting_stderr() -> Iterator[None]:
 
 class _Lossy(io.FileIO):
     def write(self, data: Buffer, /) -> int:
-        """Write what can be written, and say that all is."""
+        """Write what can be written, and report all of it as written."""
         try:
             return super().write(data)
         except OSError:

@@ -1,7 +1,5 @@
 """The commands that train: `train` for a whole bundle, `train-segmenter` and `train-regressor` for a part of one."""
 
-# ruff: noqa: D301 - \b, which is no raw string's, is click's mark of a paragraph to leave as it is
-
 from __future__ import annotations
 
 import dataclasses

@@ -30,15 +30,8 @@ MAKER = "boneage project"  # of device and algorithm
 _NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 # These must be there, but the standard lets them be empty (type 2 of the modules Patient and General Study).
 _MAY_BE_EMPTY = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyID",
-    "StudyDate",
-    "StudyTime",
-    "AccessionNumber",
-    "ReferringPhysicianName",
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
+    *("StudyID", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName"),
 )
 _TEXTS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT")  # whose bytes are of the stated character set
 _ESCAPE = 0x1B  # begins another character set

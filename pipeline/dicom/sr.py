@@ -180,10 +180,7 @@ def _properties(reading: Reading, months: float, reference: Reference) -> Measur
 
 
 def _normal_range(low: float, high: float, unit: Code, reference: Reference) -> NormalRangeProperties:
-    limits = [
-        _number(codes.SCT.NormalRangeLowerLimit, low, unit),
-        _number(codes.SCT.NormalRangeUpperLimit, high, unit),
-    ]
+    limits = [_number(codes.SCT.NormalRangeLowerLimit, low, unit), _number(codes.SCT.NormalRangeUpperLimit, high, unit)]
     within = for_dicom(f"within {NORMAL_SDS:g} SD ({reference.about})")
     return NormalRangeProperties(limits, within, for_dicom(reference.authority))
 

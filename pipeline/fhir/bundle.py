@@ -26,16 +26,15 @@ JSON_SUFFIXES = (".json",)
 _RESEARCH = {"security": hl7("v3-ActReason", "HRESCH", "healthcare research")["coding"]}
 
 
-def fhir_bundle(examination: Examination, pdf: bytes | None = None, *, now: datetime | None = None) -> Json:
+def fhir_bundle(examination: Examination, pdf: bytes | None = None) -> Json:
     """Give the Bundle of a film's reading, as plain values for JSON.
 
-    pdf: the report on the film, which is attached to the DiagnosticReport. now: when it was made, by default the
-    current time. Patient, study and order are referred to by what the film's DICOM states: PatientID, StudyInstanceUID
-    and accession number; no name and no birth date. A film that is no DICOM belongs to nobody, which the receiver has
-    to add. Raises OutputError for a film that could not be read.
+    pdf: the report on the film, which is attached to the DiagnosticReport. Patient, study and order are referred to by
+    what the film's DICOM states: PatientID, StudyInstanceUID and accession number; no name and no birth date. For a
+    film that is no DICOM, the receiver has to add them. Raises OutputError for a film that could not be read.
     """
     radiograph, _ = examination.radiograph_and_hand()
-    reading, issued = examination.reading, (now or datetime.now(UTC)).isoformat(timespec="milliseconds")
+    reading, issued = examination.reading, datetime.now(UTC).isoformat(timespec="milliseconds")
     device_entry = _entry(_device(reading), unique=True)
     shared = {"status": "preliminary", **_whose(radiograph), "issued": issued}
     observed = {

@@ -45,17 +45,18 @@ def write_growth(
     children, steps = Path(out, "children.csv"), Path(out, "steps.csv")
     drawn = [growth for growth in growths if len(growth.films) > 1]
     names = file_names([growth.patient for growth in drawn])
-    plots, reports = [Path(out, f"{name}.png") for name in names], [Path(out, f"{name}.{report}") for name in names]
+    plots = [Path(out, f"{name}.png") for name in names]
+    reports = [Path(out, f"{name}.{report}") for name in names] if report else []
     compared = reference or brush_reference()
     refuse_foreign(children, has_columns(CHILD_COLUMNS))
     refuse_foreign(steps, has_columns(STEP_COLUMNS))
-    for path in (*plots, *(reports if report else ())):
+    for path in (*plots, *reports):
         refuse_foreign(path)
-    write_table(children, CHILD_COLUMNS, growth_table(growths))
-    write_table(steps, STEP_COLUMNS, steps_table(growths))
+    write_table(children, CHILD_COLUMNS, list(map(_child_row, growths)))
+    write_table(steps, STEP_COLUMNS, _step_rows(growths))
     for growth, path in zip(drawn, plots, strict=True):
         growth_plot(growth, path, compared)
-    for growth, path in zip(drawn if report else (), reports, strict=False):
+    for growth, path in zip(drawn, reports, strict=False):
         write_growth_report(growth, path, language, compared)
 
 
@@ -64,12 +65,7 @@ def file_names(patients: Sequence[str]) -> tuple[str, ...]:
     return output_names([Path(for_file_name(patient)) for patient in patients])
 
 
-def growth_table(growths: Sequence[Growth]) -> list[dict[str, Any]]:
-    """One row a child: films, first and last age and bone age, the rate with its interval, contradictions and notes."""
-    return [_child_row(growth) for growth in growths]
-
-
-def steps_table(growths: Sequence[Growth]) -> list[dict[str, Any]]:
+def _step_rows(growths: Sequence[Growth]) -> list[dict[str, Any]]:
     """One row for each film and the next of the same child, with the rate between them and its interval."""
     return [
         {"patient": growth.patient, "from": film.file, "to": following.file} | _rate_cells(rate)
@@ -79,6 +75,7 @@ def steps_table(growths: Sequence[Growth]) -> list[dict[str, Any]]:
 
 
 def _child_row(growth: Growth) -> dict[str, Any]:
+    """The films, first and last age and bone age, the rate with its interval, contradictions and notes."""
     ends = (growth.films[0], growth.films[-1]) if growth.films else (None, None)
     row: dict[str, Any] = {"patient": growth.patient, "sex": growth.sex, "films": len(growth.films)}
     for name, film in zip(("first", "last"), ends, strict=True):

@@ -23,24 +23,22 @@ HEIGHTS = {  # method of an adult height -> beginning of its columns
     "RWT": "adult_height_rwt",
     "Khamis-Roche": "adult_height_khamis_roche",
 }
+_TARGET = ("target_height_cm", "target_height_range_low", "target_height_range_high")
 _COLUMNS = {
     "patient": {"patient": ("patient", "patient_id")},
     "file": {"file": ("file", "path")},
-    "sex": {"sex": ("sex",)},
     "bone age": {"bone_age_months": ("bone_age_months",)},
     "lower end": {"interval_90_low": ("interval_90_low",)},
     "upper end": {"interval_90_high": ("interval_90_high",)},
     "age": {"chronological_age_months": ("chronological_age_months",)},
     "exam date": {"exam_date": ("exam_date",)},
-    "status": {"status": ("status",)},
-    "model": {"model": ("model",)},
     "height": {"height_cm": ("height_cm",)},
     **{
         name: {name: (name,)}
         for height in HEIGHTS.values()
         for name in (f"{height}_cm", f"{height}_interval_90_low", f"{height}_interval_90_high")
     },
-    **{name: {name: (name,)} for name in ("target_height_cm", "target_height_range_low", "target_height_range_high")},
+    **{name: {name: (name,)} for name in ("sex", "status", "model", *_TARGET)},
 }
 _WORDS = ("patient", "file", "sex", "exam date", "status", "model")  # fields that are no numbers
 
@@ -153,11 +151,8 @@ class _Cells:
                 yield AdultHeight(Verbatim(method), cm, over, method)
 
     def target_height(self) -> tuple[float, float, float] | None:
-        target, within = (
-            self.number("target_height_cm"),
-            self.ends("target_height_range_low", "target_height_range_high"),
-        )
-        return None if target is None or within is None else (target, *within)
+        target, low, high = map(self.number, _TARGET)
+        return None if target is None or low is None or high is None else (target, low, high)
 
 
 def _film(line: int, row: Mapping[str, Any], faults: Faults) -> Film:

@@ -1,4 +1,4 @@
-"""Results are sent until they are taken: while a peer is away or refuses one, they wait in the spool."""
+"""Send results until they are accepted; while a peer is away or refuses one, they wait in the spool."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Delivery(threading.Thread):
         return left
 
     def _tell(self, line: str) -> None:
-        """Warn once of what comes again with every try."""
+        """Warn once of what every try repeats."""
         if line not in self._logged:
             self._logged.add(line)
             log.warning("%s", line)

@@ -1,4 +1,4 @@
-"""The whole node: its ear, its work and its deliveries around one spool."""
+"""The node: it receives films, reads them and sends the results, with one spool between these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node's work: each film of the spool is read, and its results are laid out to be sent."""
+"""Read each film of the spool, and write its results, which are to be sent."""
 
 from __future__ import annotations
 
@@ -51,14 +51,16 @@ class Work(threading.Thread):
     def _read(self, key: str) -> None:
         began = time.monotonic()
         film = _opened(self.spool.film(key))
-        if isinstance(film, Source) and film.no_film:  # a result that a route sent back, too: it must go round no more
+        if (
+            isinstance(film, Source) and film.no_film
+        ):  # also a result that a routing rule sent back, which must not loop
             log.info("film %s: is no film (%s), no result", short(key), film.no_film.outline)
             self.spool.drop(key)
             return
         made = self.spool.begin(key)
         (examination,) = self.bone_age.examine_batch([(film, None)])
         reading = examination.reading
-        faults = [] if examination.error else self._write(examination, made.name)
+        faults = [] if examination.error else self._write(examination, made)
         written = sorted(path.stem for path in made.iterdir())
         took = 1000 * (time.monotonic() - began)
         if written:
@@ -71,7 +73,7 @@ class Work(threading.Thread):
         what = ", ".join(written) if written else "no result, kept in failed/"
         log.info("film %s: %s, %s, %.0f ms%s", short(key), reading.status, what, took, about)
 
-    def _write(self, examination: Examination, key: str) -> list[Remark]:
+    def _write(self, examination: Examination, made: Path) -> list[Remark]:
         """Write each result; why, for those that cannot be made of this film."""
         faults = []
         for kind in self.kinds:
@@ -80,12 +82,12 @@ class Work(threading.Thread):
             except BaseException as error:  # panics of native code, too
                 faults.append(_remark_of(error, examination.reading.file))
                 continue
-            self.spool.add(self.spool.folder / "made" / key, f"{kind}.dcm", content)
+            self.spool.add(made, f"{kind}.dcm", content)
         return faults
 
 
 def _opened(path: Path) -> Source | Path:
-    """A film's file, with what it is if it can be no film; what is wrong with one that cannot be opened comes later."""
+    """A film's file, opened; its path if it cannot be opened, since reading it will say why."""
     try:
         return open_source(path, found=True)
     except FilmError:

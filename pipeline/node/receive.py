@@ -71,19 +71,19 @@ def listen(
     entity.add_supported_context(Verification)
     for kind in FILMS:
         entity.add_supported_context(kind, SYNTAXES)
-    ear = _Ear(spool, senders)
+    receiver = _Receiver(spool, senders)
     handlers: Any = [
-        (evt.EVT_REQUESTED, ear.requested),
-        (evt.EVT_FSM_TRANSITION, ear.moved),
-        (evt.EVT_DATA_RECV, ear.heard),
-        (evt.EVT_C_STORE, ear.store),
+        (evt.EVT_REQUESTED, receiver.requested),
+        (evt.EVT_FSM_TRANSITION, receiver.moved),
+        (evt.EVT_DATA_RECV, receiver.heard),
+        (evt.EVT_C_STORE, receiver.store),
     ]
     try:
         server = entity.start_server((host, port), block=False, evt_handlers=handlers)
     except OSError as error:
         raise unheard(host, port, error) from error
     assert server is not None
-    # one from elsewhere is not listened to at all, since pynetdicom reads whatever length a peer announces
+    # a connection from elsewhere is closed at once, since pynetdicom reads whatever length a peer announces
 
     def verify_request(request: Any, client_address: Any) -> bool:
         return not senders or any(sender.reaches(client_address[0]) for sender in senders)
@@ -94,7 +94,7 @@ def listen(
     return server
 
 
-class _Ear:
+class _Receiver:
     def __init__(self, spool: Spool, senders: Sequence[Sender]) -> None:
         self.spool, self.senders = spool, senders
         self._bytes: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # by association, since its last film
@@ -116,7 +116,7 @@ class _Ear:
             event.assoc.dul.to_user_queue.put(None)
 
     def heard(self, event: Any) -> None:
-        """Break off a film that no reader would take, before it fills the memory."""
+        """Abort an association that sends more than any film has, before it fills the memory."""
         heard = self._bytes[event.assoc] = self._bytes.get(event.assoc, 0) + len(event.data)
         if _too_much(heard):
             log.warning(

@@ -53,7 +53,7 @@ class Spool:
         self._recover()
 
     def close(self) -> None:
-        """Let `coming` and whoever waits for results end; what is there stays for the next run."""
+        """End `coming` and the wait for results; what the spool holds stays for the next run."""
         self.closed.set()
         self._coming.put(None)
         self.changed.set()
@@ -137,11 +137,8 @@ class Spool:
                 mark.unlink(missing_ok=True)
 
     def _known(self, key: str) -> bool:
-        places = (
-            self.film(key),
-            *(self.folder / name for name in (f"results/{key}", f"failed/{key}.dcm", f"done/{key}")),
-        )
-        return any(place.exists() for place in places)
+        places = (f"waiting/{key}.dcm", f"results/{key}", f"failed/{key}.dcm", f"done/{key}")
+        return any((self.folder / place).exists() for place in places)
 
     def _recover(self) -> None:
         """Drop what was half made, and queue the films that were not read."""

@@ -15,8 +15,6 @@ from ...data.errors import ConfigError
 from .destinations import Away
 
 _FAILED = "00081198"  # FailedSOPSequence
-
-
 _HEADER = re.compile("[ -~]*")
 _URL = re.compile("https?://[!-~]+", re.IGNORECASE)
 

@@ -56,7 +56,7 @@ def is_refused(done: Result) -> bool:
 
 def test_each_path_of_each_command_is_known_as_read_or_written():
     for name, command in commands().items():
-        assert isinstance(command, SafeCommand), f"{name}: make it with group.command"
+        assert isinstance(command, SafeCommand), f"{name}: make it with options.command"
         paths = {param.name for param in command.params if isinstance(param.type, click.Path)}
         written = {param.name for param in command.params if isinstance(param.type, Output)}
         assert paths - written <= READ, f"{name}: give what is written the type Output, or name here what is read"
