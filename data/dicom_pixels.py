@@ -14,7 +14,7 @@ from .damage import damage_of_codestream
 from .dicom_samples import Bits, Stored, as_sampled, float_padding
 from .dicom_syntax import drop_offsets, is_encapsulated, settle_syntax
 from .errors import ReadError
-from .radiograph import check_decoding, check_size
+from .radiograph import NOT_NUMBERS, check_decoding, check_size
 from .remark import Remark, Verbatim
 from .samples import misfit
 from .tags import found_in, number_of, numbers_of
@@ -54,9 +54,7 @@ def read_stored(path: str, dataset: Dataset, grey: bool, notes: list[Remark], do
         raise ReadError(path, remark)
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
-            raise ReadError(
-                path, Remark("has pixels that are not numbers, expected finite grey levels; export it again")
-            )
+            raise ReadError(path, NOT_NUMBERS)
         return Stored(values, float_padding(dataset, values, notes))
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     return as_sampled(dataset, values, bits, grey, notes, doubts)

@@ -27,7 +27,7 @@ from .damage import damage_of_codestream
 from .errors import ReadError, is_stop, one_line
 from .greys import grey_of_colour, inverted, stretch
 from .png import check_chunks, fills_its_rows, fits_its_checksums, read_grey_png
-from .radiograph import Radiograph, check_decoding, check_size, finished
+from .radiograph import NOT_NUMBERS, Radiograph, check_decoding, check_size, finished, in_too_many
 from .remark import Remark, Verbatim
 from .samples import as_smooth, standing_apart
 from .source import Source
@@ -97,10 +97,7 @@ def _check_costs(source: Source, picture: Image.Image) -> list[Remark]:
     sample = 4 if picture.mode in ("I", "F") else 2 if deep or picture.format == "WEBP" else 1  # which is decoded twice
     check_decoding(path, *picture.size, samples * sample)
     if (parts := len(getattr(picture, "tile", ()))) > _MOST_PARTS:
-        raise ReadError(
-            path,
-            Remark("is stored in {parts} parts, which takes too long to decode; save the picture again", parts=parts),
-        )
+        raise in_too_many(path, parts)
     if not source.content:
         return []
     if picture.format not in ("JPEG", "MPO"):
@@ -225,8 +222,7 @@ def _decode(source: Source, picture: Image.Image) -> tuple[Radiograph, tuple[int
     if picture.mode in _DEEP:
         values = _deep_samples(picture, doubts)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            remark = Remark("has pixels that are not numbers, expected finite grey levels; export it again")
-            raise ReadError(source.name, remark)
+            raise ReadError(source.name, NOT_NUMBERS)
         apart = standing_apart(values, doubts)  # stays white, or black: which of them is air is not known yet
         greys = _scaled(values, notes, apart)
         if white_is_zero:  # Pillow accounts for it in 8-bit pictures alone

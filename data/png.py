@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .errors import ReadError, is_stop
+from .errors import is_stop
 from .inflated import inflated_length
-from .remark import Remark
+from .radiograph import in_too_many
 
 MAX_CHUNKS = 100_000  # encoders write pieces of 8 kB and more
 _SAMPLES = {2: 3, 4: 2, 6: 4}  # of a pixel, by the colour type
@@ -74,10 +74,7 @@ def _length_of_rows(header: bytes) -> int:
 def check_chunks(path: str, content: bytes) -> None:
     """Raise ReadError for a PNG of so many chunks that going through them takes long."""
     if content.startswith(_SIGNATURE) and sum(1 for _ in islice(_chunks(content), MAX_CHUNKS + 1)) > MAX_CHUNKS:
-        remark = Remark(
-            "is stored in {parts} parts, which takes too long to decode; save the picture again", parts=MAX_CHUNKS
-        )
-        raise ReadError(path, remark)
+        raise in_too_many(path, MAX_CHUNKS)
 
 
 def _chunks(content: bytes) -> Iterator[tuple[int, int]]:

@@ -37,6 +37,7 @@ MOST_OBLONG = 5.0  # ratio of a pixel's sides; resolutions that differ more are 
 # within 1.1; at 2 they differ by up to 1.5, and 40 of 400 pixels by up to 13.
 OBLONG = 1.5
 FEWEST_OBLONG = 500  # pixels along the coarser side
+NOT_NUMBERS = Remark("has pixels that are not numbers, expected finite grey levels; export it again")
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,8 +174,10 @@ def check_decoding(path: str | Path, width: int, height: int, pixel_bytes: int, 
         )
         raise ReadError(path, remark)
     if scans > MAX_SCANS or scans * width * height > MAX_SCANNED_PIXELS or tiles > MAX_TILES:
-        remark = Remark(
-            "is stored in {parts} parts, which takes too long to decode; save the picture again",
-            parts=max(scans, tiles),
-        )
-        raise ReadError(path, remark)
+        raise in_too_many(path, max(scans, tiles))
+
+
+def in_too_many(path: str | Path, parts: int) -> ReadError:
+    """The error of a picture that is stored in so many parts."""
+    remark = Remark("is stored in {parts} parts, which takes too long to decode; save the picture again", parts=parts)
+    return ReadError(path, remark)

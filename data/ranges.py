@@ -9,6 +9,7 @@ FILMS = (1, 10_000_000)
 SEEDS = (0, 2**32 - 1)  # of NumPy and Lightning
 RATES = (1e-12, 10)  # of learning
 DECAYS = (0, 10)  # of weights
+BATCHES = (1, 65_536)  # examples of a head a step
 _MOST_VALUES = 64  # of one setting
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..data.ranges import DECAYS, EPOCHS, FILMS, RATES, SEEDS, refuse_outside
+from ..data.ranges import BATCHES, DECAYS, EPOCHS, FILMS, RATES, SEEDS, refuse_outside
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,7 @@ class RotationConfig:
 
     def __post_init__(self) -> None:
         refuse_outside(
-            self,
-            films=FILMS,
-            grid=(1, 16),
-            epochs=EPOCHS,
-            batch_size=(1, 65_536),
-            learning_rate=RATES,
-            weight_decay=DECAYS,
+            self, films=FILMS, grid=(1, 16), epochs=EPOCHS, batch_size=BATCHES, learning_rate=RATES, weight_decay=DECAYS
         )
 
 
@@ -94,7 +88,7 @@ class ContentConfig:
             heads=(1, 100),
             hidden=(1, 16_384),
             epochs=EPOCHS,
-            batch_size=(1, 65_536),
+            batch_size=BATCHES,
         )
 
 
@@ -117,13 +111,7 @@ class MissingConfig:
 
     def __post_init__(self) -> None:
         refuse_outside(
-            self,
-            films=FILMS,
-            copies=(1, 1000),
-            hidden=(1, 16_384),
-            nets=(1, 100),
-            epochs=EPOCHS,
-            batch_size=(1, 65_536),
+            self, films=FILMS, copies=(1, 1000), hidden=(1, 16_384), nets=(1, 100), epochs=EPOCHS, batch_size=BATCHES
         )
 
 

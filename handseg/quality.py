@@ -55,22 +55,18 @@ def judge_picture(pixels: Greys, colour: float) -> Verdict:
     """Judge a picture before its hand is searched for. `colour`: as Radiograph's, in [0, 1]."""
     height, width = pixels.shape
     if min(height, width) < MIN_SIDE:
-        return _rejected(
-            Remark(
-                "the picture is {width} x {height} pixels, at least {least} are needed",
-                width=width,
-                height=height,
-                least=MIN_SIDE,
-            )
+        remark = Remark(
+            "the picture is {width} x {height} pixels, at least {least} are needed",
+            width=width,
+            height=height,
+            least=MIN_SIDE,
         )
+        return _rejected(remark)
     if max(height, width) > 8 * min(height, width):
-        return _rejected(
-            Remark(
-                "the picture is {width} x {height} pixels, too long for a radiograph of a hand",
-                width=width,
-                height=height,
-            )
+        remark = Remark(
+            "the picture is {width} x {height} pixels, too long for a radiograph of a hand", width=width, height=height
         )
+        return _rejected(remark)
     low, high = percentiles(pixels[:: max(height // 128, 1), :: max(width // 128, 1)], LEVELS)
     if high - low < MIN_CONTRAST * white_of(pixels):
         return _rejected(Remark("the picture is blank: it has hardly any contrast"))
