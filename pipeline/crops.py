@@ -114,7 +114,7 @@ def _read(film: Film) -> Radiograph | FilmError:
 
 
 def _hands(films: Sequence[Radiograph], finder: Finder) -> list[Hand | FilmError]:
-    """Of several films at once or, where that fails, of each alone: whatever one film does, it is that film's error."""
+    """The hands of several films at once or, where that fails, of each film alone, so that an error is that film's."""
     try:
         return [*finder.find(films)]
     except BaseException as error:

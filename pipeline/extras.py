@@ -1,4 +1,4 @@
-"""Which optional parts of the installation there are: an extra and the packages that it brings."""
+"""The optional parts of the installation: each extra with the packages that it brings."""
 
 from __future__ import annotations
 

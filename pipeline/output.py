@@ -67,9 +67,9 @@ def segment_printer(files: Sequence[str]) -> Callable[[Mapping[str, Any]], None]
 
 
 class _Rows:
-    """Rows under a heading, one for each file, whose remarks end the row; on a terminal they follow below it.
+    """Rows under a heading, one for each file. Its remarks end the row; on a terminal they follow below it.
 
-    There, files are named without the folder that all share, and by the end of a long name.
+    On a terminal files are named without the folder that they share, and a long name is shortened at its beginning.
     """
 
     def __init__(self, files: Sequence[str], heading: str) -> None:
@@ -161,7 +161,7 @@ def _growth_cells(growth: Growth) -> tuple[str, ...]:
 
 
 def growth_summary(growths: Sequence[Growth], films: Sequence[Film]) -> str:
-    """How many children there are, with several films, with one, contradictory; and films that are nobody's."""
+    """Counts of children: with several films, with one, with contradictions; and of films without a patient."""
     several = sum(len(growth.films) > 1 for growth in growths)
     against = sum(bool(growth.contradictions) for growth in growths)
     nobodys = sum(not film.patient for film in films)

@@ -51,7 +51,7 @@ def check_split(split: Split, out: Path) -> None:
 
 
 def _otherwise(films: int, fewest: Mapping[str, int]) -> str:
-    """A split that would do, in the form of --split, or how many films it takes to have one."""
+    """A split with enough films in each part, as --split takes it; or how many films such a split needs."""
     choose = math.ceil(100 * _MARGIN * fewest.get(CHOOSE, 1) / films)
     report = min(max(choose // 2, 10), 20) if REPORT in fewest else 10
     if choose + report > 100 * (1 - _LEAST_TO_TRAIN):

@@ -95,7 +95,7 @@ def segment_file(film: Film, finder: HandFinder, out: str | Path, name: str, mod
         radiograph = read_radiograph(film)
         hand = finder.find([radiograph])[0]
         pictures, record = _pictures(radiograph, hand), record | _findings(radiograph, hand)
-    except BaseException as error:  # whatever one film does, it is that film's record
+    except BaseException as error:  # any error is a result of this film alone
         record["reasons"] = [str(as_film_error(record["file"], error))]
     for kind, picture in pictures.items():
         path = out / f"{name}-{kind}.png"

@@ -243,7 +243,7 @@ def _begin(out: Path, recipe: Recipe, split: Split) -> None:
 
 
 def _done(out: Path, config: RegressorConfig, resume: bool) -> Trained | None:
-    """What a training that is done came to; None where there is none. TrainingError where it may not be taken."""
+    """The result of a finished training, None without one. Raises TrainingError where it may not be taken up."""
     if not (out / _TRAINED).exists():
         return None
     if not resume:

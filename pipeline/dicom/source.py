@@ -103,7 +103,7 @@ def put_back(made: Dataset, odd: Mapping[BaseTag, RawDataElement]) -> None:
 
 
 def _check_values(file: str, source: Dataset) -> None:
-    """Name what highdicom would refuse; the values are not quoted, since they are the patient's."""
+    """Raise OutputError for values that highdicom would refuse, without quoting them: they are the patient's."""
     for name, (kind, form) in _DATES.items():
         try:
             kind(source.get(name))

@@ -153,13 +153,12 @@ def _properties(reading: Reading, months: float, reference: Reference) -> Measur
     """TID 310 of the bone age: normality, statistics (TID 311), normal range (TID 312), then the 90 % interval."""
     sds, mean, sd = reading.sds, reading.reference_mean_months, reading.reference_sd_months
     statistics = normal = None
-    if sds is not None and sd is not None:
+    if sds is not None and mean is not None and sd is not None:
         values = [
+            _number(codes.SCT.MeanValueOfPopulation, mean),
             _number(codes.DCM.StandardDeviationOfPopulation, sd),
             _number(codes.DCM.ZScoreOfMeasurement, sds, codes.UCUM.NoUnits),
         ]
-        if mean is not None:
-            values.insert(0, _number(codes.SCT.MeanValueOfPopulation, mean))
         statistics = MeasurementStatisticalProperties(
             values, for_dicom(str(reading.sds_reference or "")), for_dicom(reference.authority)
         )

@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from ...data.dates import parse_date
 from ...data.errors import ChildError, CohortError, SexError
 from ...data.remark import Verbatim
 from ...data.sex import Sex, parse_sex
-from ...data.table import Faults, read_table
+from ...data.table import Row, Table, read_table
 from ...data.text import counted
-from ..predict.readings_file import parquet_rows
 from ..reading import AdultHeight
 
 HEIGHTS = {  # method of an adult height -> beginning of its columns
@@ -40,7 +38,6 @@ _COLUMNS = {
     },
     **{name: {name: (name,)} for name in ("sex", "status", "model", *_TARGET)},
 }
-_WORDS = ("patient", "file", "sex", "exam date", "status", "model")  # fields that are no numbers
 
 
 @dataclass(frozen=True)
@@ -65,32 +62,23 @@ class Film:
 
 
 def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) -> tuple[Film, ...]:
-    """Read a table of readings, a CSV or Parquet, as `boneage predict` writes them, or any with such columns.
+    """Read a table of readings (`data.table.read_table`) that `boneage predict` wrote, or any with such columns.
 
     Needed: `patient`, `bone_age_months`, and `chronological_age_months` or `exam_date` (2015-03-27). Used where they
     are there: `sex`, `interval_90_low` and `interval_90_high`, `file`, `status`, `model`, `height_cm`, adult heights
-    and target height. `columns` maps these to other names, of a CSV. Raises CohortError: a column that is not there, no
+    and target height. `columns` maps these to other names. Raises CohortError: a column that is not there, no
     patient at all, or cells that cannot be read.
     """
-    path = Path(path)
-    if path.suffix.lower() == ".parquet":
-        faults, found, rows = _parquet(path)
-    else:
-        sheet = read_table(path, _COLUMNS, columns)
-        faults, found = sheet.faults, set(sheet.roles)
-        rows = [
-            (row.line, {name: cell if name in _WORDS else sheet.number(cell) for name, cell in row.cells.items()})
-            for row in sheet.rows
-        ]
-    lacking = [field for field in ("patient", "bone age") if field not in found]
-    lacking += [] if found & {"age", "exam date"} else ["age or exam date"]
+    sheet = read_table(Path(path), _COLUMNS, columns)
+    lacking = [field for field in ("patient", "bone age") if field not in sheet.roles]
+    lacking += [] if {"age", "exam date"} & set(sheet.roles) else ["age or exam date"]
     if lacking:
         raise CohortError(
             f"{path}: no column for {', '.join(lacking)}; expected a table of boneage predict, from a CSV with the "
             "column patient or made with --patient-ids"
         )
-    films = [_film(line, cells, faults) for line, cells in rows]
-    faults.raise_any()
+    films = [_film(row, sheet) for row in sheet.rows]
+    sheet.faults.raise_any()
     if not any(film.patient for film in films):
         raise CohortError(
             f"{path}: {counted(len(films), 'reading')}, none with a patient, so no child can be followed; fill "
@@ -100,30 +88,21 @@ def read_readings(path: str | Path, columns: Mapping[str, str] | None = None) ->
     return tuple(films)
 
 
-def _parquet(path: Path) -> tuple[Faults, set[str], list[tuple[int, dict[str, Any]]]]:
-    names = {field: next(iter(roles)) for field, roles in _COLUMNS.items()}
-    raw = parquet_rows(path)
-    found = {field for field, name in names.items() if raw and name in raw[0]}
-    cells = ({field: row[names[field]] for field in found if row[names[field]] is not None} for row in raw)
-    return Faults(path), found, list(enumerate(cells, 2))  # as in a CSV, whose header is line 1
-
-
 @dataclass(frozen=True)
 class _Cells:
-    """The cells of a row: numbers where the table is typed, else text; a blank one is missing or ""."""
+    """The cells of a row, as values; what cannot be read is a fault."""
 
-    line: int
-    cells: Mapping[str, Any]
-    faults: Faults
+    row: Row
+    sheet: Table
 
     def number(self, field: str) -> float | None:
-        cell = self.cells.get(field, "")
+        cell = self.row.cells.get(field, "")
         try:
-            value = None if cell == "" else float(cell)
+            value = float(self.sheet.number(cell)) if cell else None
         except ValueError:
             value = math.nan
         if value is not None and not math.isfinite(value):
-            self.faults.add(self.line, field, f"{cell!r} is not a number")
+            self.sheet.faults.add(self.row.line, field, f"{cell!r} is not a number")
         return value
 
     def ends(self, low: str, high: str) -> tuple[float, float] | None:
@@ -132,16 +111,16 @@ class _Cells:
 
     def sex(self) -> Sex | None:
         try:
-            return parse_sex(self.cells["sex"]) if self.cells.get("sex") else None
+            return parse_sex(cell) if (cell := self.row.cells.get("sex")) else None
         except SexError:
-            self.faults.add(self.line, "sex", f"{self.cells['sex']!r}, expected F or M")
+            self.sheet.faults.add(self.row.line, "sex", f"{self.row.cells['sex']!r}, expected F or M")
             return None
 
     def exam_date(self) -> date | None:
         try:
-            return parse_date(self.cells["exam date"], "exam_date") if self.cells.get("exam date") else None
+            return parse_date(cell, "exam_date") if (cell := self.row.cells.get("exam date")) else None
         except ChildError as error:
-            self.faults.add(self.line, "exam date", str(error))
+            self.sheet.faults.add(self.row.line, "exam date", str(error))
             return None
 
     def adult_heights(self) -> Iterator[AdultHeight]:
@@ -155,19 +134,19 @@ class _Cells:
         return None if target is None or low is None or high is None else (target, low, high)
 
 
-def _film(line: int, row: Mapping[str, Any], faults: Faults) -> Film:
+def _film(row: Row, sheet: Table) -> Film:
     """The film of a row."""
-    cells = _Cells(line, row, faults)
+    cells = _Cells(row, sheet)
     return Film(
-        patient=str(row.get("patient", "")),
-        file=row.get("file") or f"line {line}",
+        patient=row.cells.get("patient", ""),
+        file=row.cells.get("file") or f"line {row.line}",
         sex=cells.sex(),
         bone_age=cells.number("bone age"),
         interval_90=cells.ends("lower end", "upper end"),
         age=cells.number("age"),
         exam_date=cells.exam_date(),
-        status=row.get("status", ""),
-        model=row.get("model", ""),
+        status=row.cells.get("status", ""),
+        model=row.cells.get("model", ""),
         height=cells.number("height"),
         adult_heights=tuple(cells.adult_heights()),
         target_height=cells.target_height(),

@@ -1,4 +1,4 @@
-"""Where results go: a folder, or another node; a result that is refused is not the same as a peer that is away."""
+"""Where results go: a folder, or another node, which may refuse a result or be away."""
 
 from __future__ import annotations
 

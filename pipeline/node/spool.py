@@ -1,8 +1,8 @@
 """The spool: where films wait to be read and results to be sent, so that a node that is killed loses nothing.
 
-The folders are the state. A film goes from `waiting/` to `results/` or `failed/`, and from `results/` to `done/`, each
-time by renaming or making what comes next before what was is removed. So at any moment a film is in one of them, and
-one that comes in again is known.
+The folders are the state. A film goes from `waiting/` to `results/` or `failed/`, and from `results/` to `done/`. Each
+time the next state is made before the last one is removed. So a film is always in one of these folders, and one that is
+sent again is recognised.
 """
 
 from __future__ import annotations

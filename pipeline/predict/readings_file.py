@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 from zlib import crc32
 
-from ...data.errors import CohortError, OutputError, with_remedy
+from ...data.errors import OutputError, with_remedy
 from ...data.files import identity_of, lock_beside, locked, refuse_foreign, refuse_special, whole_file
 from ...data.table import begins_with
 from .rows import COLUMNS, Row, from_line, header_line, to_line
@@ -280,17 +280,6 @@ def is_parquet_table(file: Path | BinaryIO) -> bool:
         return parquet.read_schema(file).names == list(COLUMNS)
     except pyarrow.ArrowInvalid:
         return False
-
-
-def parquet_rows(path: str | Path) -> list[dict[str, Any]]:
-    """All rows of a Parquet file. Raises OutputError without pyarrow, CohortError where it cannot be read."""
-    pyarrow, parquet = pyarrow_modules()
-    try:
-        return parquet.read_table(path).to_pylist()
-    except FileNotFoundError:
-        raise CohortError(f"{path}: no such file or folder") from None
-    except pyarrow.ArrowInvalid as error:
-        raise CohortError(f"{path}: is not a whole Parquet file ({error})") from error
 
 
 def _record(file: BinaryIO, at: int | None = None) -> bytes:

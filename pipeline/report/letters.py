@@ -1,4 +1,4 @@
-"""The fonts of a report, and what of them a page carries."""
+"""The fonts of a report, and the part of a font that a page carries."""
 
 from __future__ import annotations
 

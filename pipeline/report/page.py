@@ -1,7 +1,7 @@
 """The report on one film, one A4 page: its contents, in one language.
 
-The modules `html` and `pdf` lay it out. No name, number or date of birth of the patient is on it, but the pseudonym
-that was given.
+The modules `html` and `pdf` lay it out. It has no name, number or date of birth of the patient, but a pseudonym if one
+was given.
 """
 
 from __future__ import annotations

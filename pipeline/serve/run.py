@@ -57,7 +57,7 @@ def serve(settings: Settings, load: Callable[[], BoneAge], said: Callable[[str],
 
 
 def check_address(host: str, port: int) -> None:
-    """Raise OutputError where an address cannot be had, which uvicorn would end the program for without a word."""
+    """Raise OutputError for an address that cannot be had; uvicorn would end the program without a message."""
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:

@@ -57,7 +57,7 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether a film was read, as the first one."""
+        """Whether the model is loaded and has read its first film."""
         return self._bone_age is not None
 
     def begin(self, failed: Callable[[], None] = lambda: None) -> None:

@@ -1,4 +1,4 @@
-"""Every sentence of the page, by the name that its templates and its script know it by."""
+"""Every sentence of the page, under the name that its templates and its script use."""
 
 from __future__ import annotations
 

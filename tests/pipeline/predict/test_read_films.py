@@ -24,6 +24,7 @@ from click.testing import CliRunner, Result
 from conftest import ROOT
 from dicom_files import write_object
 from PIL import Image
+from pyarrow import parquet
 from pydicom.uid import BasicTextSRStorage, ComputedRadiographyImageStorage, CTImageStorage
 
 from boneage.data.errors import ReadError
@@ -38,7 +39,6 @@ from boneage.pipeline.predict import bone_age as bone_age_module
 from boneage.pipeline.predict.bone_age import BATCH, BoneAge
 from boneage.pipeline.predict.cohort import predict_cohort
 from boneage.pipeline.predict.parallel import cores
-from boneage.pipeline.predict.readings_file import parquet_rows
 from boneage.pipeline.reading import Reading
 from boneage.weights.bundle import read_bundle, write_bundle
 
@@ -136,11 +136,11 @@ def test_killed_in_the_middle_of_a_row_a_run_goes_on_to_the_same_bytes(weights, 
     rows = table(tmp_path / "r")
     assert [Path(row["file"]).name for row in rows] == [f"{k:02}.png" for k in range(20)]
     run(cohort, "--sex", "F", "--parquet", tmp_path / "r.parquet", *weights)
-    parquet = [
+    stored = [
         {name: "" if value is None else str(value) for name, value in row.items()}
-        for row in parquet_rows(tmp_path / "r.parquet")
+        for row in parquet.read_table(tmp_path / "r.parquet").to_pylist()
     ]
-    assert parquet == rows
+    assert stored == rows
     assert sum(row["status"] in ("ok", "review") and float(row["bone_age_months"]) > 0 for row in rows) >= 15
 
 

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from boneage.data.errors import OutputError
 from boneage.data.remark import Remark
-from boneage.pipeline.predict.readings_file import ReadingsFile, parquet_rows
+from boneage.pipeline.predict.readings_file import ReadingsFile
 from boneage.pipeline.predict.rows import COLUMNS, from_line, header_line, row_of, to_line
 from boneage.pipeline.reading import Reading
 
@@ -74,7 +75,7 @@ def test_the_table_is_there_when_the_run_has_ended_and_not_before(tmp_path, name
         assert len(names_in(file.partial)) == 2  # to be followed as it grows
     assert [each.name for each in path.parent.iterdir()] == [name]
     if path.suffix == ".parquet":
-        stored = parquet_rows(path)
+        stored = parquet.read_table(path).to_pylist()
         assert stored == rows("a.png", AWKWARD)
         assert type(stored[0]["bone_age_months"]) is float
     else:
@@ -119,7 +120,7 @@ def test_a_finished_table_is_gone_on_with_in_the_order_of_the_new_run(tmp_path, 
             file.add(rows(*names))
     assert [bool(rows) for rows in known] == [False, True, False]
     if path.suffix:
-        assert [row["file"] for row in parquet_rows(path)] == ["a.png", "b.png", "d.png"]
+        assert [row["file"] for row in parquet.read_table(path).to_pylist()] == ["a.png", "b.png", "d.png"]
     else:
         assert names_in(path) == ["a.png", "b.png", "d.png"]
 
