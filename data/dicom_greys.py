@@ -231,8 +231,7 @@ def _voi_transformations(
 
 
 def _items(dataset: Dataset, name: str, doubts: list[Remark]) -> list[Dataset]:
-    value = value_of(dataset, name, doubts)
-    return [item for item in value or () if isinstance(item, Dataset)] if not isinstance(value, (str, bytes)) else []
+    return list(value_of(dataset, name, doubts) or ())
 
 
 @dataclass(frozen=True)

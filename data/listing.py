@@ -35,9 +35,9 @@ def files_below(folder: Path) -> list[Path]:
     Links to folders are followed once all other folders were visited, and to folders that were not; of several links
     to one file outside, and of a file and links to it, the first by path stands for all, a file before links.
     """
-    found = [path for is_folder, path in _walk(folder) if not is_folder]
+    found = sorted(path for is_folder, path in _walk(folder) if not is_folder)
     real = {os.path.realpath(path) for path in found if not _is_link(path)}
-    return sorted(path for path in found if not _is_link(path) or _first(os.path.realpath(path), real))
+    return [path for path in found if not _is_link(path) or _first(os.path.realpath(path), real)]
 
 
 def matches(pattern: Path) -> list[Path]:

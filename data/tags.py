@@ -15,6 +15,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import _at_pixel_data, _read_file_meta_info, read_dataset, read_partial, read_preamble
+from pydicom.sequence import Sequence as Items
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 from pydicom.valuerep import VR
@@ -174,8 +175,7 @@ def take_from_groups(dataset: Dataset) -> None:
 
 def _first_item(dataset: Dataset, name: str) -> list[Dataset]:
     """The first item of a sequence, none where it is missing, empty, or malformed."""
-    items = value_of(dataset, name, [])
-    return [item for item in items[:1] if isinstance(item, Dataset)] if isinstance(items, Sequence) else []
+    return [*(value_of(dataset, name, []) or ())][:1]
 
 
 def class_name(dataset: Dataset) -> Verbatim:
@@ -205,6 +205,8 @@ def value_of(dataset: Dataset, name: str, notes: list[Remark]) -> Any:
     try:
         _check_length(dataset, name)
         value = dataset.get(name)
+        if value and dictionary_VR(name) == VR.SQ and not isinstance(value, Items):
+            raise ValueError(f"{name} is no sequence")
     except Exception:
         # not quoted: whatever stands there may be a name
         notes.append(Remark("{name} is malformed and was ignored", name=Verbatim(name)))

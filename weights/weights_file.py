@@ -90,10 +90,10 @@ def load_weights(path: str | Path, kind: str) -> tuple[Header, dict[str, torch.T
 def load_net(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], Net]) -> tuple[Header, Net]:
     """Load tensors into the net that `build` makes of the header's arguments. WeightsError, also if they do not fit."""
     header, state = load_weights(path, kind)
-    net = build(header.arguments)
     try:
+        net = build(header.arguments)
         net.load_state_dict(state)
-    except RuntimeError as error:
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: the tensors do not fit the net that its header describes ({error})") from error
     return header, net
 

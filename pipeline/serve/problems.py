@@ -79,4 +79,4 @@ def wanted_language(accepted: str) -> str:
         code, _, weight = part.strip().lower().partition(";q=")
         share = float(weight) if re.fullmatch(r"[01](\.\d{1,3})?", weight) else 1.0
         weighed.append((-share, number, code.split("-")[0]))
-    return next((code for _, _, code in sorted(weighed) if code in LANGUAGES), "en")
+    return next((code for share, _, code in sorted(weighed) if share and code in LANGUAGES), "en")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from dicom_files import dataset
 from PIL import Image
+from pydicom.datadict import keyword_for_tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from tiff_files import tiff as uncompressed_tiff
 from tiff_files import tiff_of
@@ -173,6 +174,14 @@ def test_a_long_sequence_is_not_converted_and_doubted(tmp_path, monkeypatch, ite
     (tmp_path / "a.dcm").write_bytes(_with_elements(sequence))
     doubts = map(str, read_radiograph(tmp_path / "a.dcm").doubts)
     assert "VOILUTSequence is malformed and was ignored" in doubts
+
+
+@pytest.mark.parametrize("value", [b"US\x02\0\x05\0", b"US\x04\0\x05\0\x06\0", b"LO\x02\0ab"])
+@pytest.mark.parametrize("element", [b"\x10\x30", b"\x00\x30"])
+def test_what_stands_in_place_of_a_sequence_is_ignored_and_doubted(tmp_path, element, value):
+    (tmp_path / "a.dcm").write_bytes(_with_elements(b"\x28\0" + element + value))
+    name = keyword_for_tag(0x00280000 | int.from_bytes(element, "little"))
+    assert f"{name} is malformed and was ignored" in map(str, read_radiograph(tmp_path / "a.dcm").doubts)
 
 
 def test_a_tiff_of_many_pages_is_refused_at_its_second(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from PIL import Image
 from boneage.data.child import Child
 from boneage.data.errors import ChildError, CohortError, ReadError, SexError
 from boneage.data.inputs import output_names, read_inputs
+from boneage.data.listing import files_below
 from boneage.data.remark import Remark
 from boneage.data.source import open_source
 from boneage.pipeline.overlay import write_png
@@ -85,6 +86,14 @@ def test_what_is_neither_file_nor_folder_is_named_and_never_opened(tmp_path):
         [tmp_path / "a.png"],
         {Remark("neither a file nor a folder"): 1},
     )
+
+
+def test_of_two_links_to_one_file_outside_the_first_by_path_is_read(tmp_path):
+    touch(tmp_path, "outside.png", "films/a/b.txt", "films/b/c.txt")
+    for folder in ("a", "b"):
+        (tmp_path / "films" / folder / "link.png").symlink_to(tmp_path / "outside.png")
+    links = [path for path in files_below(tmp_path / "films") if path.name == "link.png"]
+    assert links == [tmp_path / "films/a/link.png"]
 
 
 @pytest.mark.parametrize("lists", [False, True])

@@ -15,7 +15,7 @@ from torch import nn
 from boneage.data.errors import WeightsError
 from boneage.handseg.network import build_from, build_unet
 from boneage.weights.header import ENSEMBLE, Header, read_header
-from boneage.weights.weights_file import _digest, load_weights, save_weights
+from boneage.weights.weights_file import _digest, load_net, load_weights, save_weights
 
 STATE = {"linear.weight": torch.arange(12.0).reshape(3, 4), "norm.count": torch.tensor(7), "half": torch.ones(5).half()}
 
@@ -135,6 +135,13 @@ def test_a_rebuilt_network_gives_the_same_outputs(tmp_path):
     with torch.inference_mode():
         assert torch.allclose(net(inputs), rebuilt(inputs), atol=1e-5)
         assert net(inputs).std() > 0
+
+
+def test_arguments_that_make_no_net_are_refused(tmp_path):
+    path = tmp_path / "segmenter.safetensors"
+    save_weights(path, header(kind="segmenter", arguments={"width": 4}), STATE)
+    with pytest.raises(WeightsError, match="do not fit the net that its header describes"):
+        load_net(path, "segmenter", build_from)
 
 
 @pytest.mark.parametrize("place", [0.0, 0.5, 0.999])

@@ -100,7 +100,8 @@ def test_sex_is_asked_for_in_the_language_of_the_request(client, hand, dicom):
 
 
 @pytest.mark.parametrize(
-    ("accepted", "code"), [("", "en"), ("fr, ko;q=0.3, de;q=0.8", "de"), ("KO-kr", "ko"), ("x;q=9", "en")]
+    ("accepted", "code"),
+    [("", "en"), ("fr, ko;q=0.3, de;q=0.8", "de"), ("KO-kr", "ko"), ("x;q=9", "en"), ("fr, de;q=0", "en")],
 )
 def test_the_language_that_is_wanted_most(accepted, code):
     assert wanted_language(accepted) == code
