@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ class SecondLook:
 
     def __init__(self, open_engine: Callable[[], Engine]) -> None:
         """`open_engine` opens an engine that runs a SecondNet; it is called once, at the first look."""
-        self._engine = cache(open_engine)
+        self._engine, self._opening = cache(open_engine), Lock()
 
     @classmethod
     def load(cls, net: HeldFile, backend: Backend) -> SecondLook:
@@ -52,7 +53,9 @@ class SecondLook:
         unsure = (contents[:, 0] > UNSURE[0]) & (contents[:, 0] < UNSURE[1])
         if not unsure.any():
             return contents
-        (second,) = self._engine()(squares[unsure], hands[unsure])
+        with self._opening:  # `cache` alone calls the function in each thread that comes before the first result
+            engine = self._engine()
+        (second,) = engine(squares[unsure], hands[unsure])
         both = contents.copy()
         both[unsure] = together(contents[unsure], second)
         return both

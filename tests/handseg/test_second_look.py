@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -48,6 +51,19 @@ def test_the_second_net_sees_the_films_that_are_unsure_and_corrects_these():
     assert (eye.opened, len(eye.seen)) == (1, 3)
     np.testing.assert_array_equal(eye.seen[0][0], SQUARES[1:2])
     np.testing.assert_array_equal(eye.seen[0][1], HANDS[1:2])
+
+
+def test_threads_that_read_films_at_once_open_one_second_net():
+    class Slow(Eye):
+        def open(self):
+            time.sleep(0.1)  # as a net takes, so that the others come meanwhile
+            return super().open()
+
+    eye = Slow(0.25)
+    look = SecondLook(eye.open)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: look(SQUARES, HANDS, contents(0.99, 0.5, 0.001)), range(4)))
+    assert (eye.opened, len(eye.seen)) == (1, 4)
 
 
 def test_both_nets_count_alike():
