@@ -118,9 +118,11 @@ def with_remedy(error: OSError) -> str:
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """An error and those behind it: what it was raised from, or what was handled when it was raised."""
+    """An error and those behind it: what it was raised from, or what was handled when it was raised; each once."""
+    known = set[int]()
     seen: BaseException | None = error
-    while seen is not None:
+    while seen is not None and id(seen) not in known:  # an error that is raised again may stand behind its own cause
+        known.add(id(seen))
         yield seen
         seen = seen.__cause__ or seen.__context__
 
