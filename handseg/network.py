@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ..weights.backbones import known_backbone
 from ..weights.header import GRAPH, Header
 from ..weights.imagenet import imagenet_lite
 from ..weights.weights_file import Run, load_net, save_net
@@ -98,11 +99,14 @@ def build_unet(
 ) -> HandUNet:
     """A U-Net of segmentation-models-pytorch: float32 (n, 1, h, w) in, logits (n, 1, h, w) out; h, w multiples of 32.
 
-    `encoder` is any name segmentation-models-pytorch knows. SegmenterConfig's default has 3.8 million parameters with
-    its decoder. With a `turn_grid` the net has a `rotation_head` too and returns masks and logits (n, ROTATIONS) in one
-    pass through the encoder. With `content_hidden` units it has a ContentHead, with `missing` (side of its map, hidden
-    units, nets) a MissingHead, with `second` hidden units a SecondNet beside it.
+    `encoder` is any name segmentation-models-pytorch knows; ConfigError for a tu-... of which timm lacks the rest.
+    SegmenterConfig's default has 3.8 million parameters with its decoder. With a `turn_grid` the net has a
+    `rotation_head` too and returns masks and logits (n, ROTATIONS) in one pass through the encoder. With
+    `content_hidden` units it has a ContentHead, with `missing` (side of its map, hidden units, nets) a MissingHead, and
+    with `second` hidden units a SecondNet beside it.
     """
+    if encoder.startswith("tu-"):
+        known_backbone(encoder.removeprefix("tu-"))
     net: Any = HandUNet(encoder, decoder_channels)
     if turn_grid:
         net.classification_head = rotation_head(net.encoder.out_channels[-1], turn_grid)

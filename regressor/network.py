@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import nn
 
 from ..data.config import make_config
 from ..data.errors import ConfigError
+from ..weights.backbones import known_backbone
 from ..weights.header import GRAPH, Header
 from ..weights.imagenet import PACKAGES, imagenet_lite
 from ..weights.weights_file import Run, save_net
@@ -35,12 +35,8 @@ class BoneAgeNet(nn.Module):
         super().__init__()
         self.config = config
         channels = 2 if config.fusion in ("early", "both") else 1
-        try:
-            self.backbone: Any = timm.create_model(config.backbone, pretrained=False, in_chans=channels, num_classes=0)
-        except RuntimeError as error:
-            like = get_close_matches(config.backbone, timm.list_models(), 3)
-            others = f"did you mean {' or '.join(like)}?" if like else "timm.list_models() in Python names those it has"
-            raise ConfigError(f"backbone {config.backbone!r} is not known to timm ({error}); {others}") from error
+        name = known_backbone(config.backbone)
+        self.backbone: Any = timm.create_model(name, pretrained=False, in_chans=channels, num_classes=0)
         side = 2 if config.pooling == "2x2" else 1
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(side), nn.Flatten())
         width = _feature_width(self.backbone, channels) * side * side

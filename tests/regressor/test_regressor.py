@@ -20,6 +20,7 @@ from boneage.data.sex import Sex
 from boneage.data.synthetic import synthetic_hand
 from boneage.handseg.crop import CROP_VERSION, cut_crop
 from boneage.handseg.geometry import Box
+from boneage.handseg.network import build_unet
 from boneage.regressor.config import Distillation, NetConfig, RegressorConfig, Stage
 from boneage.regressor.crop_store import CropStore, StoredCrop, StoreKind
 from boneage.regressor.network import BoneAgeNet, normalise
@@ -311,6 +312,19 @@ def test_an_efficientnet_v2_gives_feature_maps_at_the_four_strides():
 def test_an_unknown_backbone_is_named():
     with pytest.raises(ConfigError, match=r"no_such_net.*; timm\.list_models\(\) in Python names those it has"):
         BoneAgeNet(NetConfig(backbone="no_such_net"))
+
+
+@pytest.mark.parametrize("name", ["hf-hub:someone/net", "local-dir:/tmp", "resnet18.no_such_tag"])
+def test_a_backbone_that_leads_elsewhere_is_refused_and_nothing_is_fetched(name, monkeypatch):
+    def reached(*_):
+        raise AssertionError("nothing is fetched")
+
+    monkeypatch.setattr("socket.socket.connect", reached)
+    monkeypatch.setattr("socket.getaddrinfo", reached)
+    with pytest.raises(ConfigError, match="is not known to timm"):
+        BoneAgeNet(NetConfig(backbone=name))
+    with pytest.raises(ConfigError, match="is not known to timm"):
+        build_unet(f"tu-{name}", (8, 8, 8, 8, 8))
 
 
 def test_regularisation_is_set_and_taken_back():
