@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ...data.remark import Remark, Verbatim
+from ...data.sex import CHILDREN
 from .rows import Row
 
 
@@ -17,7 +18,7 @@ class Sexes:
 
     def add(self, row: Row) -> None:
         """Note the patient and the sex of a row."""
-        if row["patient"] and row["sex"]:
+        if row["patient"] and row["sex"] in CHILDREN:  # a table that a run resumes may have been edited
             self.films.setdefault(row["patient"], {}).setdefault(row["sex"], row["file"])
 
     def contradictions(self) -> Iterator[Remark]:

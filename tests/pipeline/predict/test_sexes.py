@@ -30,3 +30,18 @@ def test_films_without_a_patient_are_of_no_common_one(drawn_cohort, tmp_path):
     (tmp_path / "films.csv").write_text("\n".join(lines), "utf-8")
     done = CliRunner().invoke(main, ["predict", str(tmp_path / "films.csv"), "--weights", "fast"])
     assert "two sexes" not in done.stderr
+
+
+def test_a_run_resumes_a_table_whose_sex_was_edited(drawn_cohort, tmp_path):
+    films = [film.path for film in drawn_cohort.films[:2]]
+    lines = ["path,sex,patient", f"{films[0]},F,P1", f"{films[1]},F,P1"]
+    (tmp_path / "films.csv").write_text("\n".join(lines), "utf-8")
+    table = tmp_path / "readings.csv"
+    run = ["predict", str(tmp_path / "films.csv"), "--weights", "fast", "--csv", str(table)]
+    before = CliRunner().invoke(main, run)
+    heading, first, *others = table.read_text("utf-8").splitlines(keepends=True)
+    assert ",F," in first
+    table.write_text("".join([heading, first.replace(",F,", ",female,", 1), *others]), "utf-8")
+    done = CliRunner().invoke(main, [*run, "--resume"])
+    assert done.exit_code == before.exit_code, done.output
+    assert "two sexes" not in done.stderr
