@@ -23,7 +23,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         names = {"registry": self.registry, "namespace": "boneage"}
-        self._readings = Counter("readings", "Films by status and door.", ("status", "door"), **names)
+        self._readings = Counter("readings", "Films by status and route.", ("status", "route"), **names)
         self._refused = Counter("problems", "Requests refused, by type of problem.", ("type",), **names)
         self._seconds = Histogram("stage_seconds", "Seconds by stage.", ("stage",), buckets=_SECONDS, **names)
         self._width = Histogram("interval_months", "Width of 90 % intervals.", buckets=_MONTHS, **names)
@@ -35,15 +35,15 @@ class Metrics:
         """State version and weights."""
         self._about.info({"version": version, "weights": weights, "sha256": digest})
 
-    def read(self, reading: Reading, door: str) -> None:
+    def read(self, reading: Reading, route: str) -> None:
         """Count a film that was examined."""
-        self._readings.labels(reading.status, door).inc()
+        self._readings.labels(reading.status, route).inc()
         if reading.interval_90:
             self._width.observe(reading.interval_90[1] - reading.interval_90[0])
 
-    def failed(self, door: str) -> None:
+    def failed(self, route: str) -> None:
         """Count a film that could not be read."""
-        self._readings.labels("failed", door).inc()
+        self._readings.labels("failed", route).inc()
 
     def refused(self, kind: str) -> None:
         """Count a request that was refused."""

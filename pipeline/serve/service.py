@@ -92,7 +92,7 @@ class Service:
             remark = Remark("all places in the queue are taken; send the film again in {s} seconds", s=full.seconds)
             raise Problem("queue-full", remark, {"Retry-After": str(full.seconds)}) from None
 
-    def examine(self, film: bytes, child: Child, door: str, name: str = "film") -> Examination:
+    def examine(self, film: bytes, child: Child, route: str, name: str = "film") -> Examination:
         """Examine a film, in this thread, and count it. Raises FilmError for one that cannot be read."""
         stream = io.BytesIO(film)
         stream.name = name  # pyright: ignore[reportAttributeAccessIssue]
@@ -100,9 +100,9 @@ class Service:
             try:
                 examination = self.bone_age.examine(as_source(stream), child=child)
             except FilmError:
-                self.metrics.failed(door)
+                self.metrics.failed(route)
                 raise
-        self.metrics.read(examination.reading, door)
+        self.metrics.read(examination.reading, route)
         return examination
 
     def keep(self, examination: Examination) -> str:

@@ -349,7 +349,7 @@ def test_an_error_of_the_program_is_a_problem_and_tells_nothing(serving, hand, c
     assert "ZeroDivisionError at test_service.py" in caplog.text
 
 
-def test_no_name_comes_into_a_log_through_any_door(client, hand, dicom, caplog, capfd, monkeypatch):
+def test_no_name_comes_into_a_log_by_any_route(client, hand, dicom, caplog, capfd, monkeypatch):
     monkeypatch.setattr(logging.getLogger("httpx2"), "disabled", True)  # the client, which is in this process
     no_quotes()
     with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "boneage"):  # other tests may have set either
@@ -374,6 +374,7 @@ def test_no_name_comes_into_a_log_through_any_door(client, hand, dicom, caplog, 
         client.get("/healthz", headers={"Host": SECRET})
     told = caplog.text + "".join(capfd.readouterr()) + client.get("/metrics").text
     assert re.search(r"POST /v1/readings 200 ok film [0-9a-f]{12} \d+ ms", told)
+    assert 'boneage_readings_total{route="rest",status="ok"}' in told
     assert "SECRET" not in told
     assert reading["id"] not in told
 
