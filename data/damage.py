@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,10 +18,11 @@ _BLOCK = 8  # pixels
 # changed the mean grey level by more than 3 of 255, of which 67 % are.
 _JUMP = 2.5  # grey levels
 _STANDS_OUT = 3.0
-# Of a lossless JPEG that is decoded four times, or a JPEG 2000 that is encoded again, to know whether it is whole; the
+# Of a lossless JPEG that is decoded six times, or a JPEG 2000 that is encoded again, to know whether it is whole; the
 # latter took 1.3 s of CPU for 4 million.
 _MOST_PIXELS = 10_000_000
 _PADDING = 16  # bytes, within which a picture ends; some write more than the one to an even length
+_WIDEST = 16  # bits of a lossless JPEG's samples
 _OPENJPEG, _VERSION = b"Created by OpenJPEG", 14  # of the comment; its bytes for " version 2.5.2"
 _DATA = b"\xff\x93"
 _JPEG, _JPEG_2000, _END = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\xff\xd9"
@@ -53,6 +55,8 @@ def _faults_of_lossless(content: bytes, stated: Codestream) -> Iterator[Remark]:
     if not stated.is_jpeg_ls:
         if stated.width * stated.height <= _MOST_PIXELS and _ends_elsewhere(content):
             yield Remark("the lossless JPEG is damaged: its picture does not end where its data end")
+        if stated.bits < _WIDEST and _counts_round(content, stated):
+            yield Remark("the lossless JPEG counts past black or white, which is not decoded right; store it otherwise")
         return
     import jpeg_ls
 
@@ -120,6 +124,24 @@ def _ends_elsewhere(content: bytes) -> bool:
             return False
 
     return is_same(bytes(changed)) or not all(map(is_same, longer))
+
+
+def _counts_round(content: bytes, stated: Codestream) -> bool:
+    """Whether a lossless JPEG counts past black or white, to go on at the other end (T.81 H.1.2.1).
+
+    libjpeg stops there, and whatever follows is wrong. As a picture of 16 bits the same codes have room on both sides
+    of the samples, whose first is then predicted to be half of 65,536.
+    """
+    from libjpeg.utils import decode
+
+    frame = struct.pack(">BHHB", stated.bits, stated.height, stated.width, stated.samples)
+    wide = content.replace(frame, bytes([_WIDEST]) + frame[1:], 1)
+    try:
+        sound, other = decode(content), decode(wide)
+    except Exception:  # whoever decodes it says so
+        return False
+    samples = other - np.uint16(2 ** (_WIDEST - 1) - 2 ** (stated.bits - 1)) & np.uint16(2**stated.bits - 1)
+    return not np.array_equal(samples, sound)
 
 
 def _faults_of_jpeg(content: bytes, stated: Codestream) -> Iterator[Remark]:

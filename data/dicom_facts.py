@@ -56,7 +56,11 @@ def sex_of(dataset: Dataset, notes: list[Remark]) -> tuple[Sex | None, str]:
 
 def laterality_of(dataset: Dataset, notes: list[Remark]) -> Laterality | None:
     """Left or right hand, None where it is not stated."""
-    stated = text_of(dataset, "ImageLaterality", notes) or text_of(dataset, "Laterality", notes)
+    stated, of_series = (text_of(dataset, name, notes).upper() for name in ("ImageLaterality", "Laterality"))
+    if stated and of_series and stated != of_series:
+        names = {"first": Verbatim("ImageLaterality"), "other": Verbatim("Laterality")}
+        notes.append(Remark("{first} and {other} state different sides; {first} was believed", **names))
+    stated = stated or of_series
     if not stated:
         for name in ("SharedFunctionalGroupsSequence", "FrameAnatomySequence"):  # of enhanced objects
             items = value_of(dataset, name, notes)

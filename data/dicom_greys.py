@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 from .dicom_samples import Stored
 from .greys import percentiles, stretch
 from .remark import Remark, Verbatim
-from .tags import number_of, numbers_of, text_of, value_of
+from .tags import class_name, number_of, numbers_of, text_of, value_of
 
 _SHAPES = ("", "IDENTITY", "INVERSE", "LIN OD")
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
@@ -41,6 +41,8 @@ _STRAIGHT = 0.975
 _TURNS = 4  # times that a table passes over its range, which a curve does once; with its bytes swapped, 16 times
 # of the values, between which a table is looked at, and how often it may pass over its range there
 _MOST_VALUES, _MOST_TURNS = (0.5, 99.5), 1.5
+# Classes whose modality LUT leads from stored values, made to be looked at, back to the beam (PS3.3 C.8.7.1.1.2)
+_FLUOROSCOPY = ("X-Ray Angiographic", "X-Ray Radiofluoroscopic")
 _OUTSIDE, _MOST_OUTSIDE = 0.05, 0.5  # share of values without an entry in a table: doubted, and ignored, from there on
 _BEYOND, _LEFT_OUT = 0.2, 0.1  # of a window, beyond what the samples can hold; of that, outside the window
 
@@ -131,6 +133,8 @@ def _shown(
     held = sorted(modality(np.array(stored.range)).tolist())
     plain = stretch(sample).ravel()
     out = _standing_out(plain, dark_is_white)
+    if _are_bent(few.ravel()[out], plain[out]):
+        doubts.append(_bent(Remark("the modality LUT")))
     for voi in _voi_transformations(dataset, sample, notes, doubts):
         shown = voi.greys(sample).ravel()
         if not out.any() or _leaves_picture(shown, plain, out):
@@ -157,8 +161,18 @@ def _faults_of(voi: _Voi, shown: np.ndarray, plain: np.ndarray, out: np.ndarray,
     share = float(_is_clipped(shown[out]).mean())
     if share > max(_MUCH_CLIPPED, 1.2 * float(_is_clipped(plain[out]).mean())):
         yield Remark("{look} leaves {share:.0%} of what stands out plain black or white", look=voi.name, share=share)
-    if voi.curved and np.ptp(shown[out]) and np.corrcoef(plain[out], shown[out])[0, 1] ** 2 < _STRAIGHT:
-        yield Remark("{look} bends the grey levels, so that bright or dark parts have little contrast", look=voi.name)
+    if voi.curved and _are_bent(plain[out], shown[out]):
+        yield _bent(voi.name)
+
+
+def _are_bent(values: np.ndarray, shown: np.ndarray) -> bool:
+    """Whether what is shown of values is far from a straight line over them; False where either has no contrast."""
+    contrast = values.size and np.ptp(values) and np.ptp(shown)
+    return bool(contrast and np.corrcoef(values, shown)[0, 1] ** 2 < _STRAIGHT)
+
+
+def _bent(look: Remark) -> Remark:
+    return Remark("{look} bends the grey levels, so that bright or dark parts have little contrast", look=look)
 
 
 def _standing_out(plain: np.ndarray, dark_is_white: bool) -> np.ndarray:
@@ -193,7 +207,8 @@ def _of_each_value(stored: np.ndarray, greys: Map) -> np.ndarray:
 
 def _modality(dataset: Dataset, sample: np.ndarray, doubts: list[Remark]) -> Map:
     """Values after the modality LUT or the rescale."""
-    for item in _items(dataset, "ModalityLUTSequence", doubts):
+    has_table = not class_name(dataset).startswith(_FLUOROSCOPY)
+    for item in _items(dataset, "ModalityLUTSequence", doubts) if has_table else ():
         if table := _table(item, Remark("the modality LUT"), sample, doubts):
             return table.look_up
     slope, intercept = (number_of(dataset, name, doubts) for name in ("RescaleSlope", "RescaleIntercept"))

@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_fragments, generate_frames
 from pydicom.pixels.processing import convert_color_space
 from pydicom.pixels.utils import get_expected_length, pixel_array
-from pydicom.uid import RLELossless
+from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
 
 from .codestream import is_codestream, read_codestream, rle_fits
 from .damage import damage_of_codestream
@@ -23,6 +23,7 @@ PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _SIDES = ("Rows", "Columns")
 _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")  # of frames, which a single one does not need
 _SAMPLE = 512  # rows that tell a difference well enough
+_LOSSY_JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit)
 _ROUNDING = 0.005  # of the range, by which equal samples of a pixel may differ
 _MOST_MORE = 0.01  # of the length of pixel data, which may stand after their end
 
@@ -158,10 +159,12 @@ def _check_length(path: str, dataset: Dataset, doubts: list[Remark]) -> None:
 def _decoded(dataset: Dataset, samples: int, doubts: list[Remark]) -> np.ndarray:
     """The samples as they are stored; those of colour as RGB.
 
-    A film stored in colour is grey, so that its last two samples are equal, in RGB as in YBR. Uncompressed samples that
-    are equal in another order, or as RGB where YBR is stated, are read so, and the header is doubted.
+    A film stored in colour is grey, so that its last two samples are equal, in RGB as in YBR. Samples that are equal in
+    another order, or as RGB where YBR is stated, are read so, and the header is doubted; but not those of a JPEG, which
+    states itself what they are.
     """
-    colour = not is_encapsulated(dataset) and samples == 3 and dataset.PhotometricInterpretation in ("RGB", "YBR_FULL")
+    colour = samples == 3 and dataset.PhotometricInterpretation in ("RGB", "YBR_FULL")
+    colour = colour and dataset.file_meta.TransferSyntaxUID not in _LOSSY_JPEG
     stated = pixel_array(dataset, raw=colour, correct_unused_bits=False)
     if not colour:
         return stated

@@ -30,7 +30,7 @@ from .png import check_chunks, fills_its_rows, fits_its_checksums, read_grey_png
 from .radiograph import NOT_NUMBERS, Radiograph, check_decoding, check_size, finished, in_too_many
 from .remark import Remark, Verbatim
 from .samples import as_smooth, standing_apart
-from .source import Source
+from .source import Source, unread_kind
 from .tiff import is_damaged_tiff, is_unchecked_tiff
 from .webp import is_damaged_webp, is_lossless_webp
 
@@ -184,6 +184,9 @@ def _opened(source: Source) -> Image.Image:
             raise ReadError(path, remark) from None
         if format := _begun_as(source.content):
             raise _damaged(path, format, EOFError("its header is not whole")) from None
+        if kind := unread_kind(source.content):
+            remark = Remark("is a {kind} picture, which is not read; save it as a PNG or TIFF", kind=Verbatim(kind))
+            raise ReadError(path, remark) from None
         remark = Remark(
             "is not a picture (it begins with {start}), expected a PNG, JPEG, WebP, TIFF or BMP picture, or a DICOM "
             "radiograph",

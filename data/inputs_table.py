@@ -36,10 +36,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Words of column names that speak of the film or the child
+# Words of column names that speak of the film or the child, and where words meet in a name such as AgeMonths
 _SPEAKING = re.compile(
-    r"\b(sex|gender|male|female|age|birth|dob|height|weight|mother|father|patient|path|file|filename)\b", re.IGNORECASE
+    r"\b(sex|gender|male|female|age|birth\w*|dob|height|weight|mother|father|patient|path|file|filename"
+    r"|exam\w*|(study|acquisition) ?date|alter|geburt\w*|geschlecht|gewicht|größe)\b",
+    re.IGNORECASE,
 )
+_MEET = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def _name_unused(sheet: Table) -> None:
     unused = [
         name
         for name in sheet.header
-        if _SPEAKING.search(name.replace("_", " ")) and name not in sheet.used and "bone" not in name.casefold()
+        if _SPEAKING.search(_MEET.sub(" ", name)) and name not in sheet.used and "bone" not in name.casefold()
     ]
     if unused:
         log.warning(

@@ -40,6 +40,17 @@ _NO_FILMS = frozenset(
 ) | {"OCT", "BI", "BMD", "IVUS", "XA", "IO", "PX", "DOC"}
 PROGRAM = "boneage"  # ManufacturerModelName of the objects that this program writes
 MAX_BYTES = 180_000_000  # of a file, inflated too: a picture has at most 160 MB (`radiograph.MAX_BYTES`)
+# Kinds of pictures that are not read, by the place and the bytes of what tells them
+_UNREAD = {
+    (0, b"GIF8"): "GIF",
+    (0, b"\xff\x0a"): "JPEG XL",
+    (4, b"JXL "): "JPEG XL",
+    (0, b"\xff\x4f\xff\x51"): "JPEG 2000",
+    (4, b"jP  "): "JPEG 2000",
+    (4, b"ftyphei"): "HEIC",
+    (4, b"ftypmif1"): "HEIF",
+    (4, b"ftypavif"): "AVIF",
+}
 _TOO_LARGE = Remark("has over {most:,} bytes, expected a radiograph; give a film", most=MAX_BYTES)
 
 
@@ -233,6 +244,11 @@ def is_dicom(start: bytes) -> bool:
     return start[128:132] == b"DICM" or start[:2] in (b"\x02\x00", b"\x08\x00")
 
 
+def unread_kind(start: bytes) -> str | None:
+    """The kind of a picture that is none of those that are read, by its first bytes; None for all else."""
+    return next((kind for (place, mark), kind in _UNREAD.items() if start.startswith(mark, place)), None)
+
+
 def why_no_film(path: Path, file: BinaryIO) -> Remark | None:
     """What a file that was found, not named, is if it can be no film, by its content and the suffix of its path."""
     start = file.read(132)
@@ -246,7 +262,7 @@ def why_no_film(path: Path, file: BinaryIO) -> Remark | None:
             with Image.open(file):  # reads the header only
                 pass
     except Image.UnidentifiedImageError:
-        return Remark("neither a picture nor DICOM")
+        return None if unread_kind(start) else Remark("neither a picture nor DICOM")
     except Exception:  # whatever is wrong with it, the reader says so
         return None
     return None

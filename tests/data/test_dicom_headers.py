@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_files import dataset, write
+from dicom_files import lut as table
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate, generate_frames
@@ -20,6 +21,8 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
+    XRayAngiographicImageStorage,
+    XRayRadiofluoroscopicImageStorage,
 )
 
 from boneage.data.codestream import run_length
@@ -353,10 +356,31 @@ def test_grey_rgb_samples_are_read_whatever_the_header_calls_them(tmp_path, stat
     assert radiograph.colour < 0.001
 
 
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
+def test_compressed_grey_rgb_called_ybr_is_read_as_rgb(tmp_path, syntax):
+    fine = np.rint(TRUTH * 255)
+    film = dataset(np.stack([fine] * 3, 2), 8, PhotometricInterpretation="RGB")
+    film.compress(syntax, generate_instance_uid=False)
+    film.PhotometricInterpretation = "YBR_FULL"
+    radiograph = read(tmp_path, film)
+    np.testing.assert_allclose(radiograph.pixels * 255, fine, atol=2)
+    assert "PhotometricInterpretation does not fit the samples" in doubts(radiograph)
+
+
 def test_a_table_that_bends_the_grey_levels_is_named(tmp_path):
     curve = 65535 / (1 + np.exp(-(np.arange(4096) - 2048) / 150))
     radiograph = read(tmp_path, lut(dataset(HAND), [4096, 0, 16], "US", curve.astype(int).tolist()))
     assert "the VOI LUT bends the grey levels" in doubts(radiograph)
+
+
+def test_a_modality_table_that_bends_the_grey_levels_is_named_and_of_fluoroscopy_not_applied(tmp_path):
+    curve = np.rint(65535 * np.expm1(np.arange(4096) / 700) / np.expm1(4095 / 700)).astype(np.uint16)
+    bent = read(tmp_path, dataset(HAND, ModalityLUTSequence=table(curve)))
+    assert "the modality LUT bends the grey levels" in doubts(bent)
+    for kind in (XRayAngiographicImageStorage, XRayRadiofluoroscopicImageStorage):
+        stored = read(tmp_path, dataset(HAND, kind=kind, ModalityLUTSequence=table(curve)))
+        assert_hand(stored)
+        assert doubts(stored) == ""
 
 
 def test_a_window_beside_what_the_samples_can_hold_is_named(tmp_path):

@@ -339,7 +339,7 @@ def bad_file(tmp_path: Path, case: str) -> Path:
         ("tiny", f"{MIN_SIDE - 1} x 200 pixels, expected at least {MIN_SIDE}"),
         ("several pages", "holds several pictures"),
         ("animated", "holds several pictures"),
-        ("gif", "is not a picture"),
+        ("gif", "is a GIF picture, which is not read; save it as a PNG"),
         ("reals of 64 bits", "kind of samples is not known"),
         ("dicom-like", "DICOM without preamble"),
     ],

@@ -116,6 +116,25 @@ def test_a_file_without_suffix_is_a_film_only_as_picture_or_dicom(tmp_path):
     assert kinds == [Remark("neither a picture nor DICOM")] * 2 + [None]
 
 
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("HEIC", b"\0\0\0\x18ftypheic"),
+        ("AVIF", b"\0\0\0\x1cftypavif"),
+        ("JPEG XL", b"\xff\x0a"),
+        ("JPEG XL", b"\0\0\0\x0cJXL \r\n\x87\n"),
+        ("JPEG 2000", b"\0\0\0\x0cjP  \r\n\x87\n"),
+        ("GIF", b"GIF89a"),
+    ],
+)
+def test_a_picture_of_a_kind_that_is_not_read_is_a_film_that_fails_by_its_kind(tmp_path, kind, content):
+    (tmp_path / "film").write_bytes(content + bytes(200))
+    source = open_source(tmp_path / "film", found=True)
+    assert source.no_film is None
+    with pytest.raises(ReadError, match=f"is a {kind} picture, which is not read"):
+        read_radiograph(source)
+
+
 def test_a_damaged_film_is_left_to_the_reader_which_says_what_is_wrong(tmp_path):
     (tmp_path / "text.png").write_text("not a picture")
     whole = write_object(tmp_path / "whole.dcm", ComputedRadiographyImageStorage, "CR").read_bytes()
