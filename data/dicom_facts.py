@@ -58,8 +58,12 @@ def laterality_of(dataset: Dataset, notes: list[Remark]) -> Laterality | None:
     """Left or right hand, None where it is not stated."""
     stated, of_series = (text_of(dataset, name, notes).upper() for name in ("ImageLaterality", "Laterality"))
     if stated and of_series and stated != of_series:
-        names = {"first": Verbatim("ImageLaterality"), "other": Verbatim("Laterality")}
-        notes.append(Remark("{first} and {other} state different sides; {first} was believed", **names))
+        remark = Remark(
+            "{first} and {other} state different sides; {first} was believed",
+            first=Verbatim("ImageLaterality"),
+            other=Verbatim("Laterality"),
+        )
+        notes.append(remark)
     stated = stated or of_series
     if not stated:
         for name in ("SharedFunctionalGroupsSequence", "FrameAnatomySequence"):  # of enhanced objects
