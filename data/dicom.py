@@ -31,6 +31,7 @@ _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # pydicom decodes all of them to RGB
 _PALETTE = "PALETTE COLOR"
 _ENDLESS = Remark("the file ends without the end of its picture; parts may be missing, copy or export it again")
+_RAW = Remark("the DICOM is for processing, not for presentation: its raw grey levels are those of no usual film")
 _PHOTOMETRIC = Verbatim("PhotometricInterpretation")
 
 
@@ -80,6 +81,9 @@ def _decode(path: str, dataset: Dataset) -> Radiograph:
         doubts.append(misfit(_PHOTOMETRIC))
         photometric = "MONOCHROME2"
     dataset.PhotometricInterpretation = photometric
+    intents = text_of(dataset, "PresentationIntentType", notes), class_name(dataset)
+    if any(intent.upper().endswith("FOR PROCESSING") for intent in intents):
+        doubts.append(_RAW)
     if not text_of(dataset.file_meta, "TransferSyntaxUID", notes):
         dataset.file_meta.TransferSyntaxUID = _syntax_as_read(dataset)
 

@@ -15,6 +15,8 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.tag import Tag
 from pydicom.uid import (
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -381,6 +383,15 @@ def test_a_modality_table_that_bends_the_grey_levels_is_named_and_of_fluoroscopy
         stored = read(tmp_path, dataset(HAND, kind=kind, ModalityLUTSequence=table(curve)))
         assert_hand(stored)
         assert doubts(stored) == ""
+
+
+def test_a_raw_picture_that_is_for_processing_is_to_be_reviewed(tmp_path):
+    processed, shown = DigitalXRayImageStorageForProcessing, DigitalXRayImageStorageForPresentation
+    for kind, intent in ((processed, ""), (shown, "FOR PROCESSING")):
+        raw = read(tmp_path, dataset(HAND, kind=kind, PresentationIntentType=intent))
+        assert "for processing, not for presentation" in doubts(raw)
+    film = dataset(HAND, kind=shown, PresentationIntentType="FOR PRESENTATION")
+    assert doubts(read(tmp_path, film)) == ""
 
 
 def test_a_window_beside_what_the_samples_can_hold_is_named(tmp_path):
