@@ -50,13 +50,31 @@ def damage_of_codestream(content: bytes) -> Iterator[Remark]:
         yield from _faults_of_jpeg(content, stated)
 
 
+def counts_round(content: bytes, stated: Codestream) -> bool:
+    """Whether a lossless JPEG counts past black or white, to go on at the other end (T.81 H.1.2.1).
+
+    libjpeg, which decodes those of DICOMs, stops there, and whatever follows is wrong. As a picture of 16 bits the same
+    codes have room on both sides of the samples, whose first is then predicted to be half of 65,536.
+    """
+    if not stated.lossless or stated.is_jpeg_ls or stated.bits >= _WIDEST:
+        return False
+    from libjpeg.utils import decode
+
+    frame = struct.pack(">BHHB", stated.bits, stated.height, stated.width, stated.samples)
+    wide = content.replace(frame, bytes([_WIDEST]) + frame[1:], 1)
+    try:
+        decoded, other = decode(content), decode(wide)
+    except Exception:  # whoever decodes it says so
+        return False
+    samples = other - np.uint16(2 ** (_WIDEST - 1) - 2 ** (stated.bits - 1)) & np.uint16(2**stated.bits - 1)
+    return not np.array_equal(samples, decoded)
+
+
 def _faults_of_lossless(content: bytes, stated: Codestream) -> Iterator[Remark]:
     """Faults of a JPEG-LS, about whose end CharLS is strict, or of another lossless JPEG."""
     if not stated.is_jpeg_ls:
         if stated.width * stated.height <= _MOST_PIXELS and _ends_elsewhere(content):
             yield Remark("the lossless JPEG is damaged: its picture does not end where its data end")
-        if stated.bits < _WIDEST and _counts_round(content, stated):
-            yield Remark("the lossless JPEG counts past black or white, which is not decoded right; store it otherwise")
         return
     import jpeg_ls
 
@@ -124,24 +142,6 @@ def _ends_elsewhere(content: bytes) -> bool:
             return False
 
     return is_same(bytes(changed)) or not all(map(is_same, longer))
-
-
-def _counts_round(content: bytes, stated: Codestream) -> bool:
-    """Whether a lossless JPEG counts past black or white, to go on at the other end (T.81 H.1.2.1).
-
-    libjpeg stops there, and whatever follows is wrong. As a picture of 16 bits the same codes have room on both sides
-    of the samples, whose first is then predicted to be half of 65,536.
-    """
-    from libjpeg.utils import decode
-
-    frame = struct.pack(">BHHB", stated.bits, stated.height, stated.width, stated.samples)
-    wide = content.replace(frame, bytes([_WIDEST]) + frame[1:], 1)
-    try:
-        sound, other = decode(content), decode(wide)
-    except Exception:  # whoever decodes it says so
-        return False
-    samples = other - np.uint16(2 ** (_WIDEST - 1) - 2 ** (stated.bits - 1)) & np.uint16(2**stated.bits - 1)
-    return not np.array_equal(samples, sound)
 
 
 def _faults_of_jpeg(content: bytes, stated: Codestream) -> Iterator[Remark]:

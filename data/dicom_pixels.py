@@ -10,7 +10,7 @@ from pydicom.pixels.utils import get_expected_length, pixel_array
 from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
 
 from .codestream import is_codestream, read_codestream, rle_fits
-from .damage import damage_of_codestream
+from .damage import counts_round, damage_of_codestream
 from .dicom_samples import Bits, Stored, as_sampled, float_padding
 from .dicom_syntax import drop_offsets, is_encapsulated, settle_syntax
 from .errors import ReadError
@@ -228,6 +228,10 @@ def _check_frame(
         raise ReadError(path, remark)
     check_decoding(path, stated.width, stated.height, stated.sample_bytes * stated.samples, stated.scans, stated.tiles)
     doubts.extend(damage_of_codestream(frame))
+    if counts_round(frame, stated):
+        doubts.append(
+            Remark("the lossless JPEG counts past black or white, which is not decoded right; store it otherwise")
+        )
     if 8 * stated.sample_bytes == bits.allocated:
         return bits
     remark = Remark(

@@ -173,6 +173,14 @@ def _is_of_unknown_samples(content: bytes) -> bool:
     return False
 
 
+def _bits_of_jpeg(content: bytes) -> int:
+    """The bits of a sample that a JPEG states; 0 where it states none, and for what is no JPEG."""
+    try:
+        return read_codestream(content).bits if _begun_as(content) == "JPEG" else 0
+    except ValueError:
+        return 0
+
+
 def _opened(source: Source) -> Image.Image:
     path = source.name
     check_chunks(path, source.content)
@@ -181,6 +189,9 @@ def _opened(source: Source) -> Image.Image:
     except UnidentifiedImageError:
         if _begun_as(source.content) == "TIFF" and _is_of_unknown_samples(source.content):
             remark = Remark("is a TIFF whose kind of samples is not known; save it in grey levels of 8 or 16 bits")
+            raise ReadError(path, remark) from None
+        if (bits := _bits_of_jpeg(source.content)) > 8:
+            remark = Remark("is a JPEG of {bits} bits a sample, expected 8; save it as a PNG or TIFF", bits=bits)
             raise ReadError(path, remark) from None
         if format := _begun_as(source.content):
             raise _damaged(path, format, EOFError("its header is not whole")) from None

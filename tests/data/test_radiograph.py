@@ -352,6 +352,13 @@ def test_bad_files_are_refused_by_name_and_reason(tmp_path, case, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_jpeg_of_12_bits_is_not_said_to_be_damaged(tmp_path):
+    path = saved(tmp_path / "a.jpg", Image.effect_noise((100, 100), 50))
+    path.write_bytes(path.read_bytes().replace(b"\xff\xc0\0\x0b\x08", b"\xff\xc1\0\x0b\x0c"))
+    with pytest.raises(ReadError, match="is a JPEG of 12 bits a sample, expected 8"):
+        read_radiograph(path)
+
+
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.95])
 def test_truncated_files_are_refused(tmp_path, format, share):
