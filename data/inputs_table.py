@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 # Words of column names that speak of the film or the child, and where words meet in a name such as AgeMonths
 _SPEAKING = re.compile(
     r"\b(sex|gender|male|female|age|birth\w*|dob|height|weight|mother|father|patient|path|file|filename"
-    r"|exam\w*|(study|acquisition) ?date|alter|geburt\w*|geschlecht|gewicht|größe)\b",
+    r"|(exam|examination|study|acquisition) ?date|alter|geburt\w*|geschlecht|gewicht|größe)\b",
     re.IGNORECASE,
 )
 _MEET = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
