@@ -239,8 +239,10 @@ def numbers_of(dataset: Dataset, name: str, notes: list[Remark]) -> tuple[float,
     else:
         value = value_of(dataset, name, notes)
         parts = [] if value is None else [value] if isinstance(value, (int, float, str, bytes)) else list(value)
+    while parts and parts[-1] in (None, ""):  # a blank before a number keeps its place: the numbers may be of pairs
+        parts.pop()
     try:
-        numbers = tuple(float(part) for part in parts if part not in (None, ""))
+        numbers = tuple(map(float, parts))
     except (TypeError, ValueError):
         numbers = (math.nan,)
     if all(map(math.isfinite, numbers)):

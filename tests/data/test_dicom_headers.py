@@ -292,6 +292,14 @@ def test_the_next_window_is_taken_where_the_first_leaves_no_picture(tmp_path):
     assert "-9000" in doubts(radiograph)
 
 
+@pytest.mark.parametrize(("centres", "taken"), [(b"2048\\ ", True), (b"\\2048 ", False)])
+def test_centres_and_widths_of_windows_are_paired_by_their_places(tmp_path, centres, taken):
+    film = raw(raw(dataset(HAND), "WindowCenter", "DS", centres), "WindowWidth", "DS", b"4096\\300 ")
+    radiograph = read(tmp_path, film)
+    np.testing.assert_allclose(radiograph.pixels, HAND / 4095 if taken else TRUTH, atol=1e-6)
+    assert ("WindowCenter is malformed and was ignored" in notes(radiograph)) != taken
+
+
 def test_a_window_that_leaves_little_of_what_stands_out_is_named(tmp_path):
     for centre, width, function, named in (
         (3000, 1700, "LINEAR", "of what stands out plain black or white"),
