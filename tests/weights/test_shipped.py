@@ -39,7 +39,7 @@ def bone_age() -> BoneAge:
 
 
 def test_the_shipped_files_are_small_enough_for_a_repository():
-    assert sum(file.stat().st_size for file in (HOME / "nets").iterdir()) <= 46e6
+    assert sum(file.stat().st_size for file in (HOME / "nets").iterdir()) <= 48e6
     assert sum(file.stat().st_size for file in HOME.rglob("*.safetensors")) <= 90e6  # with the starts of trainings
 
 
