@@ -39,6 +39,15 @@ def hand() -> bytes:
 
 
 @pytest.fixture(scope="session")
+def bone_age(reader, hand) -> tuple[int, int]:
+    """The bone age of the example hand in years and months, read without the service."""
+    months = reader.predict(hand, sex="F").bone_age_months
+    assert months is not None
+    years, left = divmod(round(months), 12)
+    return years, left
+
+
+@pytest.fixture(scope="session")
 def dicom(hand) -> bytes:
     """The same as a DICOM of a girl with a name."""
     greys = cv2.imdecode(np.frombuffer(hand, np.uint8), cv2.IMREAD_GRAYSCALE)
