@@ -39,7 +39,7 @@ def hand() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def bone_age(reader, hand) -> tuple[int, int]:
+def years_and_months(reader, hand) -> tuple[int, int]:
     """The bone age of the example hand in years and months, read without the service."""
     months = reader.predict(hand, sex="F").bone_age_months
     assert months is not None

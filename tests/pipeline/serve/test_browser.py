@@ -76,12 +76,12 @@ def read(page, film: bytes | None, sex: str | None = "F") -> None:
     page.click("#read")
 
 
-def test_a_film_that_is_chosen_is_read_and_looked_at(page, hand, bone_age):
+def test_a_film_that_is_chosen_is_read_and_looked_at(page, hand, years_and_months):
     page.fill("#years", "9")
     page.fill("#months", "2")
     read(page, hand)
     page.wait_for_selector(".months")
-    assert page.inner_text(".months").startswith("{} y {} m".format(*bone_age))
+    assert page.inner_text(".months").startswith("{} y {} m".format(*years_and_months))
     assert "Chronological age" in page.inner_text(".legend")
     page.wait_for_selector(".film:not(.waits) img[src]")
     first = page.get_attribute(".film img", "src")
@@ -94,12 +94,12 @@ def test_a_film_that_is_chosen_is_read_and_looked_at(page, hand, bone_age):
     assert Path(download.value.path()).read_bytes().startswith(b"%PDF")
 
 
-def test_another_language_shows_the_same_reading(page, bone_age):
+def test_another_language_shows_the_same_reading(page, years_and_months):
     read(page, None)
     page.wait_for_selector(".months")
     page.click("nav a[lang=de]")
     page.wait_for_selector(".months")
-    assert "{} J. {} Mon.".format(*bone_age) in page.inner_text(".months")
+    assert "{} J. {} Mon.".format(*years_and_months) in page.inner_text(".months")
     assert page.evaluate("location.hash") == ""
 
 

@@ -57,11 +57,11 @@ def test_sex_is_asked_for_and_never_preset(client):
     assert not [each for each in inputs if "checked" in each]
 
 
-def test_a_card_says_what_the_report_says(client, hand, no_hand, bone_age):
+def test_a_card_says_what_the_report_says(client, hand, no_hand, years_and_months):
     form = {"sex": "F", "age": "9y2m", "height": "133cm"}
     id = client.post(READINGS, files={"film": hand}, data=form).json()["id"]
     german = client.get(f"/page/card/{id}", params={"language": "de"}).text
-    read = "{} J. {} Mon.".format(*bone_age)
+    read = "{} J. {} Mon.".format(*years_and_months)
     for words in (read, "90-%-Intervall", "Chronologisches Alter", "weiblich", "report.pdf?language=de"):
         assert words in german
     assert german.count("<rect") == 2
