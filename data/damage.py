@@ -58,6 +58,8 @@ def counts_round(content: bytes, stated: Codestream) -> bool:
     """
     if not stated.lossless or stated.is_jpeg_ls or stated.bits >= _WIDEST:
         return False
+    if stated.width * stated.height > _MOST_PIXELS:
+        return False
     from libjpeg.utils import decode
 
     frame = struct.pack(">BHHB", stated.bits, stated.height, stated.width, stated.samples)

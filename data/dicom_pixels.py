@@ -160,8 +160,8 @@ def _decoded(dataset: Dataset, samples: int, doubts: list[Remark]) -> np.ndarray
     """The samples as they are stored; those of colour as RGB.
 
     A film stored in colour is grey, so that its last two samples are equal, in RGB as in YBR. Samples that are equal in
-    another order, or as RGB where YBR is stated, are read so, and the header is doubted; but not those of a JPEG, which
-    states itself what they are.
+    another order, or as RGB where YBR is stated, are read so, and the header is doubted; but not those of a lossy JPEG,
+    which states itself what they are.
     """
     colour = samples == 3 and dataset.PhotometricInterpretation in ("RGB", "YBR_FULL")
     colour = colour and dataset.file_meta.TransferSyntaxUID not in _LOSSY_JPEG

@@ -37,7 +37,8 @@ def settle_syntax(dataset: Dataset, length: int, doubts: list[Remark]) -> None:
         return
     family = next((family for family in _FAMILIES if found in family), (found,))
     if found is not None and stated not in family:
-        if not (stated.is_retired and stated.name.startswith("JPEG") and found in uid.JPEGTransferSyntaxes):
+        retired = stated.is_retired and stated.name.startswith("JPEG")  # right, but of no decoder by that name
+        if not (retired and found in uid.JPEGTransferSyntaxes):
             doubts.append(misfit(Verbatim("TransferSyntaxUID")))
         dataset.file_meta.TransferSyntaxUID = found
 
